@@ -1,0 +1,19 @@
+# Flags of every native target, in one interface library.
+add_library(dd_flags INTERFACE)
+if(MSVC)
+  target_compile_options(dd_flags INTERFACE /W4 /fp:precise /EHsc)
+else()
+  # No contraction: rounding is what the source says, at every level and on every back end. The two -fno flags change
+  # no value; without them selects and square roots do not vectorise.
+  target_compile_options(dd_flags INTERFACE
+    -ffp-contract=off -fno-math-errno -fno-trapping-math -ffunction-sections -fdata-sections
+    -Wall -Wextra -Wpedantic -Wshadow -Wno-unknown-pragmas)
+  if(DD_LINT)
+    target_compile_options(dd_flags INTERFACE -Werror)
+  endif()
+  if(DD_SANITIZE)
+    target_compile_options(dd_flags INTERFACE -fsanitize=${DD_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all -g)
+    target_link_options(dd_flags INTERFACE -fsanitize=${DD_SANITIZE})
+  endif()
+endif()
+string(REPLACE "-O2" "-O3" CMAKE_CXX_FLAGS_RELWITHDEBINFO "${CMAKE_CXX_FLAGS_RELWITHDEBINFO}")

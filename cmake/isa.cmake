@@ -1,0 +1,28 @@
+# Compiles every file of DD_ISA_SOURCES once per instruction-set level and collects the objects in DD_ISA_OBJECTS.
+string(TOLOWER "${CMAKE_SYSTEM_PROCESSOR}" DD_PROCESSOR)
+if(DD_PROCESSOR MATCHES "^(x86_64|amd64|x64)$")
+  set(DD_ISA_LEVELS baseline avx2 avx512)
+  set(DD_ISA_FLAGS_baseline -march=x86-64)
+  set(DD_ISA_FLAGS_avx2 -march=x86-64-v3)
+  set(DD_ISA_FLAGS_avx512 -march=x86-64-v4 -mprefer-vector-width=512)
+elseif(DD_PROCESSOR MATCHES "^(aarch64|arm64)$")
+  set(DD_ISA_LEVELS neon)
+  set(DD_ISA_FLAGS_neon "")
+else()
+  set(DD_ISA_LEVELS baseline)
+  set(DD_ISA_FLAGS_baseline "")
+endif()
+
+set(DD_ISA_OBJECTS)
+if(DD_ISA_SOURCES)
+  foreach(level IN LISTS DD_ISA_LEVELS)
+    add_library(dd_isa_${level} OBJECT ${DD_ISA_SOURCES})
+    target_include_directories(dd_isa_${level} PRIVATE native)
+    target_compile_definitions(dd_isa_${level} PRIVATE DD_ISA=${level} DD_ISA_IS_${level}=1)
+    # Always optimised and without sections of shared inline functions: a weak symbol compiled for AVX-512 could be
+    # the one the linker keeps for the whole program (tools/check-isa-objects.mjs).
+    target_compile_options(dd_isa_${level} PRIVATE ${DD_ISA_FLAGS_${level}} -O3 -fno-exceptions -fno-rtti)
+    target_link_libraries(dd_isa_${level} PRIVATE dd_flags)
+    list(APPEND DD_ISA_OBJECTS $<TARGET_OBJECTS:dd_isa_${level}>)
+  endforeach()
+endif()

@@ -1,0 +1,38 @@
+// Clock and throttling of a run.
+#include "core/run_control.hpp"
+
+#include <utility>
+
+#include "core/thread_pool.hpp"
+
+namespace dd {
+
+RunControl::RunControl(std::size_t threads, double time_limit_seconds) noexcept
+    : threads_(threads == 0 ? ThreadPool::default_threads() : threads),
+      time_limit_seconds_(time_limit_seconds),
+      start_(Clock::now()),
+      next_report_(start_) {}
+
+double RunControl::seconds() const noexcept { return std::chrono::duration<double>(Clock::now() - start_).count(); }
+
+StopReason RunControl::stop_reason() const noexcept {
+  if (cancelled()) return StopReason::cancelled;
+  if (seconds() >= time_limit_seconds_) return StopReason::time_limit;
+  return StopReason::none;
+}
+
+void RunControl::on_progress(ProgressSink sink, double interval_seconds) {
+  sink_ = std::move(sink);
+  report_interval_ = std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(interval_seconds));
+}
+
+bool RunControl::wants_progress() const noexcept { return sink_ && Clock::now() >= next_report_; }
+
+void RunControl::report(Progress progress) {
+  if (!wants_progress()) return;
+  next_report_ = Clock::now() + report_interval_;
+  progress.seconds = seconds();
+  sink_(progress);
+}
+
+}  // namespace dd
