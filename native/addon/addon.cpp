@@ -1,0 +1,14 @@
+// Entry point of the add-on. Context-aware: all state is per environment (job.cpp), but for the pool and the tables of
+// instruction-set levels and back ends, which belong to the process.
+#include <napi.h>
+
+#include "addon/job.hpp"
+#include "addon/runtime.hpp"
+
+static Napi::Object initialise(Napi::Env env, Napi::Object exports) {
+  dd::addon::prepare_jobs(env);
+  dd::addon::export_runtime(exports);
+  return exports;
+}
+
+NODE_API_MODULE(discrete_descent, initialise)
