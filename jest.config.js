@@ -1,0 +1,12 @@
+// Unit, property and golden tests of the TypeScript layer and the add-on; package and native tests have their own
+// runners (tools/test.mjs). One thread per worker, but where a test is about threads.
+process.env.DISCRETE_DESCENT_THREADS ??= '1';
+
+/** @type {import('jest').Config} */
+module.exports = {
+  testEnvironment: 'node',
+  maxWorkers: 2,
+  roots: ['<rootDir>/test'],
+  testMatch: ['**/{unit,property,golden,end-to-end}/**/*.test.ts'],
+  transform: { '^.+\\.ts$': ['@swc/jest', { jsc: { parser: { syntax: 'typescript' }, target: 'es2022' }, module: { type: 'commonjs' } }] },
+};

@@ -1,0 +1,24 @@
+// Discrete min-max violation: choose discrete values that minimise the largest constraint violation, with certificates.
+export { checkCertificate, type LowerBound, lowerBound, lowerBoundSync } from './bound';
+export { type Evaluation, evaluate, oneFlipTable } from './evaluate';
+export {
+  designFir,
+  designFirSync,
+  type FirBand,
+  type FirDesign,
+  type FirOptions,
+  type FirSpecification,
+  type FirSyncOptions,
+} from './fir';
+export {
+  createProblem,
+  type Levels,
+  levelValues,
+  nearestLevels,
+  type Numbers,
+  Problem,
+  type ProblemOptions,
+  type SoftRows,
+} from './problem';
+export type { EngineName, Improvement, MoveName, SearchOptions, SearchResult, SolveStatus } from './search';
+export { type SolveOptions, type SolveResult, solve, solveSync, type SolveSyncOptions } from './solve';

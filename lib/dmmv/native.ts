@@ -1,0 +1,70 @@
+// The contract with native/addon/dmmv.cpp.
+import { native, type NativeRun } from '../runtime/native';
+import type { Matrix } from '../runtime/matrix';
+
+declare const problemBrand: unique symbol;
+/** An opaque handle. @internal */
+export type NativeProblem = { [problemBrand]: never };
+
+/** The three forms of levels at the edge. @internal */
+export type NativeLevels =
+  | { shared: Float64Array }
+  | { values: Float64Array; starts: Float64Array }
+  | { offset: number; step: number; count: number };
+
+/** Search options at the edge; enumerations as their native numbers. @internal */
+export interface NativeSearch {
+  initial: Int32Array | undefined;
+  continuous: Float64Array | undefined;
+  engine: number;
+  moves: number;
+  eta: number;
+  decay: number;
+  tabu: number;
+  seed: number;
+  target: number;
+  maxIterations: number;
+  bound: number;
+}
+
+/** A FIR specification at the edge. @internal */
+export interface NativeFir {
+  taps: number;
+  wordLength: number;
+  gridDensity: number;
+  bands: readonly { from: number; to: number; gain: number; weight: number }[];
+  gainRange: { min: number; max: number } | undefined;
+}
+
+interface NativeDmmv {
+  createProblem(options: {
+    matrix: Matrix;
+    lower: Float64Array;
+    upper: Float64Array;
+    weights: Float64Array | undefined;
+    levels: NativeLevels;
+    softRows: { matrix: Matrix; lower: Float64Array; upper: Float64Array; multipliers: Float64Array } | undefined;
+  }): NativeProblem;
+  disposeProblem(problem: NativeProblem): void;
+  evaluate(
+    problem: NativeProblem,
+    indices: Int32Array,
+  ): {
+    objective: number;
+    activities: Float64Array;
+    violations: Float64Array;
+    worstRow: number;
+    softPenalty: number;
+  };
+  oneFlipTable(problem: NativeProblem, indices: Int32Array, threads: number): Float64Array;
+  checkCertificate(problem: NativeProblem, multipliers: Float64Array): number;
+  nearestLevels(problem: NativeProblem, point: Float64Array): Int32Array;
+  levelValues(problem: NativeProblem, indices: Int32Array): Float64Array;
+  lowerBound(problem: NativeProblem, run: NativeRun): unknown;
+  solve(problem: NativeProblem, options: NativeSearch, run: NativeRun): unknown;
+  designFir(specification: NativeFir, options: NativeSearch, run: NativeRun): unknown;
+  firResponse(half: Float64Array, wordLength: number, frequencies: Float64Array): Float64Array;
+}
+
+/** The native functions of this domain. @internal */
+export const nativeDmmv = native.dmmv as NativeDmmv;

@@ -1,0 +1,108 @@
+// Options and results that `solve` and `designFir` share.
+import type { RunOptions } from '../runtime/run';
+import { arrayOf, boolean, integer, number, oneOf, optional, withDefault } from '../runtime/validate';
+import type { NativeSearch } from './native';
+
+/** Ways to search: weighted target search steps along the best move, annealing accepts moves by chance. */
+export type EngineName = 'target-search' | 'norm-annealing';
+
+/** Integer directions that the search may step along. */
+export type MoveName = 'unit' | 'pair' | 'lattice';
+
+/** How a run ended. */
+export type SolveStatus = 'optimal' | 'target' | 'stagnation' | 'iterations' | 'time' | 'cancelled';
+
+/** Options of the search itself. */
+export interface SearchOptions extends RunOptions<Int32Array> {
+  /** Engines to use; default: chosen by the shape of the problem. */
+  engines?: readonly EngineName[];
+  /** Moves to use; default: chosen by the shape of the problem. */
+  moves?: readonly MoveName[];
+  /** Stop as soon as the objective is at or below this; default: -Infinity. */
+  target?: number;
+  /** Also prove a lower bound; default: where that is cheap. */
+  bound?: boolean;
+  /** Limit on iterations; default: none. With neither this nor `timeLimitMs` the run ends when it stagnates. */
+  maxIterations?: number;
+  /** How far below the best value the search aims, relatively; default 1e-4, or 0.05 for wide problems. */
+  eta?: number;
+  /** Forgetting of the row weights, in (0, 1]; default 0.9. */
+  decay?: number;
+  /** Steps for which the reverse of a move is barred; default 2. */
+  tabu?: number;
+}
+
+/** A new best value and when it was found. */
+export interface Improvement {
+  readonly objective: number;
+  readonly iterations: number;
+  readonly seconds: number;
+}
+
+/** What every search returns. */
+export interface SearchResult {
+  /** Proven: no assignment has a smaller objective; -Infinity where nothing useful is known. */
+  readonly lowerBound: number;
+  /** objective - lowerBound. */
+  readonly gap: number;
+  /** The certificate of `lowerBound` (see `checkCertificate`), or null where it has none. */
+  readonly multipliers: Float64Array | null;
+  /** How the run ended; `'optimal'` only when proven. */
+  readonly status: SolveStatus;
+  /** Steps and proposals made. */
+  readonly iterations: number;
+  /** Moves looked at. */
+  readonly evaluations: number;
+  /** Seconds per phase. */
+  readonly seconds: { readonly relaxation: number; readonly reduction: number; readonly starts: number; readonly search: number };
+  /** Every new best value, in order. */
+  readonly trace: readonly Improvement[];
+}
+
+const engineNumbers: Record<EngineName, number> = { 'target-search': 1, 'norm-annealing': 2 };
+const moveBits: Record<MoveName, number> = { unit: 1, pair: 2, lattice: 4 };
+
+/** Members of the options, for `object({ ...searchMembers })`. @internal */
+export const searchMembers = {
+  engines: optional(arrayOf(oneOf(['target-search', 'norm-annealing']), { min: 1 })),
+  moves: optional(arrayOf(oneOf(['unit', 'pair', 'lattice']), { min: 1 })),
+  target: withDefault(number({ infinite: true }), -Infinity),
+  bound: optional(boolean),
+  maxIterations: withDefault(integer({ min: 1 }), 0),
+  eta: withDefault(number({ above: 0, max: 1 }), 0),
+  decay: withDefault(number({ above: 0, max: 1 }), 0.9),
+  tabu: withDefault(integer({ min: 0, max: 1e6 }), 2),
+};
+
+interface CheckedSearch {
+  engines: EngineName[] | undefined;
+  moves: MoveName[] | undefined;
+  target: number;
+  bound: boolean | undefined;
+  maxIterations: number;
+  eta: number;
+  decay: number;
+  tabu: number;
+  seed: number;
+}
+
+/** Checked options as native code reads them. @internal */
+export function nativeSearch(
+  options: CheckedSearch,
+  starts: { initial?: Int32Array; continuous?: Float64Array } = {},
+): NativeSearch {
+  const engines = new Set(options.engines ?? []);
+  return {
+    initial: starts.initial,
+    continuous: starts.continuous,
+    engine: [...engines].reduce((bits, name) => bits | engineNumbers[name], 0),
+    moves: (options.moves ?? []).reduce((bits, name) => bits | moveBits[name], 0),
+    eta: options.eta,
+    decay: options.decay,
+    tabu: options.tabu,
+    seed: options.seed,
+    target: options.target,
+    maxIterations: options.maxIterations,
+    bound: options.bound === undefined ? 0 : options.bound ? 1 : 2,
+  };
+}

@@ -1,0 +1,12 @@
+// The public surface of discrete-descent: re-exports only.
+export * as dmmv from './dmmv';
+export { type BackendStatus, backends } from './runtime/backends';
+export {
+  ArgumentRangeError,
+  ArgumentTypeError,
+  type ErrorCode,
+  type ErrorDetails,
+  OperationError,
+} from './runtime/errors';
+export { type DenseMatrix, denseMatrix, type Matrix, type SparseMatrix, sparseMatrix } from './runtime/matrix';
+export type { BackendChoice, Progress, RunOptions, SyncRunOptions } from './runtime/run';

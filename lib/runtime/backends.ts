@@ -1,0 +1,3 @@
+// placeholder
+export interface BackendStatus { name: string }
+export function backends(): BackendStatus[] { return []; }

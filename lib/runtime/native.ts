@@ -1,0 +1,84 @@
+// Finds and loads the add-on, once, and says what to do when it cannot be loaded. The interface here is the whole
+// contract with native/addon.
+import path from 'node:path';
+import load from 'node-gyp-build';
+import { OperationError } from './errors';
+
+/** What a run sends to native code. @internal */
+export interface NativeRun {
+  async: boolean;
+  threads: number;
+  timeLimitSeconds: number;
+  onProgress?: (progress: NativeProgress) => void;
+  cancelFlag?: Int32Array;
+}
+
+/** A progress report as native code makes it. @internal */
+export interface NativeProgress {
+  phase: string;
+  fraction: number;
+  iterations: number;
+  objective: number;
+  lowerBound: number;
+  seconds: number;
+  best?: unknown;
+}
+
+/** A running async computation. @internal */
+export interface NativeJob<Result> {
+  promise: Promise<Result>;
+  cancel(): void;
+}
+
+/** Versions and levels of the loaded binary. @internal */
+export interface NativeBuildInfo {
+  version: string;
+  compiler: string;
+  threads: number;
+  isaLevels: string[];
+  isa: string;
+  isaProblem: string;
+}
+
+/** The functions that every domain shares. @internal */
+export interface NativeRuntime {
+  buildInfo(): NativeBuildInfo;
+  setIsa(name: string): boolean;
+  philox(words: Int32Array): number[];
+  noOperation(): void;
+  spin(options: { seconds: number; fail?: boolean }, run: NativeRun): unknown;
+}
+
+/** The add-on: what is shared, and one object of functions per domain. @internal */
+export interface Native extends NativeRuntime {
+  dmmv: unknown;
+}
+
+const packageRoot = path.resolve(__dirname, '..', '..');
+
+function glibcVersion(): string {
+  if (process.platform !== 'linux') return '';
+  const report = process.report?.getReport() as { header?: { glibcVersionRuntime?: string } } | undefined;
+  const version = report?.header?.glibcVersionRuntime;
+  return version === undefined ? ', no glibc (musl?)' : `, glibc ${version}`;
+}
+
+function loadNative(): Native {
+  try {
+    return load(packageRoot) as Native;
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message.split('\n')[0] : String(cause);
+    throw new OperationError(
+      'ERR_NATIVE_UNAVAILABLE',
+      '',
+      `discrete-descent could not load its native binary for ${process.platform}-${process.arch} ` +
+        `(Node ${process.versions.node}${glibcVersion()}): ${reason}. To build it from source, install CMake and a ` +
+        'C++20 compiler, then run `npm rebuild discrete-descent` ' +
+        '(npm 12: `npm install-scripts approve discrete-descent` first).',
+      { cause },
+    );
+  }
+}
+
+/** The loaded add-on; importing this module loads it. @internal */
+export const native: Native = loadNative();
