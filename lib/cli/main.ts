@@ -1,0 +1,33 @@
+#!/usr/bin/env node
+// The command line: discrete-descent <command>. Exit codes: 0 done, 1 failed, 2 used wrongly.
+import { Command, CommanderError } from 'commander';
+import { ArgumentRangeError, ArgumentTypeError } from '../runtime/errors';
+import { native } from '../runtime/native';
+import { addFir } from './fir';
+import { addReport } from './report';
+import { UsageError } from './usage';
+
+function program(): Command {
+  const command = new Command('discrete-descent')
+    .description('minimise discrete and discretised losses with native kernels')
+    .version(native.buildInfo().version)
+    .showHelpAfterError('(add --help for the options)')
+    .exitOverride();
+  addFir(command);
+  addReport(command);
+  for (const child of command.commands) child.exitOverride().showHelpAfterError('(add --help for the options)');
+  return command;
+}
+
+function exitCodeOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2; // commander has printed its message
+  const wrongUse = error instanceof UsageError || error instanceof ArgumentRangeError || error instanceof ArgumentTypeError;
+  console.error(`discrete-descent: ${error instanceof Error ? error.message : String(error)}`);
+  return wrongUse ? 2 : 1;
+}
+
+program()
+  .parseAsync()
+  .catch((error: unknown) => {
+    process.exitCode = exitCodeOf(error);
+  });
