@@ -40,17 +40,34 @@ export interface NativeBuildInfo {
   isaProblem: string;
 }
 
+/** One way of running a kernel, held against its reference. @internal */
+export interface NativeSelfTest {
+  target: string;
+  passed: boolean;
+  largestError: number;
+  toleranceRatio: number;
+  message: string;
+}
+
+/** The kernel table. @internal */
+export interface NativeKernels {
+  list(): { name: string; formula: string }[];
+  selfTest(kernel: string): NativeSelfTest[];
+}
+
 /** The functions that every domain shares. @internal */
 export interface NativeRuntime {
   buildInfo(): NativeBuildInfo;
   setIsa(name: string): boolean;
   philox(words: Int32Array): number[];
+  firstNonFinite(values: Float64Array | Float32Array): number;
   noOperation(): void;
   spin(options: { seconds: number; fail?: boolean }, run: NativeRun): unknown;
 }
 
 /** The add-on: what is shared, and one object of functions per domain. @internal */
 export interface Native extends NativeRuntime {
+  kernels: NativeKernels;
   dmmv: unknown;
 }
 

@@ -4,6 +4,7 @@
 //   const { taps, bands } = parse(options, 'options', object({ taps: integer({ min: 1 }), bands: arrayOf(band) }));
 import { isProxy, isTypedArray } from 'node:util/types';
 import { type ErrorCode, makeError } from './errors';
+import { native } from './native';
 
 /** Reads `value`, called `argument` in messages, or throws. @internal */
 export type Schema<Result> = (value: unknown, argument: string) => Result;
@@ -170,8 +171,9 @@ function isResizable(value: ArrayBufferView): boolean {
   return buffer.resizable === true || buffer.growable === true;
 }
 
-/** Index of the first NaN (or infinity, unless allowed), or -1. */
+/** Index of the first NaN (or infinity, unless allowed), or -1; the native scan where only finite numbers pass. */
 function firstBad(values: ArrayLike<number>, infinite: boolean): number {
+  if (!infinite && ArrayBuffer.isView(values)) return native.firstNonFinite(values as unknown as Float64Array);
   for (let i = 0; i < values.length; i += 1) {
     const value = values[i] as number;
     if (infinite ? Number.isNaN(value) : !Number.isFinite(value)) return i;

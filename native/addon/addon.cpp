@@ -2,14 +2,14 @@
 // instruction-set levels and back ends, which belong to the process.
 #include <napi.h>
 
-#include "addon/dmmv.hpp"
 #include "addon/job.hpp"
+#include "addon/kernels.hpp"
 #include "addon/runtime.hpp"
 
 static Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   dd::addon::prepare_jobs(env);
   dd::addon::export_runtime(exports);
-  dd::addon::export_dmmv(exports);
+  dd::addon::export_kernels(exports);
   return exports;
 }
 

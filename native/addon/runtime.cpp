@@ -10,6 +10,7 @@
 #include "addon/job.hpp"
 #include "core/isa.hpp"
 #include "core/philox.hpp"
+#include "core/reductions.hpp"
 #include "core/thread_pool.hpp"
 
 #ifndef DD_VERSION
@@ -49,6 +50,22 @@ Napi::Value philox(const Napi::CallbackInfo& info) {
   Napi::Array result = Napi::Array::New(info.Env(), 4);
   for (std::uint32_t i = 0; i < 4; ++i) result.Set(i, static_cast<double>(block[i]));
   return result;
+}
+
+Napi::Value first_bad_element(const Napi::CallbackInfo& info) {
+  const bool single = info[0].IsTypedArray() && info[0].As<Napi::TypedArray>().TypedArrayType() == napi_float32_array;
+  std::size_t length = 0;
+  std::size_t index = 0;
+  if (single) {
+    const auto values = typed_array<float>(info[0], "values");
+    length = values.size();
+    index = first_non_finite(std::span<const float>(values), 1);
+  } else {
+    const auto values = typed_array<double>(info[0], "values");
+    length = values.size();
+    index = first_non_finite(std::span<const double>(values), 1);
+  }
+  return Napi::Number::New(info.Env(), index == length ? -1.0 : static_cast<double>(index));
 }
 
 Napi::Value no_operation(const Napi::CallbackInfo& info) { return info.Env().Undefined(); }
@@ -108,6 +125,7 @@ void export_runtime(Napi::Object exports) {
   export_function<build_info>(exports, "buildInfo");
   export_function<set_isa>(exports, "setIsa");
   export_function<philox>(exports, "philox");
+  export_function<first_bad_element>(exports, "firstNonFinite");
   export_function<no_operation>(exports, "noOperation");
   export_function<spin>(exports, "spin");
 }
