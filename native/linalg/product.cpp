@@ -1,0 +1,249 @@
+// Decisions around the product kernels: which operand is transposed, which path runs, how C is cut into tasks.
+#include "linalg/product.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <type_traits>
+
+#include "core/aligned_buffer.hpp"
+#include "core/thread_pool.hpp"
+#include "linalg/workspace.hpp"
+
+namespace dd::linalg {
+namespace {
+
+std::atomic<int> forced_path{-1};
+
+// A task below this is not worth waking a thread for.
+constexpr double least_task_flops = 2e6;
+// Every task packs its own operands; narrower slices would pack more than they multiply.
+constexpr std::size_t least_packed_slice = 192;
+
+std::size_t divide_up(std::size_t a, std::size_t b) noexcept { return (a + b - 1) / b; }
+std::size_t round_up(std::size_t a, std::size_t b) noexcept { return divide_up(a, b) * b; }
+
+constexpr std::size_t packed_from_bytes = std::size_t{512} * 1024;
+
+/// Reading A where it lies wins while its columns stay in the second-level cache (rule and figures: gemm.isa.cpp).
+bool direct_is_better(std::size_t m, std::size_t n, std::size_t k, std::size_t element, ProductPart part) noexcept {
+  if (part != ProductPart::full) return m <= 512;
+  if (m <= 256 && n <= 256) return true;
+  if (m <= 512 && m * k * element <= packed_from_bytes) return true;
+  return n <= 8 || (n <= 32 && k <= product_depth);
+}
+
+template <class T>
+void call_kernel(const ProductArguments<T, T>& arguments) {
+  Kernels<T>::product(&arguments);
+}
+void call_kernel(const ProductArguments<float, double>& arguments) { linalg_product_float32_float64(&arguments); }
+
+template <class Sum>
+void scale(Sum beta, Strided<Sum> c, ProductPart part) {
+  if (beta == Sum(1)) return;
+  for (std::size_t j = 0; j < c.columns; ++j) {
+    const std::size_t begin = part == ProductPart::lower ? j : 0;
+    const std::size_t end = part == ProductPart::upper ? std::min(c.rows, j + 1) : c.rows;
+    for (std::size_t i = begin; i < end; ++i) c(i, j) = beta == Sum(0) ? Sum(0) : beta * c(i, j);
+  }
+}
+
+/// y = alpha A x + beta y when it can be one pass over A; false when the general product must do it.
+template <class T>
+bool multiply_vector(T alpha, Strided<const T> a, Strided<const T> x, T beta, Strided<T> y,
+                     const ProductOptions& options) {
+  const bool by_columns = a.row_stride == 1;
+  if (!by_columns && !(options.dots && a.column_stride == 1)) return false;
+  const T* contiguous = x.data;
+  if (x.row_stride != 1) {
+    T* gathered = scratch<T>(Scratch::vector, x.rows);
+    for (std::size_t i = 0; i < x.rows; ++i) gathered[i] = x(i, 0);
+    contiguous = gathered;
+  }
+  const double flops = 2.0 * static_cast<double>(a.rows) * static_cast<double>(a.columns);
+  const std::size_t tasks = options.threads <= 1 || flops < 2 * least_task_flops ? 1 : options.threads * 2;
+  const std::size_t grain = round_up(divide_up(a.rows, tasks), 64);
+  parallel_for(options.threads, a.rows, grain, [&](std::size_t begin, std::size_t end) {
+    const MatrixVectorArguments<T> arguments{
+        end - begin, a.columns, a.at(begin, 0), by_columns ? a.column_stride : a.row_stride,
+        contiguous,  alpha,     beta,           y.data + begin};
+    if (by_columns) {
+      Kernels<T>::matrix_vector_by_columns(&arguments);
+    } else {
+      Kernels<T>::matrix_vector_by_rows(&arguments);
+    }
+  });
+  return true;
+}
+
+/// One slice of C on the calling thread. `row` and `column` place it in the whole.
+template <class T, class Sum>
+void multiply_slice(Sum alpha, Strided<const T> a, Strided<const T> b, Sum beta, Strided<Sum> c, ProductPart part,
+                    std::ptrdiff_t diagonal, ProductPath path) {
+  ProductArguments<T, Sum> arguments{
+      c.rows,       c.columns,       a.columns, a.data, a.row_stride, a.column_stride, b.data,
+      b.row_stride, b.column_stride, alpha,     beta,   c.data,       c.column_stride, path,
+      part,         diagonal,        nullptr};
+  if (path == ProductPath::direct && a.row_stride != 1) {
+    const std::size_t stride = scratch_stride<T>(a.rows);
+    T* copied = scratch<T>(Scratch::operand, stride * a.columns);
+    copy<T>(a, column_major(copied, a.rows, a.columns, stride));
+    arguments.a = copied;
+    arguments.a_row_stride = 1;
+    arguments.a_column_stride = static_cast<std::ptrdiff_t>(stride);
+  } else if (path == ProductPath::packed) {
+    arguments.workspace = scratch<T>(Scratch::packing, product_workspace(c.rows, c.columns, a.columns));
+  }
+  call_kernel(arguments);
+}
+
+struct Slice {
+  std::size_t row, rows, column, columns;
+};
+
+/// Calls body for every slice of a full product; slices depend on sizes and the number of threads, bits do not.
+template <class Body>
+void for_each_slice(std::size_t m, std::size_t n, double flops, ProductPath path, std::size_t threads, Body body) {
+  std::size_t wanted = 1;
+  if (threads > 1 && flops >= 2 * least_task_flops) {
+    wanted = std::min(threads * 2, static_cast<std::size_t>(flops / least_task_flops));
+  }
+  const std::size_t least = path == ProductPath::packed ? least_packed_slice : 8;
+  const std::size_t slice_columns = std::max(round_up(divide_up(n, wanted), 8), least);
+  const std::size_t column_slices = divide_up(n, slice_columns);
+  const std::size_t slice_rows = std::max(round_up(divide_up(m, divide_up(wanted, column_slices)), 48), least);
+  const std::size_t row_slices = divide_up(m, slice_rows);
+  ThreadPool::shared().run_tasks(threads, row_slices * column_slices, [&](std::size_t index) {
+    const std::size_t row = index % row_slices * slice_rows;
+    const std::size_t column = index / row_slices * slice_columns;
+    body(Slice{row, std::min(slice_rows, m - row), column, std::min(slice_columns, n - column)});
+  });
+}
+
+/// Square tiles of a triangle, those off the diagonal (twice the work) first.
+template <class Body>
+void for_each_triangle_tile(std::size_t n, double flops, ProductPart part, std::size_t threads, Body body) {
+  std::size_t tiles = 1;
+  if (threads > 1 && flops >= 2 * least_task_flops) {
+    while (tiles * tiles < 8 * threads) ++tiles;
+  }
+  const std::size_t side = round_up(divide_up(n, tiles), 48);
+  tiles = divide_up(n, side);
+  const std::size_t pairs = tiles * (tiles - 1) / 2;
+  ThreadPool::shared().run_tasks(threads, pairs + tiles, [&](std::size_t index) {
+    std::size_t high = index - pairs, low = index - pairs;
+    if (index < pairs) {
+      high = 1;
+      low = index;
+      while (low >= high) low -= high++;
+    }
+    const std::size_t row = (part == ProductPart::lower ? high : low) * side;
+    const std::size_t column = (part == ProductPart::lower ? low : high) * side;
+    body(Slice{row, std::min(side, n - row), column, std::min(side, n - column)});
+  });
+}
+
+}  // namespace
+
+void force_product_path(int path) noexcept { forced_path.store(path, std::memory_order_relaxed); }
+
+template <class T>
+void copy(Strided<const T> from, Strided<T> to) {
+  if (from.rows == 0 || from.columns == 0) return;
+  const auto unit = [](std::ptrdiff_t stride) { return stride == 1 || stride == -1; };
+  if (from.row_stride == 1 && to.row_stride == 1) {
+    for (std::size_t j = 0; j < from.columns; ++j) std::copy_n(from.at(0, j), from.rows, to.at(0, j));
+  } else if (from.column_stride == 1 && to.column_stride == 1) {
+    copy<T>(from.transposed(), to.transposed());
+  } else if (unit(from.column_stride) && unit(to.row_stride)) {
+    if (from.column_stride < 0) return copy<T>(from.columns_reversed(), to.columns_reversed());
+    if (to.row_stride < 0) return copy<T>(from.rows_reversed(), to.rows_reversed());
+    const TransposeArguments<T> arguments{from.rows,       from.columns, from.data,
+                                          from.row_stride, to.data,      to.column_stride};
+    Kernels<T>::transpose(&arguments);
+  } else if (unit(from.row_stride) && unit(to.column_stride)) {
+    copy<T>(from.transposed(), to.transposed());
+  } else {
+    for (std::size_t j = 0; j < from.columns; ++j) {
+      for (std::size_t i = 0; i < from.rows; ++i) to(i, j) = from(i, j);
+    }
+  }
+}
+
+template <class T, class Sum>
+void multiply(Sum alpha, Strided<const T> a, Strided<const T> b, Sum beta, Strided<Sum> c,
+              const ProductOptions& options) {
+  const std::size_t m = c.rows, n = c.columns, k = a.columns;
+  if (m == 0 || n == 0) return;
+  if (k == 0 || alpha == Sum(0)) return scale(beta, c, options.part);
+  if (options.part == ProductPart::full) {
+    if (c.row_stride == -1) return multiply(alpha, a.rows_reversed(), b, beta, c.rows_reversed(), options);
+    if (c.column_stride == -1) return multiply(alpha, a, b.columns_reversed(), beta, c.columns_reversed(), options);
+  }
+  if (c.row_stride != 1 && c.column_stride == 1) {
+    ProductOptions turned = options;
+    if (options.part == ProductPart::lower) turned.part = ProductPart::upper;
+    if (options.part == ProductPart::upper) turned.part = ProductPart::lower;
+    return multiply<T, Sum>(alpha, b.transposed(), a.transposed(), beta, c.transposed(), turned);
+  }
+  if (c.row_stride != 1) {
+    AlignedBuffer<Sum> buffer(scratch_stride<Sum>(m) * n);
+    const Strided<Sum> gathered = column_major(buffer.data(), m, n, scratch_stride<Sum>(m));
+    const auto in_part = [&](std::size_t i, std::size_t j) {
+      return options.part == ProductPart::full || (options.part == ProductPart::lower ? i >= j : i <= j);
+    };
+    for (std::size_t j = 0; j < n; ++j) {
+      for (std::size_t i = 0; i < m; ++i) gathered(i, j) = beta != Sum(0) && in_part(i, j) ? c(i, j) : Sum(0);
+    }
+    multiply<T, Sum>(alpha, a, b, beta, gathered, options);
+    for (std::size_t j = 0; j < n; ++j) {
+      for (std::size_t i = 0; i < m; ++i) {
+        if (in_part(i, j)) c(i, j) = gathered(i, j);
+      }
+    }
+    return;
+  }
+  if constexpr (std::is_same_v<T, Sum>) {
+    if (options.part == ProductPart::full) {
+      if (n == 1 && multiply_vector<T>(alpha, a, b, beta, c, options)) return;
+      // A single row of C is a column of its transpose; its stride is free, so it counts as contiguous when it is.
+      if (m == 1 && c.column_stride == 1 &&
+          multiply_vector<T>(alpha, b.transposed(), a.transposed(), beta, c.transposed(), options)) {
+        return;
+      }
+    }
+  }
+
+  const int forced = forced_path.load(std::memory_order_relaxed);
+  bool direct = direct_is_better(m, n, k, sizeof(T), options.part) &&
+                (a.row_stride == 1 || m * k * sizeof(T) <= packed_from_bytes);
+  if (forced >= 0) direct = forced == 0;
+  const ProductPath path = direct ? ProductPath::direct : ProductPath::packed;
+  const double flops = 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
+  const auto run = [&](const Slice& slice) {
+    // A slice off the diagonal is a full product.
+    const auto diagonal = static_cast<std::ptrdiff_t>(slice.row) - static_cast<std::ptrdiff_t>(slice.column);
+    const bool whole = options.part == ProductPart::full ||
+                       (options.part == ProductPart::lower ? slice.row >= slice.column + slice.columns
+                                                           : slice.row + slice.rows <= slice.column);
+    multiply_slice<T, Sum>(alpha, a.block(slice.row, 0, slice.rows, k), b.block(0, slice.column, k, slice.columns),
+                           beta, c.block(slice.row, slice.column, slice.rows, slice.columns),
+                           whole ? ProductPart::full : options.part, diagonal, path);
+  };
+  if (options.part == ProductPart::full) {
+    for_each_slice(m, n, flops, path, options.threads, run);
+  } else {
+    for_each_triangle_tile(n, flops / 2, options.part, options.threads, run);
+  }
+}
+
+template void copy<float>(Strided<const float>, Strided<float>);
+template void copy<double>(Strided<const double>, Strided<double>);
+template void multiply<float, float>(float, Strided<const float>, Strided<const float>, float, Strided<float>,
+                                     const ProductOptions&);
+template void multiply<double, double>(double, Strided<const double>, Strided<const double>, double, Strided<double>,
+                                       const ProductOptions&);
+template void multiply<float, double>(double, Strided<const float>, Strided<const float>, double, Strided<double>,
+                                      const ProductOptions&);
+
+}  // namespace dd::linalg

@@ -1,0 +1,37 @@
+// Makes a checkout ready: dependencies, native add-on, dist. Used by `npm test`, `npm run quickstart` and
+// `npm run bench`; needs nothing installed but Node, npm, CMake and a compiler.
+'use strict';
+
+const { spawnSync } = require('node:child_process');
+const fs = require('node:fs');
+const path = require('node:path');
+
+const root = path.resolve(__dirname, '..');
+
+function run(command, args, options = {}) {
+  const result = spawnSync(command, args, { cwd: root, stdio: 'inherit', shell: process.platform === 'win32', ...options });
+  if (result.error) throw result.error;
+  if (result.status !== 0) throw new Error(`${command} ${args.join(' ')} ended with status ${result.status}`);
+}
+
+/** `npm ci` when node_modules is missing or older than the lock file. */
+function ensureDependencies() {
+  const installed = path.join(root, 'node_modules', '.package-lock.json');
+  const wanted = path.join(root, 'package-lock.json');
+  if (fs.existsSync(installed) && fs.statSync(installed).mtimeMs >= fs.statSync(wanted).mtimeMs) return;
+  console.log('installing dependencies');
+  run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']);
+  fs.utimesSync(installed, new Date(), new Date());
+}
+
+function ensureNative() {
+  console.log('building the native add-on');
+  run(process.execPath, [path.join('tools', 'build-native.cjs')], { stdio: ['ignore', 'ignore', 'inherit'] });
+}
+
+function ensureDist() {
+  console.log('compiling TypeScript');
+  run(process.execPath, [path.join('tools', 'build-dist.mjs')]);
+}
+
+module.exports = { ensureDependencies, ensureDist, ensureNative, root, run };

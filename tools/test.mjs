@@ -1,0 +1,124 @@
+// `npm test`: installs what is missing, builds, and runs everything that must be green, tier by tier.
+//   npm test                     everything
+//   npm test -- jest native      only these tiers
+//   npm test -- --list           their names
+// A tier whose tools are not installed is skipped and says so; with CI=true that is a failure.
+import { spawnSync } from 'node:child_process';
+import path from 'node:path';
+import prepare from './prepare.cjs';
+import native from './build-native.cjs';
+
+const { root } = prepare;
+const inCi = process.env.CI === 'true';
+const bin = (name) => path.join(root, 'node_modules', '.bin', name);
+const developmentFolder = `build-cmake/${process.platform}-${process.arch}`;
+
+class Skip extends Error {}
+
+function run(command, args, { env = {}, quiet = false } = {}) {
+  const result = spawnSync(command, args, {
+    cwd: root,
+    env: { ...process.env, ...env },
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+    stdio: quiet ? ['ignore', 'pipe', 'pipe'] : 'inherit',
+  });
+  if (result.error) throw result.error;
+  if (result.status !== 0) {
+    if (quiet) process.stdout.write(`${result.stdout}\n${result.stderr}\n`);
+    throw new Error(`${path.basename(command)} ${args.join(' ')} ended with ${result.signal ?? `status ${result.status}`}`);
+  }
+}
+
+const node = (script, ...args) => run(process.execPath, [path.join(root, script), ...args]);
+
+function need(command, what) {
+  if (!native.has(command)) throw new Skip(`${what} needs ${command} (tools/install-debian-packages.sh)`);
+}
+
+/** Programs under ThreadSanitizer need a fixed address layout on kernels that randomise it widely. */
+function ctest(folder, { env = {}, fixedAddresses = false } = {}) {
+  const args = ['--test-dir', folder, '--output-on-failure', '--no-tests=error'];
+  if (fixedAddresses && native.has('setarch')) run('setarch', ['-R', 'ctest', ...args], { env });
+  else run('ctest', args, { env });
+}
+
+function sanitized(name, sanitizers) {
+  const buildFolder = `build-cmake/${name}`;
+  native.buildWithCMake({
+    config: 'RelWithDebInfo',
+    buildFolder,
+    definitions: ['-DDD_TESTS=ON', '-DDD_ADDON=OFF', '-DDD_LINT=ON', `-DDD_SANITIZE=${sanitizers}`],
+  });
+  return buildFolder;
+}
+
+const tiers = {
+  types: () => run(bin('tsc'), ['-p', 'tsconfig.json', '--noEmit']),
+  lint: () => {
+    run(bin('eslint'), ['.']);
+    node('tools/check-clang.mjs', '--tidy');
+  },
+  format: () => {
+    run(bin('prettier'), ['--check', '.', '--log-level', 'warn']);
+    node('tools/check-clang.mjs', '--format');
+  },
+  jest: () => run(bin('jest'), []),
+  native: () => {
+    const folder = native.buildWithCMake({ buildFolder: developmentFolder, definitions: ['-DDD_TESTS=ON', '-DDD_LINT=ON'] });
+    ctest(folder);
+  },
+  objects: () => node('tools/check-isa-objects.mjs', developmentFolder),
+  asan: () =>
+    ctest(sanitized('asan', 'address,undefined'), {
+      env: { ASAN_OPTIONS: 'detect_leaks=1', UBSAN_OPTIONS: 'print_stacktrace=1' },
+    }),
+  tsan: () => ctest(sanitized('tsan', 'thread'), { fixedAddresses: true, env: { TSAN_OPTIONS: 'halt_on_error=1' } }),
+  addon: () => node('test/package/sanitized-addon.mjs'),
+  docs: () => run(bin('typedoc'), ['--logLevel', 'Warn']),
+  prebuild: () => {
+    node('tools/prebuild.cjs');
+    node('tools/check-prebuild.cjs');
+  },
+  package: () => node('test/package/tarball.mjs'),
+  emulated: () => {
+    need('qemu-x86_64-static', 'running the binaries on other processors');
+    need('qemu-aarch64-static', 'running the arm64 binary');
+    node('test/package/emulated.mjs');
+  },
+};
+
+const asked = process.argv.slice(2);
+if (asked.includes('--list')) {
+  console.log(Object.keys(tiers).join('\n'));
+  process.exit(0);
+}
+const unknown = asked.filter((name) => !(name in tiers));
+if (unknown.length > 0) {
+  console.error(`no tier is called ${unknown.join(', ')}; there are ${Object.keys(tiers).join(', ')}`);
+  process.exit(2);
+}
+
+prepare.ensureDependencies();
+prepare.ensureNative();
+prepare.ensureDist();
+
+const outcomes = { passed: [], failed: [], skipped: [] };
+for (const [name, tier] of Object.entries(tiers)) {
+  if (asked.length > 0 && !asked.includes(name)) continue;
+  console.log(`\n== ${name}`);
+  const begin = Date.now();
+  try {
+    tier();
+    outcomes.passed.push(name);
+    console.log(`== ${name}: passed in ${((Date.now() - begin) / 1000).toFixed(0)} s`);
+  } catch (error) {
+    const skipped = error instanceof Skip && !inCi;
+    outcomes[skipped ? 'skipped' : 'failed'].push(name);
+    console.log(`== ${name}: ${skipped ? 'skipped' : 'FAILED'}: ${error.message}`);
+  }
+}
+if (outcomes.failed.length > 0) console.log(`\nfailed: ${outcomes.failed.join(', ')}`);
+if (outcomes.skipped.length > 0) console.log(`\nskipped: ${outcomes.skipped.join(', ')}`);
+console.log(`\ntiers: ${outcomes.passed.length} passed, ${outcomes.failed.length} failed, ${outcomes.skipped.length} skipped`);
+process.exitCode = outcomes.failed.length > 0 ? 1 : 0;
