@@ -25,6 +25,7 @@
 // element before use (`const float v = s.tile[t];`): on the checking executor it is a proxy.
 #pragma once
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>

@@ -187,6 +187,7 @@ class HostBlock {
   }
 
   template <class T, class Update>
+  requires std::is_arithmetic_v<T>
   static void update(T& target, Update next) {
     static_assert(std::is_integral_v<T>, "floating-point sums depend on the order: reduce in two stages");
     if constexpr (executor == HostExecutor::threaded) {

@@ -62,8 +62,8 @@ class BlockLauncher {
     launch_kernel(block_kernel_info<Kernel>, &kernel, grid);
   }
 
-  /// Device memory for `count` elements, not initialised (all bits set), owned by the launcher until
-  /// `release_allocations` or its end. `count` 0 gives null.
+  /// Device memory for `count` elements, not initialised (all bits set on the host executors), owned by the launcher
+  /// until the enclosing AllocationScope ends. `count` 0 gives null.
   template <class T>
   T* allocate(std::size_t count) {
     return count == 0 ? nullptr : static_cast<T*>(allocate_bytes(count * sizeof(T)));
@@ -80,7 +80,9 @@ class BlockLauncher {
   }
   /// Waits for everything launched, and reports what went wrong in it.
   virtual void synchronize() = 0;
-  virtual void release_allocations() noexcept = 0;
+  /// Number of live allocations, and the way back to an earlier number: see AllocationScope.
+  virtual std::size_t allocations() const noexcept = 0;
+  virtual void release_allocations(std::size_t keep = 0) noexcept = 0;
 
  protected:
   virtual void launch_kernel(const BlockKernelInfo& kernel, const void* arguments, Grid grid) = 0;
@@ -89,13 +91,30 @@ class BlockLauncher {
   virtual void download_bytes(const void* device, void* destination, std::size_t bytes) = 0;
 };
 
+/// Gives back at its end what was allocated since its beginning. Kernels still queued may use it: they run before
+/// anything that gets the same memory.
+class AllocationScope {
+ public:
+  explicit AllocationScope(BlockLauncher& launcher) noexcept : launcher_(launcher), keep_(launcher.allocations()) {}
+  ~AllocationScope() { launcher_.release_allocations(keep_); }
+  AllocationScope(const AllocationScope&) = delete;
+  AllocationScope& operator=(const AllocationScope&) = delete;
+
+ private:
+  BlockLauncher& launcher_;
+  std::size_t keep_;
+};
+
 /// Block kernels on the host. The checking executor throws at the first broken rule.
 class HostLauncher final : public BlockLauncher {
  public:
   explicit HostLauncher(HostExecutor executor, std::uint64_t seed = 0) noexcept : executor_(executor), seed_(seed) {}
 
   void synchronize() override {}
-  void release_allocations() noexcept override { allocations_.clear(); }
+  std::size_t allocations() const noexcept override { return allocations_.size(); }
+  void release_allocations(std::size_t keep = 0) noexcept override {
+    while (allocations_.size() > keep) allocations_.pop_back();
+  }
 
  protected:
   void launch_kernel(const BlockKernelInfo& kernel, const void* arguments, Grid grid) override {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/block_launcher.hpp"
 #include "core/error.hpp"
 
 namespace dd {
@@ -111,6 +112,11 @@ std::string_view Workload::broken_guard() const noexcept {
     }
   }
   return {};
+}
+
+void run_block_form(BlockForm form, BlockLauncher& launcher, const KernelSize& size, std::span<void* const> buffers) {
+  const AllocationScope scope(launcher);
+  form(launcher, size, buffers);
 }
 
 std::string describe_size(const KernelEntry& entry, const KernelSize& size) {

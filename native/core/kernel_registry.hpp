@@ -135,7 +135,7 @@ struct KernelEntry {
   void (*fill_special)(Workload&, PhiloxStream&);  ///< null when the kernel has none
   void (*reference)(const KernelSize&, std::span<void* const>);
   void (*cpu)(std::size_t threads, const KernelSize&, std::span<void* const>);
-  void (*block)(BlockLauncher&, const KernelSize&, std::span<void* const>);
+  void (*block)(BlockLauncher&, const KernelSize&, std::span<void* const>);  ///< frees what it allocates
   double (*flops)(const KernelSize&);
   double (*bytes)(const KernelSize&);
 };
@@ -168,15 +168,29 @@ concept HasBlock = requires(BlockLauncher& launcher, const KernelSize& size, std
 template <class K>
 concept RegistrableKernel = DescribedKernel<K> && HasReference<K> && HasCpu<K> && HasBlock<K>;
 
+using BlockForm = void (*)(BlockLauncher&, const KernelSize&, std::span<void* const>);
+/// Calls `form` inside an AllocationScope.
+void run_block_form(BlockForm form, BlockLauncher& launcher, const KernelSize& size, std::span<void* const> buffers);
+
 /// The table entry of a kernel; does not compile when one of the three forms is missing.
 template <RegistrableKernel K>
 constexpr KernelEntry kernel_entry() {
   static_assert(std::span<const std::string_view>(K::size_names).size() <= max_kernel_extents);
-  KernelEntry entry{K::name,      K::formula,    std::span<const std::string_view>(K::size_names),
-                    K::tolerance, K::test_sizes, K::benchmark_sizes,
-                    K::buffers,   K::fill,       nullptr,
-                    K::reference, K::cpu,        K::block,
-                    K::flops,     K::bytes};
+  KernelEntry entry{.name = K::name,
+                    .formula = K::formula,
+                    .size_names = K::size_names,
+                    .tolerance = K::tolerance,
+                    .test_sizes = K::test_sizes,
+                    .benchmark_sizes = K::benchmark_sizes,
+                    .buffers = K::buffers,
+                    .fill = K::fill,
+                    .fill_special = nullptr,
+                    .reference = K::reference,
+                    .cpu = K::cpu,
+                    .block = [](BlockLauncher& launcher, const KernelSize& size,
+                                std::span<void* const> buffers) { run_block_form(K::block, launcher, size, buffers); },
+                    .flops = K::flops,
+                    .bytes = K::bytes};
   if constexpr (requires(Workload & workload, PhiloxStream & random) { K::fill_special(workload, random); }) {
     entry.fill_special = K::fill_special;
   }

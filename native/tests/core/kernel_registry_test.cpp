@@ -17,7 +17,8 @@ class RecordingLauncher final : public dd::BlockLauncher {
   std::set<std::string> symbols;
 
   void synchronize() override {}
-  void release_allocations() noexcept override { host_.release_allocations(); }
+  std::size_t allocations() const noexcept override { return host_.allocations(); }
+  void release_allocations(std::size_t keep) noexcept override { host_.release_allocations(keep); }
 
  protected:
   void launch_kernel(const dd::BlockKernelInfo& kernel, const void* arguments, dd::Grid grid) override {
@@ -83,14 +84,14 @@ static_assert(!dd::RegistrableKernel<WithoutReference>);
 static_assert(!dd::RegistrableKernel<WithoutCpu>);
 static_assert(!dd::RegistrableKernel<WithoutBlock>);
 
-dd::SelfTestResult test_doubled(const dd::SelfTestTarget& target) {
+dd::SelfTestResult test_doubled(const dd::KernelTarget& target) {
   return dd::self_test_all_sizes(dd::kernel_entry<Doubled>(), target);
 }
 
 }  // namespace
 
 TEST_CASE("every kernel of the catalog agrees with its reference on every host target") {
-  for (const dd::SelfTestTarget& target : dd::host_self_test_targets()) {
+  for (const dd::KernelTarget& target : dd::host_kernel_targets()) {
     for (const dd::KernelEntry& entry : dd::all_kernels()) {
       const dd::SelfTestResult result = dd::self_test_all_sizes(entry, target);
       CHECK_MESSAGE(result.passed, result.message);
@@ -102,7 +103,7 @@ TEST_CASE("every kernel of the catalog agrees with its reference on every host t
 TEST_CASE("threaded: every kernel of the catalog agrees with its reference on the threaded executor") {
   for (const dd::KernelEntry& entry : dd::all_kernels()) {
     const dd::SelfTestResult result =
-        dd::self_test_all_sizes(entry, dd::SelfTestTarget::host_blocks(dd::HostExecutor::threaded));
+        dd::self_test_all_sizes(entry, dd::KernelTarget::host_blocks(dd::HostExecutor::threaded));
     CHECK_MESSAGE(result.passed, result.message);
   }
 }
@@ -152,10 +153,11 @@ TEST_CASE("every block kernel is listed for the GPU and launched by some registe
     }
   }
   CHECK(recorder.symbols == listed);
+  CHECK(recorder.allocations() == 0);
 }
 
 TEST_CASE("the self-test sees a last bit, a changed input, a NaN, and a form that does nothing") {
-  const dd::SelfTestTarget cpu = dd::SelfTestTarget::cpu(dd::active_isa(), 1);
+  const dd::KernelTarget cpu = dd::KernelTarget::cpu(dd::active_isa(), 1);
   CHECK(test_doubled(cpu).passed);
 
   Doubled::break_value = true;
@@ -177,7 +179,7 @@ TEST_CASE("the self-test sees a last bit, a changed input, a NaN, and a form tha
   CHECK_FALSE(nan.passed);
   CHECK(nan.message.find("`y`[4] is nan") != std::string::npos);
 
-  CHECK_FALSE(test_doubled(dd::SelfTestTarget::host_blocks(dd::HostExecutor::ordered)).passed);
+  CHECK_FALSE(test_doubled(dd::KernelTarget::host_blocks(dd::HostExecutor::ordered)).passed);
 }
 
 TEST_CASE("a workload refuses the wrong type and the wrong name") {
