@@ -49,10 +49,30 @@ export interface NativeSelfTest {
   message: string;
 }
 
+/** Timing of one kernel at one size. @internal */
+export interface NativeBenchmark {
+  p10Seconds: number;
+  medianSeconds: number;
+  p90Seconds: number;
+  gflops: number;
+  gigabytes: number;
+  samples: number;
+  clock: string;
+}
+
+/** What this machine can do at most, one thread. @internal */
+export interface NativeMachineLimits {
+  gflopsFloat32: number;
+  gflopsFloat64: number;
+  bandwidth: { bytes: number; triadGigabytes: number; readGigabytes: number }[];
+}
+
 /** The kernel table. @internal */
 export interface NativeKernels {
-  list(): { name: string; formula: string }[];
+  list(): { name: string; formula: string; benchmarkSizes: string[] }[];
   selfTest(kernel: string): NativeSelfTest[];
+  benchmark(kernel: string, size: number, options: { isa: string; threads: number; seconds: number }): NativeBenchmark;
+  machineLimits(): NativeMachineLimits;
 }
 
 /** The functions that every domain shares. @internal */

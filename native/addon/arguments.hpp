@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "core/error.hpp"
+#include "core/isa.hpp"
 
 namespace dd::addon {
 
@@ -93,6 +94,15 @@ inline std::string text(const Napi::Value& value, std::string_view argument) {
 inline Napi::Object object(const Napi::Value& value, std::string_view argument) {
   if (!value.IsObject()) throw_type(argument, "an object");
   return value.As<Napi::Object>();
+}
+
+/// An available instruction-set level by its name.
+inline IsaLevel isa_level(const Napi::Value& value) {
+  const std::string name = text(value, "isa");
+  for (const IsaLevel level : available_isa_levels()) {
+    if (name == isa_name(level)) return level;
+  }
+  throw Error(ErrorCode::invalid_argument_value, "isa", "`isa` must be an available level, got \"" + name + "\"");
 }
 
 }  // namespace dd::addon

@@ -36,11 +36,7 @@ Napi::Value build_info(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value set_isa(const Napi::CallbackInfo& info) {
-  const std::string name = text(info[0], "isa");
-  for (IsaLevel level : available_isa_levels()) {
-    if (name == isa_name(level)) return Napi::Boolean::New(info.Env(), set_active_isa(level));
-  }
-  throw Error(ErrorCode::invalid_argument_value, "isa", "`isa` must be an available level, got \"" + name + "\"");
+  return Napi::Boolean::New(info.Env(), set_active_isa(isa_level(info[0])));
 }
 
 Napi::Value philox(const Napi::CallbackInfo& info) {
