@@ -3,6 +3,8 @@
 import { Command, CommanderError } from 'commander';
 import { ArgumentRangeError, ArgumentTypeError } from '../runtime/errors';
 import { native } from '../runtime/native';
+import { addBench } from './bench';
+import { addDoctor } from './doctor';
 import { addFir } from './fir';
 import { addReport } from './report';
 import { UsageError } from './usage';
@@ -15,6 +17,8 @@ function program(): Command {
     .exitOverride();
   addFir(command);
   addReport(command);
+  addDoctor(command);
+  addBench(command);
   for (const child of command.commands) child.exitOverride().showHelpAfterError('(add --help for the options)');
   return command;
 }

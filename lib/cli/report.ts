@@ -8,6 +8,7 @@ import { htmlPage, htmlTable, type Section } from '../report/html';
 import { native } from '../runtime/native';
 import { writeWhole } from './files';
 import { progressBar } from './progress-bar';
+import { textTable } from './table';
 import { positiveNumber, wholeNumber } from './usage';
 
 const defaultFilters = ['A35/8', 'D35/9', 'B45/9'];
@@ -56,13 +57,6 @@ function cells({ instance, design, seconds }: Row): string[] {
   ];
 }
 
-function printTable(rows: readonly string[][]): void {
-  const widths = tableHead.map((head, column) => Math.max(head.length, ...rows.map((row) => (row[column] as string).length)));
-  const line = (texts: readonly string[]): string =>
-    texts.map((text, column) => (column === 0 ? text.padEnd(widths[0] as number) : text.padStart(widths[column] as number))).join('  ');
-  for (const row of [tableHead, ...rows]) console.log(line(row));
-}
-
 function sections(rows: readonly Row[]): Section[] {
   const table = htmlTable(tableHead, rows.map(cells));
   const note =
@@ -100,8 +94,7 @@ async function report(flags: { output: string; time: number; seed: number; filte
     })) }));
     return;
   }
-  printTable(rows.map(cells));
-  console.log(`\nwrote ${file}`);
+  console.log(`${textTable(tableHead, rows.map(cells))}\n\nwrote ${file}`);
 }
 
 /** Adds the command. */

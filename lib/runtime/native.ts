@@ -70,15 +70,24 @@ export interface NativeMachineLimits {
 /** The kernel table. @internal */
 export interface NativeKernels {
   list(): { name: string; formula: string; benchmarkSizes: string[] }[];
-  selfTest(kernel: string): NativeSelfTest[];
+  selfTest(kernel: string, backends: readonly string[]): NativeSelfTest[];
   benchmark(kernel: string, size: number, options: { isa: string; threads: number; seconds: number }): NativeBenchmark;
   machineLimits(): NativeMachineLimits;
+}
+
+/** A back end and its devices. @internal */
+export interface NativeBackend {
+  name: string;
+  available: boolean;
+  reason: string;
+  devices: { name: string; memoryBytes: number; computeCapability: string }[];
 }
 
 /** The functions that every domain shares. @internal */
 export interface NativeRuntime {
   buildInfo(): NativeBuildInfo;
   setIsa(name: string): boolean;
+  backends(searchFolder: string): NativeBackend[];
   philox(words: Int32Array): number[];
   firstNonFinite(values: Float64Array | Float32Array): number;
   noOperation(): void;
@@ -115,6 +124,11 @@ function loadNative(): Native {
       { cause },
     );
   }
+}
+
+/** Folder of the loaded .node file, where back ends lie beside it. @internal */
+export function nativeFolder(): string {
+  return path.dirname(load.resolve(packageRoot));
 }
 
 /** The loaded add-on; importing this module loads it. @internal */

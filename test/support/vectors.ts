@@ -1,0 +1,8 @@
+// Golden vectors, copied into this project so that the tests pass alone.
+import fs from 'node:fs';
+import path from 'node:path';
+
+/** A vector file as an object. */
+export function vectors<Contents>(name: string): Contents {
+  return JSON.parse(fs.readFileSync(path.join(__dirname, '..', 'golden', 'vectors', name), 'utf8')) as Contents;
+}
