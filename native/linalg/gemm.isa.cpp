@@ -33,15 +33,21 @@ DD_INLINE bool cut_by_diagonal(const TileTarget<Sum>& target, size_t rows) {
   return signed_size(rows) - 1 + target.diagonal > target.first_column;
 }
 
-/// Element by element through a local copy of the sums: tiles on the diagonal, and sums of a narrower type than C.
-template <class T, class Sum, int Vectors, int Columns>
-__attribute__((noinline)) void store_elements(const Accumulators<T, Vectors, Columns>& sum,
-                                              const TileTarget<Sum>& target, size_t rows) {
-  alignas(64) T values[Columns][Vectors * lanes<T>];
-  for (int j = 0; j < Columns; ++j) {
-    for (int v = 0; v < Vectors; ++v) store(values[j] + v * lanes<T>, sum.value[v][j]);
+/// The sums in memory, column by column. Functions that are not inlined get this copy, never the accumulators: one
+/// whose address leaves the function is kept in memory by the compiler, through the whole k loop.
+template <class T, int Vectors, int Columns>
+DD_INLINE void spill(const Accumulators<T, Vectors, Columns>& sum, T (&values)[Columns][Vectors * lanes<T>]) {
+  DD_UNROLL for (int j = 0; j < Columns; ++j) {
+    DD_UNROLL for (int v = 0; v < Vectors; ++v) store(values[j] + v * lanes<T>, sum.value[v][j]);
   }
+}
+
+/// Element by element: tiles on the diagonal, and partial tiles whose sums are of a narrower type than C.
+template <class T, class Sum>
+__attribute__((noinline)) void store_elements(const T* values, size_t values_step, const TileTarget<Sum>& target,
+                                              size_t rows) {
   for (int j = target.first_column; j < target.last_column; ++j) {
+    const T* from = values + static_cast<size_t>(j) * values_step;
     const ptrdiff_t limit = j - target.diagonal;
     size_t begin = 0, end = rows;
     if (target.part == ProductPart::lower && limit > 0) begin = static_cast<size_t>(limit);
@@ -50,7 +56,7 @@ __attribute__((noinline)) void store_elements(const Accumulators<T, Vectors, Col
     }
     Sum* column = target.c + j * target.c_step;
     for (size_t i = begin; i < end; ++i) {
-      const Sum value = static_cast<Sum>(values[j][i]);
+      const Sum value = static_cast<Sum>(from[i]);
       column[i] = target.beta == Sum(0) ? target.alpha * value
                                         : combine(target.alpha, value, target.beta, target.beta, column[i]);
     }
@@ -63,9 +69,7 @@ DD_INLINE void store_widened(const Accumulators<float, Vectors, Columns>& sum, c
   constexpr int half = lanes<double>;
   const Float64s alpha = broadcast(target.alpha), beta = broadcast(target.beta);
   alignas(64) float values[Columns][Vectors * lanes<float>];
-  DD_UNROLL for (int j = 0; j < Columns; ++j) {
-    DD_UNROLL for (int v = 0; v < Vectors; ++v) store(values[j] + v * lanes<float>, sum.value[v][j]);
-  }
+  spill(sum, values);
   for (int j = target.first_column; j < target.last_column; ++j) {
     double* column = target.c + j * target.c_step;
     DD_UNROLL for (int v = 0; v < 2 * Vectors; ++v) {
@@ -76,27 +80,37 @@ DD_INLINE void store_widened(const Accumulators<float, Vectors, Columns>& sum, c
   }
 }
 
+/// Sums to C, by the shortest way that is right for this tile.
+template <bool Partial, class T, class Sum, int Vectors, int Columns>
+DD_INLINE void finish_tile(const Accumulators<T, Vectors, Columns>& sum, const TileTarget<Sum>& target, size_t rows,
+                           Tail<T> tail) {
+  if (!cut_by_diagonal(target, rows)) {
+    if constexpr (sizeof(T) == sizeof(Sum)) {
+      return store_tile<Partial>(sum, target.alpha, target.beta, target.c, target.c_step, target.first_column,
+                                 target.last_column, tail);
+    } else if constexpr (!Partial) {
+      return store_widened(sum, target);
+    }
+  }
+  alignas(64) T values[Columns][Vectors * lanes<T>];
+  spill(sum, values);
+  store_elements(values[0], sizeof(values[0]) / sizeof(T), target, rows);
+}
+
+template <int Columns, class Sum>
+DD_INLINE void prefetch_tile(const TileTarget<Sum>& target) {
+  DD_UNROLL for (int j = 0; j < Columns; ++j) __builtin_prefetch(target.c + j * target.c_step, 1);
+}
+
 template <int Vectors, int Columns, bool Partial, class T, class Sum>
 DD_INLINE void multiply_tile(size_t rows, size_t k, const T* a, ptrdiff_t a_step, const T* b, ptrdiff_t b_step,
                              ptrdiff_t b_next, const TileTarget<Sum>& target) {
   const Tail<T> tail(rows % lanes<T>);
-  for (int j = 0; j < Columns; ++j) __builtin_prefetch(target.c + j * target.c_step, 1);
+  prefetch_tile<Columns>(target);
   Accumulators<T, Vectors, Columns> sum;
   sum.clear();
   accumulate<Partial>(k, a, a_step, b, b_step, b_next, tail, sum);
-  if constexpr (sizeof(T) == sizeof(Sum)) {
-    if (!cut_by_diagonal(target, rows)) {
-      store_tile<Partial>(sum, target.alpha, target.beta, target.c, target.c_step, target.first_column,
-                          target.last_column, tail);
-      return;
-    }
-  } else {
-    if (!Partial && !cut_by_diagonal(target, rows)) {
-      store_widened(sum, target);
-      return;
-    }
-  }
-  store_elements(sum, target, rows);
+  finish_tile<Partial>(sum, target, rows, tail);
 }
 
 /// Rows of the next tile: a whole one while many are left; the last four vectors as two and two, because a tile of a
@@ -111,23 +125,27 @@ DD_INLINE size_t next_tile_rows(size_t left) {
 
 // ---- direct ------------------------------------------------------------------------------------------------------
 
+template <int Value>
+struct Count {
+  static constexpr int value = Value;
+};
+
 template <int Columns, class T, class Sum>
 DD_INLINE void direct_tile(size_t rows, size_t k, const T* a, ptrdiff_t a_step, const T* b, ptrdiff_t b_step,
                            ptrdiff_t b_next, const TileTarget<Sum>& target) {
   const size_t vectors = (rows + lanes<T> - 1) / lanes<T>;
   const bool partial = rows % lanes<T> != 0;
-#define DD_TILE(count)                                                                                      \
-  if (vectors == (count)) {                                                                                 \
-    if (partial) return multiply_tile<count, Columns, true>(rows, k, a, a_step, b, b_step, b_next, target); \
-    return multiply_tile<count, Columns, false>(rows, k, a, a_step, b, b_step, b_next, target);             \
+  const auto run = [&](auto count) __attribute__((always_inline)) {
+    constexpr int vectors_here = decltype(count)::value;
+    if (partial) return multiply_tile<vectors_here, Columns, true>(rows, k, a, a_step, b, b_step, b_next, target);
+    multiply_tile<vectors_here, Columns, false>(rows, k, a, a_step, b, b_step, b_next, target);
+  };
+  if (vectors == tile_vectors) return run(Count<tile_vectors>{});
+  if constexpr (tile_vectors > 3) {
+    if (vectors == 3) return run(Count<3>{});
   }
-  DD_TILE(3)
-  DD_TILE(2)
-  DD_TILE(1)
-#if !defined(__AVX2__)
-  DD_TILE(4)
-#endif
-#undef DD_TILE
+  if (vectors == 2) return run(Count<2>{});
+  run(Count<1>{});
 }
 
 template <int Columns, class T, class Sum>
@@ -188,37 +206,27 @@ void multiply_direct(const ProductArguments<T, Sum>& product) {
 
 // ---- packed ------------------------------------------------------------------------------------------------------
 
+template <int Vectors, class T, class Sum>
+DD_INLINE void multiply_packed_tile(size_t rows, size_t k, const T* a, const T* b, const TileTarget<Sum>& target) {
+  const Tail<T> tail(rows % lanes<T>);
+  prefetch_tile<tile_columns>(target);
+  Accumulators<T, Vectors, tile_columns> sum;
+  sum.clear();
+  // Panels are padded to whole vectors: only the store knows of missing rows.
+  accumulate<false>(k, a, Vectors * lanes<T>, b, tile_columns, 1, tail, sum);
+  if (rows % lanes<T> != 0) return finish_tile<true>(sum, target, rows, tail);
+  finish_tile<false>(sum, target, rows, tail);
+}
+
 template <class T, class Sum>
 DD_INLINE void packed_tile(size_t rows, size_t k, const T* a, const T* b, const TileTarget<Sum>& target) {
   const size_t vectors = (rows + lanes<T> - 1) / lanes<T>;
-  const ptrdiff_t width = signed_size(vectors) * lanes<T>;
-  const bool partial = rows % lanes<T> != 0;
-  // Panels are padded to whole vectors: only the store knows of the missing rows.
-#define DD_TILE(count)                                                                                                 \
-  if (vectors == (count)) {                                                                                            \
-    const Tail<T> tail(rows % lanes<T>);                                                                               \
-    DD_UNROLL for (int j = 0; j < tile_columns; ++j) __builtin_prefetch(target.c + j * target.c_step, 1);              \
-    Accumulators<T, count, tile_columns> sum;                                                                          \
-    sum.clear();                                                                                                       \
-    accumulate<false>(k, a, width, b, tile_columns, 1, tail, sum);                                                     \
-    if (cut_by_diagonal(target, rows)) return store_elements(sum, target, rows);                                       \
-    if constexpr (sizeof(T) == sizeof(Sum)) {                                                                          \
-      if (partial) {                                                                                                   \
-        return store_tile<true>(sum, target.alpha, target.beta, target.c, target.c_step, 0, target.last_column, tail); \
-      }                                                                                                                \
-      return store_tile<false>(sum, target.alpha, target.beta, target.c, target.c_step, 0, target.last_column, tail);  \
-    } else {                                                                                                           \
-      if (partial) return store_elements(sum, target, rows);                                                           \
-      return store_widened(sum, target);                                                                               \
-    }                                                                                                                  \
+  if (vectors == tile_vectors) return multiply_packed_tile<tile_vectors>(rows, k, a, b, target);
+  if constexpr (tile_vectors > 3) {
+    if (vectors == 3) return multiply_packed_tile<3>(rows, k, a, b, target);
   }
-  DD_TILE(3)
-  DD_TILE(2)
-  DD_TILE(1)
-#if !defined(__AVX2__)
-  DD_TILE(4)
-#endif
-#undef DD_TILE
+  if (vectors == 2) return multiply_packed_tile<2>(rows, k, a, b, target);
+  multiply_packed_tile<1>(rows, k, a, b, target);
 }
 
 /// One packed block of rows against one packed block of columns.
