@@ -1,5 +1,6 @@
 // Finds and loads the add-on, once, and says what to do when it cannot be loaded. The interface here is the whole
 // contract with native/addon.
+import fs from 'node:fs';
 import path from 'node:path';
 import load from 'node-gyp-build';
 import { OperationError } from './errors';
@@ -100,7 +101,13 @@ export interface Native extends NativeRuntime {
   dmmv: unknown;
 }
 
-const packageRoot = path.resolve(__dirname, '..', '..');
+/** The nearest folder above that has a package.json: the same from lib/, dist/ and the compiled benchmarks. */
+function findPackageRoot(folder: string): string {
+  const parent = path.dirname(folder);
+  return fs.existsSync(path.join(folder, 'package.json')) || parent === folder ? folder : findPackageRoot(parent);
+}
+
+const packageRoot = findPackageRoot(__dirname);
 
 function glibcVersion(): string {
   if (process.platform !== 'linux') return '';
