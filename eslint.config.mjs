@@ -1,7 +1,21 @@
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist/', 'build/', 'build-*/', 'out/', 'docs/api/', 'prebuilds/', 'coverage/', 'third_party/', '**/*.cjs', '**/*.mjs', '*.js'] },
+  {
+    ignores: [
+      'dist/',
+      'build/',
+      'build-*/',
+      'out/',
+      'docs/api/',
+      'prebuilds/',
+      'coverage/',
+      'third_party/',
+      '**/*.cjs',
+      '**/*.mjs',
+      '*.js',
+    ],
+  },
   ...tseslint.configs.strictTypeChecked,
   {
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
@@ -11,6 +25,7 @@ export default tseslint.config(
       '@typescript-eslint/only-throw-error': 'off',
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
       '@typescript-eslint/no-unnecessary-type-parameters': 'off',
+      '@typescript-eslint/no-unused-vars': ['error', { varsIgnorePattern: '^_+$', ignoreRestSiblings: true }],
       '@typescript-eslint/no-unnecessary-condition': ['error', { allowConstantLoopConditions: true }],
     },
   },

@@ -30,16 +30,32 @@ async function abortLatency(): Promise<number> {
 async function run({ quick, isa }: BenchOptions, onRow: (row: Row) => void): Promise<void> {
   const count = quick ? 15 : 60;
   const calls = 200_000;
-  const perCall = Array.from({ length: count }, () => seconds(() => {
-    for (let i = 0; i < calls; i += 1) native.noOperation();
-  }) / calls);
-  onRow(row('call that does nothing', '-', isa, perCall, { rate: { value: 1e-6 / Math.min(...perCall), unit: 'million calls/s' } }));
+  const perCall = Array.from(
+    { length: count },
+    () =>
+      seconds(() => {
+        for (let i = 0; i < calls; i += 1) native.noOperation();
+      }) / calls,
+  );
+  onRow(
+    row('call that does nothing', '-', isa, perCall, {
+      rate: { value: 1e-6 / Math.min(...perCall), unit: 'million calls/s' },
+    }),
+  );
 
   const megabyte = new Float64Array(131_072).fill(1);
-  const scans = Array.from({ length: count }, () => seconds(() => {
-    for (let i = 0; i < 50; i += 1) native.firstNonFinite(megabyte);
-  }) / 50);
-  onRow(row('1 MB array in, scanned for NaN', '131072 float64', isa, scans, { rate: { value: (megabyte.byteLength / Math.min(...scans)) * 1e-9, unit: 'GB/s' } }));
+  const scans = Array.from(
+    { length: count },
+    () =>
+      seconds(() => {
+        for (let i = 0; i < 50; i += 1) native.firstNonFinite(megabyte);
+      }) / 50,
+  );
+  onRow(
+    row('1 MB array in, scanned for NaN', '131072 float64', isa, scans, {
+      rate: { value: (megabyte.byteLength / Math.min(...scans)) * 1e-9, unit: 'GB/s' },
+    }),
+  );
 
   const jobs = await repeat(count * 5, async () => {
     const begin = process.hrtime.bigint();

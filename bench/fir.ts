@@ -4,7 +4,22 @@ import { firInstance } from '../lib/report/fir-family';
 import type { BenchOptions, Family, Row } from './harness';
 import { highsFir } from './peers/highs';
 
-const all = ['A35/8', 'B35/9', 'C35/8', 'D35/9', 'E35/8', 'A45/8', 'B45/9', 'C45/8', 'D45/9', 'E45/8', 'A125/21', 'B125/22', 'C125/21', 'D125/22'];
+const all = [
+  'A35/8',
+  'B35/9',
+  'C35/8',
+  'D35/9',
+  'E35/8',
+  'A45/8',
+  'B45/9',
+  'C45/8',
+  'D45/9',
+  'E45/8',
+  'A125/21',
+  'B125/22',
+  'C125/21',
+  'D125/22',
+];
 
 async function run({ quick, isa }: BenchOptions, onRow: (row: Row) => void): Promise<void> {
   const names = quick ? all.slice(0, 2) : all;

@@ -64,7 +64,12 @@ export function seconds(call: () => void): number {
 }
 
 /** Median, p10 and p90 of samples. */
-export function summary(samples: readonly number[]): { medianSeconds: number; p10Seconds: number; p90Seconds: number; samples: number } {
+export function summary(samples: readonly number[]): {
+  medianSeconds: number;
+  p10Seconds: number;
+  p90Seconds: number;
+  samples: number;
+} {
   return {
     medianSeconds: quantile(samples, 0.5),
     p10Seconds: quantile(samples, 0.1),

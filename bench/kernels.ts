@@ -21,7 +21,10 @@ async function run({ quick, threads, isa }: BenchOptions, onRow: (row: Row) => v
         p10Seconds: measured.p10Seconds,
         p90Seconds: measured.p90Seconds,
         samples: measured.samples,
-        rate: measured.gflops > measured.gigabytes ? { value: measured.gflops, unit: 'GFLOP/s' } : { value: measured.gigabytes, unit: 'GB/s' },
+        rate:
+          measured.gflops > measured.gigabytes
+            ? { value: measured.gflops, unit: 'GFLOP/s' }
+            : { value: measured.gigabytes, unit: 'GB/s' },
         limitPercent: (100 * measured.gflops) / (peak * threads),
         peers: {},
       });
@@ -33,6 +36,7 @@ async function run({ quick, threads, isa }: BenchOptions, onRow: (row: Row) => v
 /** The family. */
 export const kernels: Family = {
   name: 'kernels',
-  description: 'Registered kernels at their benchmark sizes. Percent of the multiply-add limit; many are bound by memory, so the GB/s count.',
+  description:
+    'Registered kernels at their benchmark sizes. Percent of the multiply-add limit; many are bound by memory, so the GB/s count.',
   run,
 };

@@ -44,13 +44,17 @@ async function run({ quick, threads, isa }: BenchOptions, onRow: (row: Row) => v
   const args = [`--threads=${threads}`, `--isa=${isa}`, ...(quick ? ['--sizes=64,256', '--samples=7'] : [])];
   // A preset core type makes OpenBLAS run kernels that are not this machine's best, which would flatter us.
   const { OPENBLAS_CORETYPE: _, OPENBLAS_L2_SIZE: __, ...env } = process.env;
-  const result = spawnSync(path.join(nativeFolder, 'dd_bench_linalg'), args, { encoding: 'utf8', env, maxBuffer: 1 << 26 });
+  const result = spawnSync(path.join(nativeFolder, 'dd_bench_linalg'), args, {
+    encoding: 'utf8',
+    env,
+    maxBuffer: 1 << 26,
+  });
   if (result.error) throw result.error;
   if (result.status !== 0) throw new Error(`dd_bench_linalg ended with status ${result.status}: ${result.stderr}`);
   for (const line of result.stdout.split('\n')) {
     if (!line.startsWith('{')) continue;
-    const parsed = JSON.parse(line) as NativeRow & { family?: string; ours?: unknown };
-    if (parsed.ours !== undefined) onRow(toRow(parsed));
+    const parsed = JSON.parse(line) as Partial<NativeRow>;
+    if (parsed.ours !== undefined) onRow(toRow(parsed as NativeRow));
   }
   return Promise.resolve();
 }

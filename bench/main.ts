@@ -20,7 +20,9 @@ async function main(): Promise<void> {
   const names = args.filter((arg) => !arg.startsWith('--'));
   const unknown = names.filter((name) => !families.some((family) => family.name === name));
   if (unknown.length > 0 || !Number.isSafeInteger(threads) || threads < 1) {
-    throw new Error(`usage: npm run bench -- [${families.map(({ name }) => name).join('|')} ...] [--quick] [--threads=1]`);
+    throw new Error(
+      `usage: npm run bench -- [${families.map(({ name }) => name).join('|')} ...] [--quick] [--threads=1]`,
+    );
   }
   const info = native.buildInfo();
   const run: BenchRun = {
@@ -38,8 +40,12 @@ async function main(): Promise<void> {
     console.error(`== ${family.name}`);
     await family.run({ quick, threads, isa: info.isa }, (row) => {
       run.rows.push(row);
-      const ratios = Object.entries(row.peers).map(([peer, { speedRatio, qualityRatio }]) => `${peer} ${(speedRatio ?? qualityRatio)?.toFixed(2)}`);
-      console.error(`   ${row.name} ${row.size} ${row.dtype}: ${row.medianSeconds.toExponential(2)} s  ${ratios.join('  ')}`);
+      const ratios = Object.entries(row.peers).map(
+        ([peer, { speedRatio, qualityRatio }]) => `${peer} ${(speedRatio ?? qualityRatio)?.toFixed(2)}`,
+      );
+      console.error(
+        `   ${row.name} ${row.size} ${row.dtype}: ${row.medianSeconds.toExponential(2)} s  ${ratios.join('  ')}`,
+      );
     });
   }
   const folder = path.join('out', 'bench');

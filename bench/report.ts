@@ -13,7 +13,8 @@ export interface BenchRun {
   rows: Row[];
 }
 
-const number = (value: number | undefined, digits = 3): string => (value === undefined || !Number.isFinite(value) ? '-' : String(Number(value.toPrecision(digits))));
+const number = (value: number | undefined, digits = 3): string =>
+  value === undefined || !Number.isFinite(value) ? '-' : String(Number(value.toPrecision(digits)));
 
 function duration(value: number): string {
   if (value < 1e-6) return `${number(value * 1e9)} ns`;
@@ -30,7 +31,17 @@ export function markdown(run: BenchRun, families: readonly Family[]): string {
     const rows = run.rows.filter((row) => row.family === family.name);
     if (rows.length === 0) continue;
     const peers = [...new Set(rows.flatMap((row) => Object.keys(row.peers)))];
-    const head = ['case', 'size', 'type', 'threads', 'median', 'rate', 'of limit', ...(family.name === 'fir' ? ['ripple'] : []), ...peers.map((peer) => `${peer} / ours`)];
+    const head = [
+      'case',
+      'size',
+      'type',
+      'threads',
+      'median',
+      'rate',
+      'of limit',
+      ...(family.name === 'fir' ? ['ripple'] : []),
+      ...peers.map((peer) => `${peer} / ours`),
+    ];
     parts.push(`\n### ${family.name}\n\n${family.description}\n`);
     parts.push(`| ${head.join(' | ')} |`, `|${head.map((_, i) => (i < 3 ? '---' : '---:')).join('|')}|`);
     for (const row of rows) {

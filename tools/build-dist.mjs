@@ -38,6 +38,9 @@ fs.writeFileSync(
   path.join(dist, 'index.d.mts'),
   "import * as discreteDescent from './index.js';\n\nexport * from './index.js';\nexport default discreteDescent;\n",
 );
-fs.copyFileSync(path.join(root, 'lib', 'runtime', 'node-gyp-build.d.ts'), path.join(dist, 'runtime', 'node-gyp-build.d.ts'));
+fs.copyFileSync(
+  path.join(root, 'lib', 'runtime', 'node-gyp-build.d.ts'),
+  path.join(dist, 'runtime', 'node-gyp-build.d.ts'),
+);
 const cli = path.join(dist, 'cli', 'main.js');
 if (fs.existsSync(cli)) fs.chmodSync(cli, 0o755);

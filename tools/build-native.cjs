@@ -56,8 +56,10 @@ function buildWithCMake({ arch = process.arch, config = 'Release', buildFolder, 
   const extra = (process.env.DISCRETE_DESCENT_CMAKE_ARGS ?? '').split(' ').filter((word) => word !== '');
   const generator = !fs.existsSync(path.join(folder, 'CMakeCache.txt')) && has('ninja') ? ['-G', 'Ninja'] : [];
   run('cmake', [
-    '-S', packageRoot,
-    '-B', folder,
+    '-S',
+    packageRoot,
+    '-B',
+    folder,
     ...generator,
     `-DCMAKE_BUILD_TYPE=${config}`,
     `-DDD_NODE_EXECUTABLE=${process.execPath}`,

@@ -44,7 +44,9 @@ if (process.argv.includes('--tidy')) {
     console.error(`no compile commands in ${folder}: run \`npm run compile:native\` first`);
     process.exit(1);
   }
-  const known = new Set(JSON.parse(fs.readFileSync(path.join(root, folder, 'compile_commands.json'), 'utf8')).map(({ file }) => file));
+  const known = new Set(
+    JSON.parse(fs.readFileSync(path.join(root, folder, 'compile_commands.json'), 'utf8')).map(({ file }) => file),
+  );
   // Kernel files are compiled once per level from one source; the highest level stands for all.
   const files = filesWith(/\.cpp$/).filter((file) => known.has(file) && !file.includes(`${path.sep}tests${path.sep}`));
   const jobs = 2;
@@ -54,7 +56,10 @@ if (process.argv.includes('--tidy')) {
     chunks.map(
       (chunk) =>
         new Promise((resolve) => {
-          const child = spawn(command, ['--quiet', '-p', folder, ...chunk], { cwd: root, stdio: ['ignore', 'inherit', 'ignore'] });
+          const child = spawn(command, ['--quiet', '-p', folder, ...chunk], {
+            cwd: root,
+            stdio: ['ignore', 'inherit', 'ignore'],
+          });
           child.on('close', resolve);
         }),
     ),

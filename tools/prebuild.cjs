@@ -15,7 +15,8 @@ function defaultTargets() {
   const targets = [process.arch];
   if (process.platform === 'linux' && process.arch === 'x64') {
     if (has(`${crossPrefix}g++`)) targets.push('arm64');
-    else console.error(`linux-arm64 is left out: ${crossPrefix}g++ is not installed (tools/install-debian-packages.sh)`);
+    else
+      console.error(`linux-arm64 is left out: ${crossPrefix}g++ is not installed (tools/install-debian-packages.sh)`);
   }
   return targets;
 }

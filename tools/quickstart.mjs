@@ -8,7 +8,12 @@ try {
   prepare.ensureNative();
   prepare.ensureDist();
   console.log('designing three filters\n');
-  prepare.run(process.execPath, [path.join('dist', 'cli', 'main.js'), 'report', '--output', path.join('out', 'report')]);
+  prepare.run(process.execPath, [
+    path.join('dist', 'cli', 'main.js'),
+    'report',
+    '--output',
+    path.join('out', 'report'),
+  ]);
 } catch (error) {
   console.error(`quickstart: ${error.message}`);
   console.error('It needs Node 20 or newer, npm, CMake 3.18 or newer and a C++20 compiler.');

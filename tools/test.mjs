@@ -26,7 +26,9 @@ function run(command, args, { env = {}, quiet = false } = {}) {
   if (result.error) throw result.error;
   if (result.status !== 0) {
     if (quiet) process.stdout.write(`${result.stdout}\n${result.stderr}\n`);
-    throw new Error(`${path.basename(command)} ${args.join(' ')} ended with ${result.signal ?? `status ${result.status}`}`);
+    throw new Error(
+      `${path.basename(command)} ${args.join(' ')} ended with ${result.signal ?? `status ${result.status}`}`,
+    );
   }
 }
 
@@ -65,7 +67,10 @@ const tiers = {
   },
   jest: () => run(bin('jest'), []),
   native: () => {
-    const folder = native.buildWithCMake({ buildFolder: developmentFolder, definitions: ['-DDD_TESTS=ON', '-DDD_LINT=ON'] });
+    const folder = native.buildWithCMake({
+      buildFolder: developmentFolder,
+      definitions: ['-DDD_TESTS=ON', '-DDD_LINT=ON'],
+    });
     ctest(folder);
   },
   objects: () => node('tools/check-isa-objects.mjs', developmentFolder),
@@ -120,5 +125,7 @@ for (const [name, tier] of Object.entries(tiers)) {
 }
 if (outcomes.failed.length > 0) console.log(`\nfailed: ${outcomes.failed.join(', ')}`);
 if (outcomes.skipped.length > 0) console.log(`\nskipped: ${outcomes.skipped.join(', ')}`);
-console.log(`\ntiers: ${outcomes.passed.length} passed, ${outcomes.failed.length} failed, ${outcomes.skipped.length} skipped`);
+console.log(
+  `\ntiers: ${outcomes.passed.length} passed, ${outcomes.failed.length} failed, ${outcomes.skipped.length} skipped`,
+);
 process.exitCode = outcomes.failed.length > 0 ? 1 : 0;

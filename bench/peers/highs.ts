@@ -10,7 +10,10 @@ export interface HighsResult {
 }
 
 interface HighsModule {
-  solve(model: string, options: Record<string, number | string | boolean>): {
+  solve(
+    model: string,
+    options: Record<string, number | string | boolean>,
+  ): {
     Status: string;
     Columns: Record<string, { Primal?: number }>;
   };
@@ -25,10 +28,18 @@ async function loadHighs(): Promise<HighsModule | undefined> {
   }
 }
 
-function grid({ taps, bands, gridDensity = 16 }: dmmv.FirSpecification): { frequency: number; gain: number; weight: number }[] {
+function grid({
+  taps,
+  bands,
+  gridDensity = 16,
+}: dmmv.FirSpecification): { frequency: number; gain: number; weight: number }[] {
   return bands.flatMap(({ from, to, gain, weight = 1 }) => {
     const count = Math.ceil((to - from) * gridDensity * ((taps + 1) / 2)) + 1;
-    return Array.from({ length: count }, (_, i) => ({ frequency: from + ((to - from) * i) / (count - 1), gain, weight }));
+    return Array.from({ length: count }, (_, i) => ({
+      frequency: from + ((to - from) * i) / (count - 1),
+      gain,
+      weight,
+    }));
   });
 }
 
@@ -58,7 +69,10 @@ function model(specification: dmmv.FirSpecification): string {
  * @param specification     the filter
  * @param timeLimitSeconds  its time limit
  */
-export async function highsFir(specification: dmmv.FirSpecification, timeLimitSeconds: number): Promise<HighsResult | undefined> {
+export async function highsFir(
+  specification: dmmv.FirSpecification,
+  timeLimitSeconds: number,
+): Promise<HighsResult | undefined> {
   const highs = await loadHighs();
   if (highs === undefined) return undefined;
   const half = (specification.taps + 1) / 2;
@@ -66,7 +80,10 @@ export async function highsFir(specification: dmmv.FirSpecification, timeLimitSe
   let status = 'failed';
   let columns: Record<string, { Primal?: number }> = {};
   try {
-    ({ Status: status, Columns: columns } = highs.solve(model(specification), { time_limit: timeLimitSeconds, threads: 1 }));
+    ({ Status: status, Columns: columns } = highs.solve(model(specification), {
+      time_limit: timeLimitSeconds,
+      threads: 1,
+    }));
   } catch (error) {
     status = `failed: ${error instanceof Error ? error.message : String(error)}`;
   }
@@ -74,6 +91,10 @@ export async function highsFir(specification: dmmv.FirSpecification, timeLimitSe
   const values = Array.from({ length: half }, (_, k) => columns[`x${k}`]?.Primal ?? NaN);
   if (values.some((value) => Number.isNaN(value))) return { ripple: Infinity, seconds, status };
   // Always round, then recompute: a printed objective may belong to slightly fractional values.
-  const evaluated = await dmmv.designFir(specification, { initial: values.map(Math.round), maxIterations: 1, bound: false });
+  const evaluated = await dmmv.designFir(specification, {
+    initial: values.map(Math.round),
+    maxIterations: 1,
+    bound: false,
+  });
   return { ripple: evaluated.trace[0]?.objective ?? evaluated.ripple, seconds, status };
 }

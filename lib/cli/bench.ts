@@ -40,7 +40,11 @@ function measure(flags: BenchFlags, isa: string, limits: NativeMachineLimits): R
     if (flags.filter?.test(name) === false) continue;
     const peak = name.includes('float32') ? limits.gflopsFloat32 : limits.gflopsFloat64;
     benchmarkSizes.forEach((size, position) => {
-      const measured = native.kernels.benchmark(name, position, { isa, threads: flags.threads, seconds: flags.seconds });
+      const measured = native.kernels.benchmark(name, position, {
+        isa,
+        threads: flags.threads,
+        seconds: flags.seconds,
+      });
       rows.push({ kernel: name, size, ...measured, peakPercent: (100 * measured.gflops) / (peak * flags.threads) });
     });
   }
@@ -48,7 +52,9 @@ function measure(flags: BenchFlags, isa: string, limits: NativeMachineLimits): R
 }
 
 function limitsText(limits: NativeMachineLimits): string {
-  const bandwidth = limits.bandwidth.map(({ bytes, readGigabytes }) => `${(bytes / 1024).toFixed(0)} KiB ${readGigabytes.toFixed(0)}`);
+  const bandwidth = limits.bandwidth.map(
+    ({ bytes, readGigabytes }) => `${(bytes / 1024).toFixed(0)} KiB ${readGigabytes.toFixed(0)}`,
+  );
   return `one thread: ${limits.gflopsFloat64.toFixed(0)} GFLOP/s float64, ${limits.gflopsFloat32.toFixed(0)} float32; read GB/s: ${bandwidth.join(', ')}`;
 }
 
@@ -74,7 +80,9 @@ function bench(flags: BenchFlags): void {
       `${row.peakPercent.toFixed(0)} %`,
       row.gigabytes.toFixed(1),
     ]);
-    console.log(`level ${isa}, ${flags.threads} thread${flags.threads === 1 ? '' : 's'}; ${limitsText(limits)}\n\n${textTable(head, cells)}`);
+    console.log(
+      `level ${isa}, ${flags.threads} thread${flags.threads === 1 ? '' : 's'}; ${limitsText(limits)}\n\n${textTable(head, cells)}`,
+    );
   } finally {
     native.setIsa(before);
   }

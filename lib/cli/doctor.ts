@@ -25,7 +25,9 @@ function describeMachine(diagnosis: Diagnosis): string {
   if (build.isaProblem !== '') lines.push(`note: ${build.isaProblem}`);
   for (const backend of diagnosis.backends) {
     const devices = backend.devices.map((device) => device.name).join(', ');
-    lines.push(`back end ${backend.name}: ${backend.available ? `available${devices === '' ? '' : ` (${devices})`}` : `not available: ${backend.reason ?? 'no reason given'}`}`);
+    lines.push(
+      `back end ${backend.name}: ${backend.available ? `available${devices === '' ? '' : ` (${devices})`}` : `not available: ${backend.reason ?? 'no reason given'}`}`,
+    );
   }
   return lines.join('\n');
 }
@@ -44,7 +46,9 @@ function describeKernels({ kernels }: Diagnosis): string {
       `${(ratio * 100).toPrecision(2)} %`,
     ];
   });
-  const failures = kernels.flatMap(({ results }) => results.filter((result) => !result.passed).map((result) => result.message));
+  const failures = kernels.flatMap(({ results }) =>
+    results.filter((result) => !result.passed).map((result) => result.message),
+  );
   return [textTable(['kernel', '', 'ways', 'largest deviation', 'of tolerance'], rows), ...failures].join('\n');
 }
 
@@ -79,7 +83,9 @@ function doctor(flags: { json?: boolean }): void {
 export function addDoctor(program: Command): void {
   program
     .command('doctor')
-    .description('versions, back ends and a self-test of every kernel against its reference; exit code 1 when one fails')
+    .description(
+      'versions, back ends and a self-test of every kernel against its reference; exit code 1 when one fails',
+    )
     .option('--json', 'print one JSON object and nothing else on stdout')
     .action(doctor);
 }

@@ -130,13 +130,20 @@ async function fir(flags: FirFlags): Promise<void> {
   const result = record(specification, design);
   writeWhole(files.json, `${JSON.stringify(result, null, 2)}\n`);
   writeWhole(files.header, header(name, specification, design));
-  writeWhole(files.plot, firPlot(specification, design, `${specification.taps} taps, ${specification.wordLength} bits`));
+  writeWhole(
+    files.plot,
+    firPlot(specification, design, `${specification.taps} taps, ${specification.wordLength} bits`),
+  );
   if (flags.json === true) {
     console.log(JSON.stringify({ ...result, files }));
     return;
   }
-  const bound = Number.isFinite(design.lowerBound) ? `, no integer filter below ${design.lowerBound.toPrecision(6)}` : '';
-  console.log(`ripple ${design.ripple.toPrecision(6)} (rounding: ${design.roundedRipple.toPrecision(6)}${bound}); ${design.status}`);
+  const bound = Number.isFinite(design.lowerBound)
+    ? `, no integer filter below ${design.lowerBound.toPrecision(6)}`
+    : '';
+  console.log(
+    `ripple ${design.ripple.toPrecision(6)} (rounding: ${design.roundedRipple.toPrecision(6)}${bound}); ${design.status}`,
+  );
   console.log(`wrote ${Object.values(files).join(', ')}`);
 }
 
@@ -150,12 +157,18 @@ export function addFir(program: Command): void {
     .option('--band <from:to:gain[:weight]>', 'a band in fractions of Nyquist; repeat for each', bandFlag)
     .option('--density <n>', 'grid points per band and half tap (default 16)', positiveNumber)
     .option('--gain-range <min:max>', 'let the search choose a common gain factor', gainRangeFlag)
-    .option('--spec <file>', 'JSON file { taps, wordLength, bands: [{ from, to, gain, weight }], gridDensity, gainRange }')
+    .option(
+      '--spec <file>',
+      'JSON file { taps, wordLength, bands: [{ from, to, gain, weight }], gridDensity, gainRange }',
+    )
     .option('-o, --output <prefix>', 'writes <prefix>.json, <prefix>.h and <prefix>.svg', 'fir')
     .option('--time <seconds>', 'time limit (default: until the search stagnates)', positiveNumber)
     .option('--seed <n>', 'seed of the search', wholeNumber, 0)
     .option('--threads <n>', 'threads (default: all processors)', positiveInteger)
     .option('--json', 'print one JSON object and nothing else on stdout')
-    .addHelpText('after', '\nExample:\n  discrete-descent fir --taps 35 --bits 8 --band 0:0.4:1 --band 0.5:1:0 -o lowpass')
+    .addHelpText(
+      'after',
+      '\nExample:\n  discrete-descent fir --taps 35 --bits 8 --band 0:0.4:1 --band 0.5:1:0 -o lowpass',
+    )
     .action(fir);
 }

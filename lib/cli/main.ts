@@ -25,7 +25,8 @@ function program(): Command {
 
 function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2; // commander has printed its message
-  const wrongUse = error instanceof UsageError || error instanceof ArgumentRangeError || error instanceof ArgumentTypeError;
+  const wrongUse =
+    error instanceof UsageError || error instanceof ArgumentRangeError || error instanceof ArgumentTypeError;
   console.error(`discrete-descent: ${error instanceof Error ? error.message : String(error)}`);
   return wrongUse ? 2 : 1;
 }

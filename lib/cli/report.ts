@@ -73,7 +73,13 @@ function sections(rows: readonly Row[]): Section[] {
   ];
 }
 
-async function report(flags: { output: string; time: number; seed: number; filter?: string[]; json?: boolean }): Promise<void> {
+async function report(flags: {
+  output: string;
+  time: number;
+  seed: number;
+  filter?: string[];
+  json?: boolean;
+}): Promise<void> {
   const rows: Row[] = [];
   for (const name of flags.filter ?? defaultFilters) rows.push(await designOne(name, flags.time, flags.seed));
   const { version, isa, threads } = native.buildInfo();
@@ -88,10 +94,20 @@ async function report(flags: { output: string; time: number; seed: number; filte
     }),
   );
   if (flags.json === true) {
-    console.log(JSON.stringify({ file, rows: rows.map(({ instance, design, seconds }) => ({
-      name: instance.name, ripple: design.ripple, roundedRipple: design.roundedRipple, lowerBound: design.lowerBound,
-      provenOptimum: instance.provenOptimum ?? null, status: design.status, seconds,
-    })) }));
+    console.log(
+      JSON.stringify({
+        file,
+        rows: rows.map(({ instance, design, seconds }) => ({
+          name: instance.name,
+          ripple: design.ripple,
+          roundedRipple: design.roundedRipple,
+          lowerBound: design.lowerBound,
+          provenOptimum: instance.provenOptimum ?? null,
+          status: design.status,
+          seconds,
+        })),
+      }),
+    );
     return;
   }
   console.log(`${textTable(tableHead, rows.map(cells))}\n\nwrote ${file}`);

@@ -1,7 +1,15 @@
 // Lower bounds and their certificates: numbers that anyone can check with one matrix-vector product.
 import { callNative } from '../runtime/errors';
 import type { NativeRun } from '../runtime/native';
-import { type RunOptions, requireBackend, runAsync, runMembers, runSync, type SyncRunOptions, syncRunMembers } from '../runtime/run';
+import {
+  type RunOptions,
+  requireBackend,
+  runAsync,
+  runMembers,
+  runSync,
+  type SyncRunOptions,
+  syncRunMembers,
+} from '../runtime/run';
 import { object, parse, typedArray } from '../runtime/validate';
 import { nativeDmmv } from './native';
 import { type Numbers, type Problem, problemSchema } from './problem';

@@ -42,7 +42,8 @@ interface FirStart {
 export interface FirOptions extends SearchOptions, FirStart {}
 
 /** Options of {@link designFirSync}. */
-export interface FirSyncOptions extends Omit<SearchOptions, 'signal' | 'onAbort'>, SyncRunOptions<Int32Array>, FirStart {}
+export interface FirSyncOptions
+  extends Omit<SearchOptions, 'signal' | 'onAbort'>, SyncRunOptions<Int32Array>, FirStart {}
 
 /** A designed filter. */
 export interface FirDesign extends SearchResult {
@@ -88,10 +89,16 @@ function checkSpecification(given: unknown): NativeFir {
   const { taps, bands } = specification;
   if (taps % 2 === 0) fail('ERR_INVALID_ARG_VALUE', 'specification.taps', 'odd (a type I filter)', taps);
   bands.forEach((band, k) => {
-    if (band.to < band.from) fail('ERR_OUT_OF_RANGE', `specification.bands[${k}].to`, `at least \`from\` (${band.from})`, band.to);
+    if (band.to < band.from)
+      fail('ERR_OUT_OF_RANGE', `specification.bands[${k}].to`, `at least \`from\` (${band.from})`, band.to);
     const previous = bands[k - 1];
     if (previous !== undefined && band.from < previous.to) {
-      fail('ERR_OUT_OF_RANGE', `specification.bands[${k}].from`, `at least the end of the band before (${previous.to})`, band.from);
+      fail(
+        'ERR_OUT_OF_RANGE',
+        `specification.bands[${k}].from`,
+        `at least the end of the band before (${previous.to})`,
+        band.from,
+      );
     }
   });
   const { gainRange } = specification;
@@ -151,7 +158,10 @@ function firResponse(half: Float64Array, wordLength: number, points: number | Nu
   return callNative(() => nativeDmmv.firResponse(half, wordLength, frequencies));
 }
 
-type CheckedFir = Parameters<typeof nativeSearch>[0] & { backend: 'auto' | 'cpu' | 'cuda'; initial: Int32Array | undefined };
+type CheckedFir = Parameters<typeof nativeSearch>[0] & {
+  backend: 'auto' | 'cpu' | 'cuda';
+  initial: Int32Array | undefined;
+};
 
 function start(specification: NativeFir, options: CheckedFir): (run: NativeRun) => unknown {
   requireBackend(options.backend, 'the search runs on the CPU only');
@@ -185,6 +195,10 @@ export async function designFir(specification: FirSpecification, options: FirOpt
 /** The synchronous twin of {@link designFir}: blocks the calling thread. */
 export function designFirSync(specification: FirSpecification, options: FirSyncOptions = {}): FirDesign {
   const checked = checkSpecification(specification);
-  const given = parse(options, 'options', object({ ...syncRunMembers, ...searchMembers, initial: initialSchema(checked) }));
+  const given = parse(
+    options,
+    'options',
+    object({ ...syncRunMembers, ...searchMembers, initial: initialSchema(checked) }),
+  );
   return finish(checked, runSync<NativeDesign>(given, start(checked, given)));
 }

@@ -138,7 +138,12 @@ function levelsSchema(variables: number): Schema<CheckedLevels> {
       return { native: { shared }, counts: shared.length };
     }
     if (typeof value !== 'object' || value === null) {
-      fail('ERR_INVALID_ARG_TYPE', argument, 'a table of numbers, one table per variable, or { offset, step, count }', value);
+      fail(
+        'ERR_INVALID_ARG_TYPE',
+        argument,
+        'a table of numbers, one table per variable, or { offset, step, count }',
+        value,
+      );
     }
     const spaced = uniform(value, argument);
     return { native: spaced, counts: spaced.count };
@@ -151,7 +156,9 @@ function perRow(rows: number, infinite: boolean): Schema<Float64Array> {
   return typedArray(['Float64Array'], { length: rows, per: 'one entry per row of `matrix`', infinite });
 }
 
-function softRowsSchema(variables: number): Schema<{ matrix: Matrix; lower: Float64Array; upper: Float64Array; multipliers: Float64Array }> {
+function softRowsSchema(
+  variables: number,
+): Schema<{ matrix: Matrix; lower: Float64Array; upper: Float64Array; multipliers: Float64Array }> {
   return (value, argument) => {
     const given = object({ matrix, lower: anything, upper: anything, multipliers: anything })(value, argument);
     if (given.matrix.columns !== variables) {

@@ -54,7 +54,12 @@ export interface SearchResult {
   /** Moves looked at. */
   readonly evaluations: number;
   /** Seconds per phase. */
-  readonly seconds: { readonly relaxation: number; readonly reduction: number; readonly starts: number; readonly search: number };
+  readonly seconds: {
+    readonly relaxation: number;
+    readonly reduction: number;
+    readonly starts: number;
+    readonly search: number;
+  };
   /** Every new best value, in order. */
   readonly trace: readonly Improvement[];
 }

@@ -17,7 +17,8 @@ interface Starts {
 export interface SolveOptions extends SearchOptions, Starts {}
 
 /** Options of {@link solveSync}. */
-export interface SolveSyncOptions extends Omit<SearchOptions, 'signal' | 'onAbort'>, SyncRunOptions<Int32Array>, Starts {}
+export interface SolveSyncOptions
+  extends Omit<SearchOptions, 'signal' | 'onAbort'>, SyncRunOptions<Int32Array>, Starts {}
 
 /** Result of {@link solve}. */
 export interface SolveResult extends SearchResult {
@@ -33,7 +34,10 @@ export interface SolveResult extends SearchResult {
   readonly continuous: Float64Array | null;
 }
 
-function startMembers(problem: Problem): { initial: Schema<Int32Array | undefined>; continuous: Schema<Float64Array | undefined> } {
+function startMembers(problem: Problem): {
+  initial: Schema<Int32Array | undefined>;
+  continuous: Schema<Float64Array | undefined>;
+} {
   return {
     initial: optional(indicesSchema(problem)),
     continuous: optional(typedArray(['Float64Array'], { length: problem.variables, per: 'one per variable' })),

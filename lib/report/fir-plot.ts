@@ -5,7 +5,8 @@ import { linePlot, type Series } from './plot';
 const colors = { ours: '#1d4ed8', rounding: '#ea580c', real: '#94a3b8' };
 const points = 2049;
 
-const decibels = (response: Float64Array): Float64Array => response.map((value) => 20 * Math.log10(Math.max(Math.abs(value), 1e-12)));
+const decibels = (response: Float64Array): Float64Array =>
+  response.map((value) => 20 * Math.log10(Math.max(Math.abs(value), 1e-12)));
 
 /** Response of a half impulse response in units of the last bit. */
 function realResponse(half: ArrayLike<number>, wordLength: number, frequencies: Float64Array): Float64Array {
@@ -17,10 +18,17 @@ function realResponse(half: ArrayLike<number>, wordLength: number, frequencies: 
   });
 }
 
-function inBands(specification: FirSpecification, gainFactor: number, frequencies: Float64Array, response: Float64Array): Float64Array {
+function inBands(
+  specification: FirSpecification,
+  gainFactor: number,
+  frequencies: Float64Array,
+  response: Float64Array,
+): Float64Array {
   return frequencies.map((frequency, i) => {
     const band = specification.bands.find(({ from, to }) => frequency >= from - 1e-12 && frequency <= to + 1e-12);
-    return band === undefined ? NaN : ((band.weight ?? 1) * ((response[i] as number) - gainFactor * band.gain)) / gainFactor;
+    return band === undefined
+      ? NaN
+      : ((band.weight ?? 1) * ((response[i] as number) - gainFactor * band.gain)) / gainFactor;
   });
 }
 
@@ -51,7 +59,8 @@ export function firPlot(specification: FirSpecification, design: FirDesign, name
     color: colors[key],
     ...(width !== undefined && { width }),
   });
-  const error = (key: keyof typeof responses): Float64Array => inBands(specification, gainFactor, frequencies, responses[key]);
+  const error = (key: keyof typeof responses): Float64Array =>
+    inBands(specification, gainFactor, frequencies, responses[key]);
   const floor = Math.max(-160, Math.floor((20 * Math.log10(Math.max(design.unquantisedRipple, 1e-9)) - 25) / 10) * 10);
   const reach = Math.max(roundedRipple, ripple) * 1.15 || 1;
   const shaded = specification.bands.map(({ from, to, gain, weight = 1 }) => ({
@@ -87,7 +96,10 @@ export function firPlot(specification: FirSpecification, design: FirDesign, name
           { y: ripple, label: `discrete-descent: ${rippleText(ripple)}`, color: colors.ours },
           { y: -ripple, label: '', color: colors.ours },
         ],
-        series: [curve('rounding', 'rounded', error('rounding'), 1.4), curve('ours', 'discrete-descent', error('ours'))],
+        series: [
+          curve('rounding', 'rounded', error('rounding'), 1.4),
+          curve('ours', 'discrete-descent', error('ours')),
+        ],
       },
     ],
   });

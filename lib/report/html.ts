@@ -43,7 +43,9 @@ code { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; fo
  * @param page.footer    last line, plain text
  */
 export function htmlPage(page: { title: string; lead: string; sections: readonly Section[]; footer: string }): string {
-  const sections = page.sections.map(({ heading, html }) => `<section><h2>${escapeHtml(heading)}</h2>${html}</section>`);
+  const sections = page.sections.map(
+    ({ heading, html }) => `<section><h2>${escapeHtml(heading)}</h2>${html}</section>`,
+  );
   return `<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">

@@ -64,7 +64,8 @@ function escape(text: string): string {
 export function ticks([low, high]: readonly [number, number], count: number): number[] {
   const rough = (high - low) / count;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((factor) => factor * power).find((candidate) => candidate >= rough * 0.999) ?? 10 * power;
+  const step =
+    [1, 2, 5, 10].map((factor) => factor * power).find((candidate) => candidate >= rough * 0.999) ?? 10 * power;
   const positions: number[] = [];
   for (let k = Math.ceil(low / step - 1e-9); k * step <= high + step * 1e-9; k += 1) positions.push(k * step);
   return positions;
@@ -73,7 +74,10 @@ export function ticks([low, high]: readonly [number, number], count: number): nu
 function tickText(value: number, range: readonly [number, number]): string {
   const span = Math.abs(range[1] - range[0]);
   if (value === 0 || Math.abs(value) < span * 1e-9) return '0';
-  if (span < 1e-3 || span >= 1e5) return value.toExponential(Number((value / 10 ** Math.floor(Math.log10(Math.abs(value)))).toFixed(6)) % 1 === 0 ? 0 : 1);
+  if (span < 1e-3 || span >= 1e5)
+    return value.toExponential(
+      Number((value / 10 ** Math.floor(Math.log10(Math.abs(value)))).toFixed(6)) % 1 === 0 ? 0 : 1,
+    );
   return String(Number(value.toPrecision(6)));
 }
 
@@ -101,45 +105,71 @@ function drawPanel(panel: Panel, top: number, width: number, height: number, ind
   // Far outside is drawn just outside: viewers disagree on coordinates of 1e9.
   const y = (value: number): number => Math.min(Math.max(unclipped(value), top - height), top + 2 * height);
   const parts: string[] = [];
-  parts.push(`<text x="${margin.left}" y="${top - 34}" font-size="15" font-weight="600" fill="${ink}">${escape(panel.title)}</text>`);
+  parts.push(
+    `<text x="${margin.left}" y="${top - 34}" font-size="15" font-weight="600" fill="${ink}">${escape(panel.title)}</text>`,
+  );
   for (const band of panel.shaded ?? []) {
-    parts.push(`<rect x="${x(band.from).toFixed(1)}" y="${top}" width="${(x(band.to) - x(band.from)).toFixed(1)}" height="${height}" fill="${shade}"/>`);
+    parts.push(
+      `<rect x="${x(band.from).toFixed(1)}" y="${top}" width="${(x(band.to) - x(band.from)).toFixed(1)}" height="${height}" fill="${shade}"/>`,
+    );
     if (band.label !== undefined) {
       const centre = x((band.from + band.to) / 2).toFixed(1);
-      parts.push(`<text x="${centre}" y="${top + 14}" font-size="11" text-anchor="middle" fill="${faint}">${escape(band.label)}</text>`);
+      parts.push(
+        `<text x="${centre}" y="${top + 14}" font-size="11" text-anchor="middle" fill="${faint}">${escape(band.label)}</text>`,
+      );
     }
   }
   for (const tick of ticks(panel.yRange, 6)) {
     const at = unclipped(tick).toFixed(1);
     parts.push(`<line x1="${margin.left}" x2="${width - margin.right}" y1="${at}" y2="${at}" stroke="${gridColor}"/>`);
-    parts.push(`<text x="${margin.left - 8}" y="${at}" dy="4" font-size="11" text-anchor="end" fill="${faint}">${tickText(tick, panel.yRange)}</text>`);
+    parts.push(
+      `<text x="${margin.left - 8}" y="${at}" dy="4" font-size="11" text-anchor="end" fill="${faint}">${tickText(tick, panel.yRange)}</text>`,
+    );
   }
   for (const tick of ticks(panel.xRange, 10)) {
     const at = x(tick).toFixed(1);
     parts.push(`<line x1="${at}" x2="${at}" y1="${top + height}" y2="${top + height + 4}" stroke="${faint}"/>`);
-    parts.push(`<text x="${at}" y="${top + height + 17}" font-size="11" text-anchor="middle" fill="${faint}">${tickText(tick, panel.xRange)}</text>`);
+    parts.push(
+      `<text x="${at}" y="${top + height + 17}" font-size="11" text-anchor="middle" fill="${faint}">${tickText(tick, panel.xRange)}</text>`,
+    );
   }
-  parts.push(`<rect x="${margin.left}" y="${top}" width="${plotWidth}" height="${height}" fill="none" stroke="#cbd2d9"/>`);
-  parts.push(`<clipPath id="panel-${index}"><rect x="${margin.left}" y="${top}" width="${plotWidth}" height="${height}"/></clipPath>`);
+  parts.push(
+    `<rect x="${margin.left}" y="${top}" width="${plotWidth}" height="${height}" fill="none" stroke="#cbd2d9"/>`,
+  );
+  parts.push(
+    `<clipPath id="panel-${index}"><rect x="${margin.left}" y="${top}" width="${plotWidth}" height="${height}"/></clipPath>`,
+  );
   for (const level of panel.levels ?? []) {
     const at = y(level.y).toFixed(1);
-    parts.push(`<line x1="${margin.left}" x2="${width - margin.right}" y1="${at}" y2="${at}" stroke="${level.color}" stroke-dasharray="5 4" clip-path="url(#panel-${index})"/>`);
-    parts.push(`<text x="${width - margin.right - 6}" y="${at}" dy="-5" font-size="11" text-anchor="end" fill="${level.color}">${escape(level.label)}</text>`);
+    parts.push(
+      `<line x1="${margin.left}" x2="${width - margin.right}" y1="${at}" y2="${at}" stroke="${level.color}" stroke-dasharray="5 4" clip-path="url(#panel-${index})"/>`,
+    );
+    parts.push(
+      `<text x="${width - margin.right - 6}" y="${at}" dy="-5" font-size="11" text-anchor="end" fill="${level.color}">${escape(level.label)}</text>`,
+    );
   }
   for (const series of panel.series) {
     const dashes = series.dashes === undefined ? '' : ` stroke-dasharray="${series.dashes}"`;
-    parts.push(`<path d="${path(series, x, y)}" fill="none" stroke="${series.color}" stroke-width="${series.width ?? 1.8}" stroke-linejoin="round"${dashes} clip-path="url(#panel-${index})"/>`);
+    parts.push(
+      `<path d="${path(series, x, y)}" fill="none" stroke="${series.color}" stroke-width="${series.width ?? 1.8}" stroke-linejoin="round"${dashes} clip-path="url(#panel-${index})"/>`,
+    );
   }
   let legend = margin.left;
   for (const series of panel.series) {
     const dashes = series.dashes === undefined ? '' : ` stroke-dasharray="${series.dashes}"`;
-    parts.push(`<line x1="${legend}" x2="${legend + 22}" y1="${top - 15}" y2="${top - 15}" stroke="${series.color}" stroke-width="2.4"${dashes}/>`);
+    parts.push(
+      `<line x1="${legend}" x2="${legend + 22}" y1="${top - 15}" y2="${top - 15}" stroke="${series.color}" stroke-width="2.4"${dashes}/>`,
+    );
     parts.push(`<text x="${legend + 28}" y="${top - 11}" font-size="12" fill="${ink}">${escape(series.label)}</text>`);
     legend += 28 + series.label.length * 6.6 + 22;
   }
-  parts.push(`<text x="${margin.left + plotWidth / 2}" y="${top + height + 37}" font-size="12" text-anchor="middle" fill="${ink}">${escape(panel.xLabel)}</text>`);
+  parts.push(
+    `<text x="${margin.left + plotWidth / 2}" y="${top + height + 37}" font-size="12" text-anchor="middle" fill="${ink}">${escape(panel.xLabel)}</text>`,
+  );
   const middle = top + height / 2;
-  parts.push(`<text x="18" y="${middle}" font-size="12" text-anchor="middle" fill="${ink}" transform="rotate(-90 18 ${middle})">${escape(panel.yLabel)}</text>`);
+  parts.push(
+    `<text x="18" y="${middle}" font-size="12" text-anchor="middle" fill="${ink}" transform="rotate(-90 18 ${middle})">${escape(panel.yLabel)}</text>`,
+  );
   return parts.join('\n');
 }
 
@@ -153,7 +183,9 @@ export function linePlot(plot: Plot): string {
   const panelHeight = plot.panelHeight ?? 260;
   const step = margin.top + panelHeight + margin.bottom;
   const height = step * plot.panels.length;
-  const panels = plot.panels.map((panel, index) => drawPanel(panel, index * step + margin.top, width, panelHeight, index));
+  const panels = plot.panels.map((panel, index) =>
+    drawPanel(panel, index * step + margin.top, width, panelHeight, index),
+  );
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" ${font}>`,
     `<title>${escape(plot.description)}</title>`,

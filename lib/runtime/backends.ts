@@ -30,5 +30,10 @@ export interface BackendStatus {
  */
 export function backends(): BackendStatus[] {
   const found = callNative(() => native.backends(nativeFolder()));
-  return found.map(({ name, available, reason, devices }) => ({ name, available, ...(!available && { reason }), devices }));
+  return found.map(({ name, available, reason, devices }) => ({
+    name,
+    available,
+    ...(!available && { reason }),
+    devices,
+  }));
 }

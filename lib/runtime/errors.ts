@@ -30,7 +30,7 @@ function named(error: Error, code: ErrorCode): void {
   // As Node does: the stack starts with "RangeError [ERR_OUT_OF_RANGE]: message".
   const { name } = error;
   Object.defineProperty(error, 'name', { value: `${name} [${code}]`, configurable: true, writable: true });
-  void error.stack;
+  Reflect.get(error, 'stack'); // the first read formats it
   Object.defineProperty(error, 'name', { value: name, configurable: true, writable: true, enumerable: false });
 }
 
@@ -78,7 +78,12 @@ const argumentCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 ]);
 
 /** Makes the error of the right class for `code`. @internal */
-export function makeError(code: ErrorCode, argument: string, message: string, options?: ErrorOptions): Error & ErrorDetails {
+export function makeError(
+  code: ErrorCode,
+  argument: string,
+  message: string,
+  options?: ErrorOptions,
+): Error & ErrorDetails {
   if (code === 'ERR_INVALID_ARG_TYPE') return new ArgumentTypeError(code, argument, message, options);
   if (argumentCodes.has(code)) return new ArgumentRangeError(code, argument, message, options);
   return new OperationError(code, argument, message, options);

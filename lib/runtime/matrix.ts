@@ -71,9 +71,17 @@ export function sparseMatrix(parts: {
   values: Float64Array | readonly number[];
 }): SparseMatrix {
   const any: Schema<unknown> = (value) => value;
-  const given = parse(parts, 'matrix', object({
-    rows: extent, columns: extent, columnPointers: any, rowIndices: any, values: any,
-  }));
+  const given = parse(
+    parts,
+    'matrix',
+    object({
+      rows: extent,
+      columns: extent,
+      columnPointers: any,
+      rowIndices: any,
+      values: any,
+    }),
+  );
   const { rows, columns } = given;
   const columnPointers = parse(
     given.columnPointers,
@@ -88,7 +96,12 @@ export function sparseMatrix(parts: {
   );
   if (columnPointers[0] !== 0) fail('ERR_OUT_OF_RANGE', 'matrix.columnPointers[0]', '0', columnPointers[0]);
   if (columnPointers[columns] !== values.length) {
-    fail('ERR_OUT_OF_RANGE', `matrix.columnPointers[${columns}]`, `${values.length} (the number of values)`, columnPointers[columns]);
+    fail(
+      'ERR_OUT_OF_RANGE',
+      `matrix.columnPointers[${columns}]`,
+      `${values.length} (the number of values)`,
+      columnPointers[columns],
+    );
   }
   for (let column = 0; column < columns; column += 1) {
     const begin = columnPointers[column] as number;

@@ -111,8 +111,8 @@ const packageRoot = findPackageRoot(__dirname);
 
 function glibcVersion(): string {
   if (process.platform !== 'linux') return '';
-  const report = process.report?.getReport() as { header?: { glibcVersionRuntime?: string } } | undefined;
-  const version = report?.header?.glibcVersionRuntime;
+  const { header } = process.report.getReport() as { header?: { glibcVersionRuntime?: string } };
+  const version = header?.glibcVersionRuntime;
   return version === undefined ? ', no glibc (musl?)' : `, glibc ${version}`;
 }
 

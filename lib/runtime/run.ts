@@ -54,7 +54,12 @@ export interface SyncRunOptions<Best = unknown> extends Omit<RunOptions<Best>, '
 
 const signalSchema: Schema<AbortSignal> = (value, argument) => {
   const signal = value as AbortSignal | null;
-  if (typeof signal !== 'object' || signal === null || typeof signal.addEventListener !== 'function' || !('aborted' in signal)) {
+  if (
+    typeof signal !== 'object' ||
+    signal === null ||
+    typeof signal.addEventListener !== 'function' ||
+    !('aborted' in signal)
+  ) {
     fail('ERR_INVALID_ARG_TYPE', argument, 'an AbortSignal', value);
   }
   return signal;

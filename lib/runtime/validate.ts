@@ -14,11 +14,13 @@ export function describe(value: unknown): string {
   if (value === null || value === undefined || typeof value === 'boolean') return String(value);
   if (typeof value === 'number') return `the number ${Object.is(value, -0) ? '-0' : String(value)}`;
   if (typeof value === 'bigint') return `the bigint ${value}n`;
-  if (typeof value === 'string') return value.length > 40 ? `a string of length ${value.length}` : JSON.stringify(value);
+  if (typeof value === 'string')
+    return value.length > 40 ? `a string of length ${value.length}` : JSON.stringify(value);
   if (typeof value === 'function' || typeof value === 'symbol') return `a ${typeof value}`;
   if (isTypedArray(value)) return `${value.constructor.name} of length ${value.length}`;
   if (Array.isArray(value)) return `an array of length ${value.length}`;
-  const name = isProxy(value) ? 'Object' : (value as object).constructor?.name;
+  const { constructor } = value as { constructor?: { name?: string } };
+  const name = isProxy(value) ? undefined : constructor?.name;
   return name === undefined || name === 'Object' ? 'an object' : `a ${name}`;
 }
 

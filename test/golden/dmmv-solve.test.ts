@@ -52,17 +52,22 @@ interface HadamardCase {
 const bits = (value: number): number => (value === 0 ? 0 : (value & 1) + bits(value >>> 1));
 const hadamard = vectors<{ cases: HadamardCase[] }>('dmmv/hadamard.json').cases.filter(({ m }) => m <= 6);
 
-test.each(hadamard.map((given) => [given.n, given] as const))('Hadamard order %i reaches its optimum', async (n, given) => {
-  const entries = Float64Array.from({ length: n * n }, (_, k) => (bits(Math.floor(k / n) & k % n) % 2 === 0 ? 1 : -1));
-  const problem = dmmv.createProblem({
-    matrix: denseMatrix(n, n, entries),
-    lower: new Float64Array(n),
-    upper: new Float64Array(n),
-    levels: [-1, 1],
-  });
-  const result = await dmmv.solve(problem, { target: given.optimum_or_best, timeLimitMs: 1000 });
-  expect(result.objective).toBe(given.optimum_or_best);
-});
+test.each(hadamard.map((given) => [given.n, given] as const))(
+  'Hadamard order %i reaches its optimum',
+  async (n, given) => {
+    const entries = Float64Array.from({ length: n * n }, (_, k) =>
+      bits(Math.floor(k / n) & (k % n)) % 2 === 0 ? 1 : -1,
+    );
+    const problem = dmmv.createProblem({
+      matrix: denseMatrix(n, n, entries),
+      lower: new Float64Array(n),
+      upper: new Float64Array(n),
+      levels: [-1, 1],
+    });
+    const result = await dmmv.solve(problem, { target: given.optimum_or_best, timeLimitMs: 1000 });
+    expect(result.objective).toBe(given.optimum_or_best);
+  },
+);
 
 interface FirCase {
   name: string;
@@ -88,23 +93,38 @@ const specificationOf = (given: FirCase): dmmv.FirSpecification => ({
   taps: given.taps,
   wordLength: given.bits,
   gridDensity: given.grid_density,
-  bands: given.bands.map(([from, to], k) => ({ from, to, gain: given.desired[k] as number, weight: given.weights[k] as number })),
+  bands: given.bands.map(([from, to], k) => ({
+    from,
+    to,
+    gain: given.desired[k] as number,
+    weight: given.weights[k] as number,
+  })),
 });
 
-test.each(fir.map((given) => [given.name, given] as const))('%s: the published coefficients have the published ripples', async (_, given) => {
-  const design = await dmmv.designFir(specificationOf(given), { initial: given.coefficients, maxIterations: 1 });
-  expect(design.ripple).toBeLessThanOrEqual(given.best_objective * (1 + 1e-7));
-  expect(Math.abs(design.unquantisedRipple - given.lp_bound)).toBeLessThanOrEqual(1e-7 * given.lp_bound + 1e-13);
-  expect(design.lowerBound).toBeLessThanOrEqual(given.best_objective);
-  if (design.ripple > given.best_objective * (1 - 1e-9)) {
-    expect([...design.coefficients.subarray(given.M)]).toEqual(given.coefficients);
-    expect(design.continuousRipple).toBeCloseTo(given.continuous_ripple, 9);
-  }
-});
+test.each(fir.map((given) => [given.name, given] as const))(
+  '%s: the published coefficients have the published ripples',
+  async (_, given) => {
+    const design = await dmmv.designFir(specificationOf(given), { initial: given.coefficients, maxIterations: 1 });
+    expect(design.ripple).toBeLessThanOrEqual(given.best_objective * (1 + 1e-7));
+    expect(Math.abs(design.unquantisedRipple - given.lp_bound)).toBeLessThanOrEqual(1e-7 * given.lp_bound + 1e-13);
+    expect(design.lowerBound).toBeLessThanOrEqual(given.best_objective);
+    if (design.ripple > given.best_objective * (1 - 1e-9)) {
+      expect([...design.coefficients.subarray(given.M)]).toEqual(given.coefficients);
+      expect(design.continuousRipple).toBeCloseTo(given.continuous_ripple, 9);
+    }
+  },
+);
 
 const quick = fir.filter(({ taps, status }) => taps === 35 && status.startsWith('optimal'));
 
-test.each(quick.map((given) => [given.name, given] as const))('%s: the proven optimum is found within 5 s', async (_, given) => {
-  const design = await dmmv.designFir(specificationOf(given), { target: given.best_objective * (1 + 1e-9), timeLimitMs: 5000, threads: 1 });
-  expect(design.ripple).toBeLessThanOrEqual(given.best_objective * (1 + 1e-7));
-});
+test.each(quick.map((given) => [given.name, given] as const))(
+  '%s: the proven optimum is found within 5 s',
+  async (_, given) => {
+    const design = await dmmv.designFir(specificationOf(given), {
+      target: given.best_objective * (1 + 1e-9),
+      timeLimitMs: 5000,
+      threads: 1,
+    });
+    expect(design.ripple).toBeLessThanOrEqual(given.best_objective * (1 + 1e-7));
+  },
+);

@@ -14,15 +14,24 @@ for (const version of x64Nodes) {
     results.push(result);
   });
 }
-for (const [cpu, isa] of [['Nehalem', 'baseline'], ['Haswell', 'avx2']]) {
+for (const [cpu, isa] of [
+  ['Nehalem', 'baseline'],
+  ['Haswell', 'avx2'],
+]) {
   await check(`x64 without AVX-512: ${cpu} takes the ${isa} kernels`, () => {
-    const result = JSON.parse(run('qemu-x86_64-static', ['-cpu', cpu, nodeBinary('x64', '22.23.3'), smoke, installed], { env }).stdout);
+    const result = JSON.parse(
+      run('qemu-x86_64-static', ['-cpu', cpu, nodeBinary('x64', '22.23.3'), smoke, installed], { env }).stdout,
+    );
     assert.equal(result.isa, isa);
     results.push(result);
   });
 }
 await check('arm64 takes the neon kernels', () => {
-  const result = JSON.parse(run('qemu-aarch64-static', ['-L', '/usr/aarch64-linux-gnu', nodeBinary('arm64', '22.23.3'), smoke, installed], { env }).stdout);
+  const result = JSON.parse(
+    run('qemu-aarch64-static', ['-L', '/usr/aarch64-linux-gnu', nodeBinary('arm64', '22.23.3'), smoke, installed], {
+      env,
+    }).stdout,
+  );
   assert.equal(result.isa, 'neon');
   results.push(result);
 });

@@ -9,9 +9,14 @@ const { buildAddon } = createRequire(import.meta.url)(path.join(root, 'tools', '
 // A copy of the package whose only binary is the sanitized one.
 const copy = path.join(work, 'sanitized');
 fs.mkdirSync(copy);
-for (const name of ['package.json', 'dist', 'node_modules']) fs.symlinkSync(path.join(root, name), path.join(copy, name));
+for (const name of ['package.json', 'dist', 'node_modules'])
+  fs.symlinkSync(path.join(root, name), path.join(copy, name));
 process.env.DISCRETE_DESCENT_CMAKE_ARGS = '-DDD_SANITIZE=address,undefined';
-buildAddon({ config: 'RelWithDebInfo', buildFolder: 'build-cmake/asan-addon', dest: path.join(copy, 'build', 'Release') });
+buildAddon({
+  config: 'RelWithDebInfo',
+  buildFolder: 'build-cmake/asan-addon',
+  dest: path.join(copy, 'build', 'Release'),
+});
 
 const runtime = run('g++', ['-print-file-name=libasan.so']).stdout.trim();
 const env = {
@@ -29,7 +34,9 @@ await check('the smoke test is clean under AddressSanitizer', () => {
 });
 await check('worker threads that end while jobs run are clean', () => {
   const script = path.join(copy, 'workers.cjs');
-  fs.writeFileSync(script, `
+  fs.writeFileSync(
+    script,
+    `
     const { Worker, isMainThread } = require('node:worker_threads');
     const { native } = require(${JSON.stringify(path.join(copy, 'dist', 'runtime', 'native.js'))});
     if (isMainThread) {
@@ -38,7 +45,8 @@ await check('worker threads that end while jobs run are clean', () => {
     } else {
       for (let k = 0; k < 3; k += 1) native.spin({ seconds: 60 }, { async: true, threads: 1, timeLimitSeconds: Infinity, onProgress: () => {} });
       setInterval(() => native.spin({ seconds: 0.001 }, { async: true, threads: 1, timeLimitSeconds: Infinity }), 5);
-    }`);
+    }`,
+  );
   run(process.execPath, [script], { env, timeout: 120_000 });
 });
 

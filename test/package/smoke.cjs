@@ -11,11 +11,13 @@ const { dmmv, denseMatrix, backends } = require(process.argv[2]);
 const { native } = require(path.join(path.dirname(require.resolve(process.argv[2])), 'runtime', 'native.js'));
 
 const vectors = (name) => JSON.parse(fs.readFileSync(path.join(__dirname, '..', 'golden', 'vectors', name), 'utf8'));
-const close = (actual, expected) => assert(Math.abs(actual - expected) <= 1e-12 + 1e-12 * Math.abs(expected), `${actual} is not ${expected}`);
+const close = (actual, expected) =>
+  assert(Math.abs(actual - expected) <= 1e-12 + 1e-12 * Math.abs(expected), `${actual} is not ${expected}`);
 
 function philox() {
   const { known } = vectors('philox.json');
-  for (const { counter, key, out } of known) assert.deepEqual(native.philox(Int32Array.from([...counter, ...key])), out);
+  for (const { counter, key, out } of known)
+    assert.deepEqual(native.philox(Int32Array.from([...counter, ...key])), out);
   return known.length;
 }
 
@@ -55,7 +57,14 @@ async function optima() {
 
 async function filter() {
   const design = await dmmv.designFir(
-    { taps: 15, wordLength: 6, bands: [{ from: 0, to: 0.3, gain: 1 }, { from: 0.6, to: 1, gain: 0 }] },
+    {
+      taps: 15,
+      wordLength: 6,
+      bands: [
+        { from: 0, to: 0.3, gain: 1 },
+        { from: 0.6, to: 1, gain: 0 },
+      ],
+    },
     { maxIterations: 5000, seed: 1 },
   );
   assert(design.ripple <= design.roundedRipple && design.ripple >= design.lowerBound);
@@ -64,7 +73,11 @@ async function filter() {
 
 async function mechanisms() {
   const problem = dmmv.createProblem({
-    matrix: denseMatrix(60, 30, Float64Array.from({ length: 1800 }, (_, k) => Math.sin(k * k))),
+    matrix: denseMatrix(
+      60,
+      30,
+      Float64Array.from({ length: 1800 }, (_, k) => Math.sin(k * k)),
+    ),
     lower: new Float64Array(60).fill(1),
     upper: new Float64Array(60).fill(1),
     levels: { offset: -1, step: 0.25, count: 9 },

@@ -10,10 +10,19 @@ export const smoke = path.join(root, 'test', 'package', 'smoke.cjs');
 export const work = fs.mkdtempSync(path.join(os.tmpdir(), 'discrete-descent-'));
 process.on('exit', () => fs.rmSync(work, { recursive: true, force: true }));
 
-const quietNpm = { npm_config_audit: 'false', npm_config_fund: 'false', npm_config_loglevel: 'error', npm_config_update_notifier: 'false' };
+const quietNpm = {
+  npm_config_audit: 'false',
+  npm_config_fund: 'false',
+  npm_config_loglevel: 'error',
+  npm_config_update_notifier: 'false',
+};
 
 /** Runs a program; throws with its output when the exit status is not `status`. */
-export function run(command, args, { cwd = root, env = {}, cleanEnvironment = false, status = 0, timeout = 600_000 } = {}) {
+export function run(
+  command,
+  args,
+  { cwd = root, env = {}, cleanEnvironment = false, status = 0, timeout = 600_000 } = {},
+) {
   const base = cleanEnvironment ? { HOME: process.env.HOME ?? work } : process.env;
   const result = spawnSync(command, args, {
     cwd,
@@ -24,7 +33,9 @@ export function run(command, args, { cwd = root, env = {}, cleanEnvironment = fa
   });
   if (result.error) throw result.error;
   if (result.status !== status) {
-    throw new Error(`${command} ${args.join(' ')} ended with ${result.signal ?? result.status}, not ${status}:\n${result.stdout}\n${result.stderr}`);
+    throw new Error(
+      `${command} ${args.join(' ')} ended with ${result.signal ?? result.status}, not ${status}:\n${result.stdout}\n${result.stderr}`,
+    );
   }
   return result;
 }
@@ -52,7 +63,11 @@ export function project(name, tarball, { npmArguments = [], env = {}, cleanEnvir
   fs.mkdirSync(folder, { recursive: true });
   fs.writeFileSync(path.join(folder, 'package.json'), JSON.stringify({ name: 'empty', private: true }));
   const result = run('npm', ['install', ...npmArguments, tarball], { cwd: folder, env, cleanEnvironment, status });
-  return { folder, output: result.stdout + result.stderr, installed: path.join(folder, 'node_modules', 'discrete-descent') };
+  return {
+    folder,
+    output: result.stdout + result.stderr,
+    installed: path.join(folder, 'node_modules', 'discrete-descent'),
+  };
 }
 
 /** An official Node binary from the registry's node-<platform> packages. */

@@ -7,14 +7,50 @@ import { check, finish, nodeBinary, pack, pathOf, project, root, run, smoke, wor
 
 const tarball = pack();
 const withoutCompiler = pathOf('path without compiler', ['node', 'npm', 'sh', 'env']);
-const buildTools = ['cmake', 'g++', 'c++', 'as', 'ld', 'ar', 'ranlib', 'nm', 'strip', 'objcopy', 'make', 'uname', 'sed', 'cat', 'rm', 'mv', 'touch'];
+const buildTools = [
+  'cmake',
+  'g++',
+  'c++',
+  'as',
+  'ld',
+  'ar',
+  'ranlib',
+  'nm',
+  'strip',
+  'objcopy',
+  'make',
+  'uname',
+  'sed',
+  'cat',
+  'rm',
+  'mv',
+  'touch',
+];
 
-const files = run('tar', ['-tzf', tarball]).stdout.trim().split('\n').map((name) => name.replace('package/', ''));
+const files = run('tar', ['-tzf', tarball])
+  .stdout.trim()
+  .split('\n')
+  .map((name) => name.replace('package/', ''));
 
 await check('the tarball holds what it must and nothing else', () => {
-  const allowed = /^(dist\/|prebuilds\/|native\/(?!tests\/)|cmake\/|tools\/(build-native|install)\.cjs$|(package\.json|CMakeLists\.txt|binding\.gyp|README\.md|LICENSE|CHANGELOG\.md|THIRD_PARTY_NOTICES\.md)$)/;
-  assert.deepEqual(files.filter((name) => !allowed.test(name)), []);
-  for (const name of ['dist/index.js', 'dist/index.mjs', 'dist/index.d.ts', 'dist/index.d.mts', 'dist/cli/main.js', 'README.md', 'LICENSE', 'THIRD_PARTY_NOTICES.md', 'prebuilds/linux-x64/discrete-descent.glibc.node', 'prebuilds/linux-arm64/discrete-descent.glibc.node']) {
+  const allowed =
+    /^(dist\/|prebuilds\/|native\/(?!tests\/)|cmake\/|tools\/(build-native|install)\.cjs$|(package\.json|CMakeLists\.txt|binding\.gyp|README\.md|LICENSE|CHANGELOG\.md|THIRD_PARTY_NOTICES\.md)$)/;
+  assert.deepEqual(
+    files.filter((name) => !allowed.test(name)),
+    [],
+  );
+  for (const name of [
+    'dist/index.js',
+    'dist/index.mjs',
+    'dist/index.d.ts',
+    'dist/index.d.mts',
+    'dist/cli/main.js',
+    'README.md',
+    'LICENSE',
+    'THIRD_PARTY_NOTICES.md',
+    'prebuilds/linux-x64/discrete-descent.glibc.node',
+    'prebuilds/linux-arm64/discrete-descent.glibc.node',
+  ]) {
     assert(files.includes(name), `${name} is missing`);
   }
   assert(fs.statSync(tarball).size < 20 * 2 ** 20, 'the tarball passes 20 MiB');
@@ -34,7 +70,9 @@ await check('CommonJS: the golden vectors, without compiler, with install script
 });
 
 await check('ESM: named and default imports are the same objects, and the names agree with CommonJS', () => {
-  write('esm.mjs', `
+  write(
+    'esm.mjs',
+    `
     import assert from 'node:assert/strict';
     import { createRequire } from 'node:module';
     import whole, { dmmv, denseMatrix } from 'discrete-descent';
@@ -43,29 +81,54 @@ await check('ESM: named and default imports are the same objects, and the names 
     assert.equal(whole.dmmv, dmmv);
     assert.equal(required.dmmv, dmmv);
     assert.deepEqual(Object.keys(namespace).filter((name) => name !== 'default' && name !== 'module.exports').sort(), Object.keys(required).sort());
-    assert.equal(denseMatrix(1, 1, [2]).data[0], 2);`);
+    assert.equal(denseMatrix(1, 1, [2]).data[0], 2);`,
+  );
   run(process.execPath, ['esm.mjs'], { cwd: folder, env: prebuiltOnly, cleanEnvironment: true });
 });
 
-write('typed.mts', `
+write(
+  'typed.mts',
+  `
   import { dmmv, denseMatrix, type RunOptions } from 'discrete-descent';
   const options: RunOptions = { threads: 1, seed: 3 };
   const problem: dmmv.Problem = dmmv.createProblem({ matrix: denseMatrix(1, 2, [1, 2]), lower: [1], upper: [1], levels: [0, 1] });
   const result: dmmv.SolveResult = await dmmv.solve(problem, options);
   const indices: Int32Array = result.indices;
   if (indices.length !== 2 || result.objective !== 0) throw new Error('wrong result');
-`);
+`,
+);
 await check('TypeScript: types resolve for ESM and CommonJS (tsc --module nodenext)', () => {
-  write('typed.cts', `import dd = require('discrete-descent');\nconst found: dd.dmmv.FirDesign | undefined = undefined;\nvoid found; void dd.dmmv.designFir;`);
+  write(
+    'typed.cts',
+    `import dd = require('discrete-descent');\nconst found: dd.dmmv.FirDesign | undefined = undefined;\nvoid found; void dd.dmmv.designFir;`,
+  );
   const tsc = path.join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-  run(process.execPath, [tsc, '--noEmit', '--strict', '--target', 'es2022', '--module', 'nodenext', '--types', '', 'typed.mts', 'typed.cts'], { cwd: folder });
+  run(
+    process.execPath,
+    [
+      tsc,
+      '--noEmit',
+      '--strict',
+      '--target',
+      'es2022',
+      '--module',
+      'nodenext',
+      '--types',
+      '',
+      'typed.mts',
+      'typed.cts',
+    ],
+    { cwd: folder },
+  );
 });
 await check('TypeScript: the same file runs with the type stripping of Node 24', () => {
   run(nodeBinary('x64', '24.21.0'), ['typed.mts'], { cwd: folder, env: prebuiltOnly, cleanEnvironment: true });
 });
 
 await check('worker threads: four at once, and terminated while they compute', () => {
-  write('workers.cjs', `
+  write(
+    'workers.cjs',
+    `
     const { Worker, isMainThread, parentPort } = require('node:worker_threads');
     const { dmmv, denseMatrix } = require('discrete-descent');
     const make = () => dmmv.createProblem({ matrix: denseMatrix(200, 100, Float64Array.from({ length: 20000 }, (_, k) => Math.cos(k * k))),
@@ -84,7 +147,8 @@ await check('worker threads: four at once, and terminated while they compute', (
         for (let k = 0; k < 3; k += 1) dmmv.solve(make(), { timeLimitMs: 60000, onProgress: () => {} });
         setTimeout(() => parentPort.postMessage('busy'), 100);
       });
-    }`);
+    }`,
+  );
   run(process.execPath, ['workers.cjs'], { cwd: folder, env: prebuiltOnly, cleanEnvironment: true, timeout: 60_000 });
 });
 
@@ -93,44 +157,86 @@ for (const [how, ending, status] of [
   ['an uncaught exception', 'throw new Error("deliberate")', 1],
 ]) {
   await check(`${how} while jobs run ends at once and cleanly`, () => {
-    write('exit.cjs', `
+    write(
+      'exit.cjs',
+      `
       const { dmmv, denseMatrix } = require('discrete-descent');
       const problem = dmmv.createProblem({ matrix: denseMatrix(200, 100, Float64Array.from({ length: 20000 }, (_, k) => Math.cos(k * k))),
         lower: new Float64Array(200), upper: new Float64Array(200), levels: { offset: -1, step: 0.125, count: 17 } });
       for (let k = 0; k < 3; k += 1) dmmv.solve(problem, { timeLimitMs: 60000, onProgress: () => {} });
-      setTimeout(() => { ${ending}; }, 150);`);
+      setTimeout(() => { ${ending}; }, 150);`,
+    );
     const begin = Date.now();
-    run(process.execPath, ['exit.cjs'], { cwd: folder, env: prebuiltOnly, cleanEnvironment: true, status, timeout: 30_000 });
+    run(process.execPath, ['exit.cjs'], {
+      cwd: folder,
+      env: prebuiltOnly,
+      cleanEnvironment: true,
+      status,
+      timeout: 30_000,
+    });
     assert(Date.now() - begin < 10_000, 'it took more than 10 s');
   });
 }
 
 await check('an idle environment is not kept alive, a pending job keeps it', () => {
-  write('alive.cjs', `
+  write(
+    'alive.cjs',
+    `
     const { dmmv, denseMatrix } = require('discrete-descent');
     const problem = dmmv.createProblem({ matrix: denseMatrix(1, 2, [1, 2]), lower: [0.5], upper: [0.5], levels: [0, 1] });
-    dmmv.solve(problem, { timeLimitMs: 200 }).then(() => console.log('settled'));`);
-  assert.match(run(process.execPath, ['alive.cjs'], { cwd: folder, env: prebuiltOnly, cleanEnvironment: true, timeout: 30_000 }).stdout, /settled/);
+    dmmv.solve(problem, { timeLimitMs: 200 }).then(() => console.log('settled'));`,
+  );
+  assert.match(
+    run(process.execPath, ['alive.cjs'], { cwd: folder, env: prebuiltOnly, cleanEnvironment: true, timeout: 30_000 })
+      .stdout,
+    /settled/,
+  );
 });
 
 await check('two copies in one process do not disturb each other', () => {
   const second = path.join(work, 'second copy');
   fs.cpSync(installed, path.join(second, 'node_modules', 'discrete-descent'), { recursive: true });
-  for (const name of ['node-gyp-build', 'commander']) fs.cpSync(path.join(folder, 'node_modules', name), path.join(second, 'node_modules', name), { recursive: true });
-  write('twice.cjs', `
+  for (const name of ['node-gyp-build', 'commander'])
+    fs.cpSync(path.join(folder, 'node_modules', name), path.join(second, 'node_modules', name), { recursive: true });
+  write(
+    'twice.cjs',
+    `
     const one = require('discrete-descent'), two = require(${JSON.stringify(path.join(second, 'node_modules', 'discrete-descent'))});
     if (one === two) throw new Error('one copy');
     const make = (dd) => dd.dmmv.createProblem({ matrix: dd.denseMatrix(1, 2, [1, 2]), lower: [1], upper: [1], levels: [0, 1] });
-    Promise.all([one.dmmv.solve(make(one)), two.dmmv.solve(make(two))]).then((results) => { if (results.some((r) => r.objective !== 0)) process.exit(1); });`);
+    Promise.all([one.dmmv.solve(make(one)), two.dmmv.solve(make(two))]).then((results) => { if (results.some((r) => r.objective !== 0)) process.exit(1); });`,
+  );
   run(process.execPath, ['twice.cjs'], { cwd: folder, env: prebuiltOnly, cleanEnvironment: true });
 });
 
 await check('the command line: fir writes its three files, doctor is healthy, wrong use exits with 2', () => {
-  const cli = (args, options = {}) => run(process.execPath, [path.join(installed, 'dist', 'cli', 'main.js'), ...args], { cwd: folder, env: prebuiltOnly, cleanEnvironment: true, ...options });
-  const { stdout } = cli(['fir', '--taps', '15', '--bits', '6', '--band', '0:0.3:1', '--band', '0.6:1:0', '--time', '1', '-o', 'lowpass', '--json']);
+  const cli = (args, options = {}) =>
+    run(process.execPath, [path.join(installed, 'dist', 'cli', 'main.js'), ...args], {
+      cwd: folder,
+      env: prebuiltOnly,
+      cleanEnvironment: true,
+      ...options,
+    });
+  const { stdout } = cli([
+    'fir',
+    '--taps',
+    '15',
+    '--bits',
+    '6',
+    '--band',
+    '0:0.3:1',
+    '--band',
+    '0.6:1:0',
+    '--time',
+    '1',
+    '-o',
+    'lowpass',
+    '--json',
+  ]);
   const result = JSON.parse(stdout);
   assert.equal(result.coefficients.length, 15);
-  for (const extension of ['json', 'h', 'svg']) assert(fs.statSync(path.join(folder, `lowpass.${extension}`)).size > 100);
+  for (const extension of ['json', 'h', 'svg'])
+    assert(fs.statSync(path.join(folder, `lowpass.${extension}`)).size > 100);
   assert.equal(JSON.parse(cli(['doctor', '--json']).stdout).passed, true);
   cli(['fir', '--taps', '14', '--bits', '6', '--band', '0:1:1'], { status: 2 });
   cli(['fir', '--tapes', '15'], { status: 2 });
@@ -144,10 +250,29 @@ await check('the install script is content with the prebuilt binary and needs no
 await check('a truncated binary: the error names the platform, the reason and the way out', () => {
   const broken = path.join(work, 'broken');
   fs.cpSync(path.join(folder, 'node_modules'), path.join(broken, 'node_modules'), { recursive: true });
-  const binary = path.join(broken, 'node_modules', 'discrete-descent', 'prebuilds', 'linux-x64', 'discrete-descent.glibc.node');
+  const binary = path.join(
+    broken,
+    'node_modules',
+    'discrete-descent',
+    'prebuilds',
+    'linux-x64',
+    'discrete-descent.glibc.node',
+  );
   fs.truncateSync(binary, 5000);
-  const { stderr } = run(process.execPath, ['-e', "require('discrete-descent')"], { cwd: broken, env: prebuiltOnly, cleanEnvironment: true, status: 1 });
-  for (const expected of [/ERR_NATIVE_UNAVAILABLE/, /linux-x64/, /glibc \d/, /discrete-descent\.glibc\.node/, /npm rebuild discrete-descent/]) assert.match(stderr, expected);
+  const { stderr } = run(process.execPath, ['-e', "require('discrete-descent')"], {
+    cwd: broken,
+    env: prebuiltOnly,
+    cleanEnvironment: true,
+    status: 1,
+  });
+  for (const expected of [
+    /ERR_NATIVE_UNAVAILABLE/,
+    /linux-x64/,
+    /glibc \d/,
+    /discrete-descent\.glibc\.node/,
+    /npm rebuild discrete-descent/,
+  ])
+    assert.match(stderr, expected);
 });
 
 // The same package without prebuilt binaries.
@@ -157,12 +282,20 @@ run('tar', ['-xzf', tarball, '-C', bare]);
 fs.rmSync(path.join(bare, 'package', 'prebuilds'), { recursive: true });
 const sourceTarball = pack(path.join(bare, 'package'));
 
-await check('without prebuilt binary and compiler the install fails with one paragraph that says what is missing', () => {
-  const { output } = project('hopeless', sourceTarball, { npmArguments: ['--foreground-scripts'], env: { PATH: withoutCompiler }, cleanEnvironment: true, status: 1 });
-  assert.match(output, /CMake 3\.18 or newer/);
-  assert.match(output, /C\+\+20 compiler/);
-  assert.match(output, /apt-get install cmake g\+\+ make/);
-});
+await check(
+  'without prebuilt binary and compiler the install fails with one paragraph that says what is missing',
+  () => {
+    const { output } = project('hopeless', sourceTarball, {
+      npmArguments: ['--foreground-scripts'],
+      env: { PATH: withoutCompiler },
+      cleanEnvironment: true,
+      status: 1,
+    });
+    assert.match(output, /CMake 3\.18 or newer/);
+    assert.match(output, /C\+\+20 compiler/);
+    assert.match(output, /apt-get install cmake g\+\+ make/);
+  },
+);
 
 await check('without prebuilt binary it builds from source with CMake and g++ only, and works', () => {
   const { installed: built } = project('from source', sourceTarball, {

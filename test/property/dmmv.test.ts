@@ -16,7 +16,9 @@ interface Drawn {
   indices: number[];
 }
 
-const ascending = fc.tuple(entry, fc.array(gap, { maxLength: 4 })).map(([first, gaps]) => gaps.reduce((list, step) => [...list, (list.at(-1) as number) + step], [first]));
+const ascending = fc
+  .tuple(entry, fc.array(gap, { maxLength: 4 }))
+  .map(([first, gaps]) => gaps.reduce((list, step) => [...list, (list.at(-1) as number) + step], [first]));
 
 const problems: fc.Arbitrary<Drawn> = fc
   .tuple(fc.integer({ min: 1, max: 8 }), fc.integer({ min: 1, max: 6 }))
@@ -48,18 +50,29 @@ const close = (actual: number, expected: number, scale = 1): void => {
 };
 
 /** The definition, spelt out. */
-function objectiveOf({ rows, columns, data, lower, upper, weights, levels }: Drawn, indices: readonly number[]): number {
+function objectiveOf(
+  { rows, columns, data, lower, upper, weights, levels }: Drawn,
+  indices: readonly number[],
+): number {
   let worst = -Infinity;
   for (let i = 0; i < rows; i += 1) {
     let activity = 0;
-    for (let j = 0; j < columns; j += 1) activity += (data[i * columns + j] as number) * (levels[j]?.[indices[j] as number] as number);
-    worst = Math.max(worst, (weights[i] as number) * Math.max(activity - (upper[i] as number), (lower[i] as number) - activity));
+    for (let j = 0; j < columns; j += 1)
+      activity += (data[i * columns + j] as number) * (levels[j]?.[indices[j] as number] as number);
+    worst = Math.max(
+      worst,
+      (weights[i] as number) * Math.max(activity - (upper[i] as number), (lower[i] as number) - activity),
+    );
   }
   return worst;
 }
 
 test('evaluate is the definition', () => {
-  fc.assert(fc.property(problems, (drawn) => close(dmmv.evaluate(make(drawn), drawn.indices).objective, objectiveOf(drawn, drawn.indices))));
+  fc.assert(
+    fc.property(problems, (drawn) =>
+      close(dmmv.evaluate(make(drawn), drawn.indices).objective, objectiveOf(drawn, drawn.indices)),
+    ),
+  );
 });
 
 test('each entry of the one-flip table is the objective after that flip', () => {
@@ -67,7 +80,16 @@ test('each entry of the one-flip table is the objective after that flip', () => 
     fc.property(problems, (drawn) => {
       const table = dmmv.oneFlipTable(make(drawn), drawn.indices);
       table.forEach((row, j) =>
-        row.forEach((value, q) => close(value, objectiveOf(drawn, drawn.indices.map((level, k) => (k === j ? q : level))), 1e3)),
+        row.forEach((value, q) =>
+          close(
+            value,
+            objectiveOf(
+              drawn,
+              drawn.indices.map((level, k) => (k === j ? q : level)),
+            ),
+            1e3,
+          ),
+        ),
       );
     }),
   );
@@ -111,13 +133,20 @@ test('a bound is below every assignment, and its certificate verifies', () => {
 
 test('any multipliers of norm 1 prove a bound that holds', () => {
   fc.assert(
-    fc.property(problems, fc.array(fc.double({ min: -1, max: 1, noNaN: true }), { minLength: 8, maxLength: 8 }), (drawn, raw) => {
-      const cut = raw.slice(0, drawn.rows);
-      const norm = cut.reduce((sum, value) => sum + Math.abs(value), 0);
-      fc.pre(norm > 1e-3);
-      const bound = dmmv.checkCertificate(make(drawn), cut.map((value) => value / norm));
-      expect(bound).toBeLessThanOrEqual(objectiveOf(drawn, drawn.indices) + 1e-9);
-    }),
+    fc.property(
+      problems,
+      fc.array(fc.double({ min: -1, max: 1, noNaN: true }), { minLength: 8, maxLength: 8 }),
+      (drawn, raw) => {
+        const cut = raw.slice(0, drawn.rows);
+        const norm = cut.reduce((sum, value) => sum + Math.abs(value), 0);
+        fc.pre(norm > 1e-3);
+        const bound = dmmv.checkCertificate(
+          make(drawn),
+          cut.map((value) => value / norm),
+        );
+        expect(bound).toBeLessThanOrEqual(objectiveOf(drawn, drawn.indices) + 1e-9);
+      },
+    ),
   );
 });
 

@@ -6,7 +6,11 @@ function randomProblem(seed: number, rows: number, variables: number, levels: dm
   const next = uniforms(seed);
   const target = Float64Array.from({ length: rows }, () => 8 * next() - 4);
   return dmmv.createProblem({
-    matrix: denseMatrix(rows, variables, Float64Array.from({ length: rows * variables }, () => 2 * next() - 1)),
+    matrix: denseMatrix(
+      rows,
+      variables,
+      Float64Array.from({ length: rows * variables }, () => 2 * next() - 1),
+    ),
     lower: target,
     upper: target,
     levels,

@@ -29,8 +29,18 @@ test.each<[string, () => unknown, string, string]>([
   ['a string in a plain array', () => denseMatrix(1, 1, ['1' as never]), 'ERR_INVALID_ARG_TYPE', 'data[0]'],
   ['NaN', () => denseMatrix(1, 3, Float64Array.of(0, NaN, 0)), 'ERR_NOT_FINITE', 'data[1]'],
   ['infinity', () => denseMatrix(1, 3, Float32Array.of(0, 0, Infinity)), 'ERR_NOT_FINITE', 'data[2]'],
-  ['an unknown order', () => denseMatrix(1, 1, [1], { order: 'diagonal' as never }), 'ERR_INVALID_ARG_VALUE', 'options.order'],
-  ['a misspelt option', () => denseMatrix(1, 1, [1], { ordr: 'row' } as never), 'ERR_INVALID_ARG_VALUE', 'options.ordr'],
+  [
+    'an unknown order',
+    () => denseMatrix(1, 1, [1], { order: 'diagonal' as never }),
+    'ERR_INVALID_ARG_VALUE',
+    'options.order',
+  ],
+  [
+    'a misspelt option',
+    () => denseMatrix(1, 1, [1], { ordr: 'row' } as never),
+    'ERR_INVALID_ARG_VALUE',
+    'options.ordr',
+  ],
 ])('a dense matrix refuses %s', (_, make, code, argument) => {
   expect(make).toThrow(withCode(code, argument));
 });

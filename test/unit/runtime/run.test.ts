@@ -1,6 +1,13 @@
 // The job mechanism, through the computation that only spins: promise, abort, progress, exceptions, sync twin.
 import { native } from '../../../lib/runtime/native';
-import { runAsync, runMembers, type RunOptions, runSync, type SyncRunOptions, syncRunMembers } from '../../../lib/runtime/run';
+import {
+  runAsync,
+  runMembers,
+  type RunOptions,
+  runSync,
+  type SyncRunOptions,
+  syncRunMembers,
+} from '../../../lib/runtime/run';
 import { object, parse } from '../../../lib/runtime/validate';
 
 interface SpinResult {
@@ -120,5 +127,7 @@ test.each([
   [{ sead: 1 }, 'ERR_INVALID_ARG_VALUE', 'options.sead'],
   [null, 'ERR_INVALID_ARG_TYPE', 'options'],
 ])('bad run options are refused before anything starts: %p', (options, code, argument) => {
-  expect(() => parse(options, 'options', object(runMembers))).toThrow(expect.objectContaining({ code, argument }) as Error);
+  expect(() => parse(options, 'options', object(runMembers))).toThrow(
+    expect.objectContaining({ code, argument }) as Error,
+  );
 });
