@@ -10,6 +10,8 @@ export interface BackendDevice {
   readonly memoryBytes: number;
   /** Compute capability, for example "9.0". */
   readonly computeCapability: string;
+  /** Newest CUDA version that the driver knows, for example "13.0". */
+  readonly driverVersion: string;
 }
 
 /** A back end: somewhere kernels can run. */

@@ -81,7 +81,7 @@ export interface NativeBackend {
   name: string;
   available: boolean;
   reason: string;
-  devices: { name: string; memoryBytes: number; computeCapability: string }[];
+  devices: { name: string; memoryBytes: number; computeCapability: string; driverVersion: string }[];
 }
 
 /** The functions that every domain shares. @internal */

@@ -1,12 +1,14 @@
 // The kernel table: names and formulas, the self-test of one kernel on every way of running it, and its timing.
 #include "addon/kernels.hpp"
 
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "addon/arguments.hpp"
 #include "addon/edge.hpp"
 #include "catalog.hpp"
+#include "core/backend.hpp"
 #include "core/benchmark.hpp"
 #include "core/isa.hpp"
 #include "core/machine_limits.hpp"
@@ -49,11 +51,19 @@ Napi::Object outcome(Napi::Env env, const KernelTarget& target, const SelfTestRe
   return object;
 }
 
-/// Blocks the calling thread and switches the active instruction-set level meanwhile: not beside running jobs.
+/// (kernel, names of back ends): the CPU and the host executors, then each back end. Blocks the calling thread and
+/// switches the active instruction-set level meanwhile: not beside running jobs.
 Napi::Value self_test_kernel(const Napi::CallbackInfo& info) {
   const KernelEntry& entry = kernel(info[0]);
+  const auto names = object(info[1], "backends").As<Napi::Array>();
   Napi::Array results = Napi::Array::New(info.Env());
   for (const KernelTarget& target : host_kernel_targets()) {
+    results.Set(results.Length(), outcome(info.Env(), target, self_test_all_sizes(entry, target)));
+  }
+  for (std::uint32_t i = 0; i < names.Length(); ++i) {
+    const std::string name = text(names.Get(i), "backends");
+    const std::unique_ptr<BlockLauncher> launcher = open_backend(name);
+    const KernelTarget target = KernelTarget::on(*launcher, name);
     results.Set(results.Length(), outcome(info.Env(), target, self_test_all_sizes(entry, target)));
   }
   return results;

@@ -8,6 +8,7 @@
 #include "addon/arguments.hpp"
 #include "addon/edge.hpp"
 #include "addon/job.hpp"
+#include "core/backend.hpp"
 #include "core/isa.hpp"
 #include "core/philox.hpp"
 #include "core/reductions.hpp"
@@ -37,6 +38,31 @@ Napi::Value build_info(const Napi::CallbackInfo& info) {
 
 Napi::Value set_isa(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), set_active_isa(isa_level(info[0])));
+}
+
+/// (folder of the add-on): every back end, with a reason where it is not available.
+Napi::Value list_backends(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  set_backend_directory(text(info[0], "folder"));
+  Napi::Array result = Napi::Array::New(env);
+  for (const BackendStatus& status : backends()) {
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("name", status.name);
+    object.Set("available", status.available);
+    object.Set("reason", status.reason);
+    Napi::Array devices = Napi::Array::New(env);
+    for (const BackendDevice& device : status.devices) {
+      Napi::Object entry = Napi::Object::New(env);
+      entry.Set("name", device.name);
+      entry.Set("memoryBytes", static_cast<double>(device.memory_bytes));
+      entry.Set("computeCapability", device.compute_capability);
+      entry.Set("driverVersion", device.driver_version);
+      devices.Set(devices.Length(), entry);
+    }
+    object.Set("devices", devices);
+    result.Set(result.Length(), object);
+  }
+  return result;
 }
 
 Napi::Value philox(const Napi::CallbackInfo& info) {
@@ -120,6 +146,7 @@ Napi::Value spin(const Napi::CallbackInfo& info) {
 void export_runtime(Napi::Object exports) {
   export_function<build_info>(exports, "buildInfo");
   export_function<set_isa>(exports, "setIsa");
+  export_function<list_backends>(exports, "backends");
   export_function<philox>(exports, "philox");
   export_function<first_bad_element>(exports, "firstNonFinite");
   export_function<no_operation>(exports, "noOperation");

@@ -24,7 +24,7 @@ inline T sum_chunk(const T* __restrict values, size_type count) noexcept {
 // Once an accumulator is NaN, only another NaN replaces it.
 template <class T>
 inline T larger_or_nan(T best, T candidate) noexcept {
-  return (candidate > best) | (candidate != candidate) ? candidate : best;
+  return ((candidate > best) | (candidate != candidate)) ? candidate : best;
 }
 
 template <class T>
