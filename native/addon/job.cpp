@@ -190,7 +190,7 @@ Napi::Value run_now(Napi::Env env, Napi::Object options, std::unique_ptr<Computa
 }
 
 void start(const std::shared_ptr<Job>& job) {
-  ThreadPool::shared().submit([job]() mutable {
+  ThreadPool::shared().submit([job = job]() mutable {
     const std::shared_ptr<JobEnvironment> environment = job->environment;
     Job* const address = job.get();
     try {
