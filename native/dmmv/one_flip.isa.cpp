@@ -14,10 +14,8 @@ template <class Real>
 inline Real larger(Real a, Real b) {
   return a > b ? a : b;
 }
-template <class Real>
-inline Real magnitude(Real a) {
-  return a < 0 ? -a : a;
-}
+inline double magnitude(double a) { return __builtin_fabs(a); }
+inline float magnitude(float a) { return __builtin_fabsf(a); }
 
 template <class Real, bool interval, int together>
 inline void run_steps(const OneFlipColumn<Real>& arguments, std::size_t first) {
