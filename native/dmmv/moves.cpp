@@ -138,6 +138,7 @@ MoveDictionary make_moves(const Problem& problem, const SearchRows& rows, const 
       throw Error(ErrorCode::out_of_memory, "problem", "`problem` is too large for a dense move dictionary");
     }
     moves.effects = AlignedBuffer<double>(pairs * rows.stride, 0.0);
+    moves.single_effects = AlignedBuffer<float>(pairs * rows.stride, 0.0f);
   };
 
   if (!levels.equally_spaced()) {
@@ -165,7 +166,11 @@ MoveDictionary make_moves(const Problem& problem, const SearchRows& rows, const 
     }
     if (known.emplace(direction, directions.size()).second) directions.push_back(std::move(direction));
   };
-  for (const std::size_t j : free) add({{static_cast<std::int32_t>(j), 1}});
+  // A whole lattice basis reaches everything that unit moves reach.
+  const bool complete = lattice.available && has(kinds, Moves::lattice);
+  if (has(kinds, Moves::unit) || !(complete || has(kinds, Moves::pair))) {
+    for (const std::size_t j : free) add({{static_cast<std::int32_t>(j), 1}});
+  }
   moves.unit_pairs = directions.size();
   if (has(kinds, Moves::pair)) {
     for (std::size_t a = 0; a < free.size(); ++a) {
@@ -215,6 +220,7 @@ MoveDictionary make_moves(const Problem& problem, const SearchRows& rows, const 
       for (std::size_t i = 0; i < rows.count; ++i) effect[i] += factor * column[i];
     }
   }
+  for (std::size_t k = 0; k < moves.effects.size(); ++k) moves.single_effects[k] = static_cast<float>(moves.effects[k]);
   return moves;
 }
 

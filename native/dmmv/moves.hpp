@@ -40,6 +40,7 @@ struct MoveDictionary {
   std::size_t pairs = 0;
   bool follows_levels = false;
   AlignedBuffer<double> effects;            ///< pairs columns of rows.stride
+  AlignedBuffer<float> single_effects;      ///< the same rounded to float32, for choosing moves
   std::vector<std::size_t> starts;          ///< pairs + 1
   std::vector<std::int32_t> variables;      ///< of each non-zero of V
   std::vector<std::int32_t> amounts;

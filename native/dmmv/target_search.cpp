@@ -14,12 +14,20 @@ namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr std::uint64_t recompute_every = 1024;
-constexpr std::uint64_t poll_every = 64;
+constexpr std::uint64_t poll_entries = 1'000'000;  // some 0.2 ms of kernel K2
 
 /// Less by more than rounding; any number is less than infinity.
 bool clearly_less(double a, double b) { return b == infinity ? a < b : a < b - 1e-12 * std::abs(b); }
 
 }  // namespace
+
+bool is_better(const SearchRows& rows, double feasible, double objective, double soft, const SearchBest& than) noexcept {
+  if (rows.soft_multipliers.empty()) return clearly_less(objective, than.objective);
+  const bool this_feasible = objective <= feasible;
+  const bool other_feasible = than.objective <= feasible;
+  if (this_feasible != other_feasible) return this_feasible;
+  return this_feasible ? clearly_less(soft, than.soft) : clearly_less(objective, than.objective);
+}
 
 TargetSearch::TargetSearch(const Problem& problem, const SearchRows& rows, const MoveDictionary& moves,
                            const TargetSearchParameters& parameters, std::uint64_t seed, std::uint32_t stream)
@@ -31,17 +39,22 @@ TargetSearch::TargetSearch(const Problem& problem, const SearchRows& rows, const
       counts_(problem.variables()),
       residual_(rows.stride, 0.0),
       omega_(rows.stride, 0.0),
-      penalties_(2 * moves.pairs),
+      single_residual_(rows.stride, 0.0f),
+      single_omega_(rows.stride, 0.0f),
+      penalties_(2 * moves.pairs, 0.0f),
       barred_until_(2 * moves.pairs, 0) {
   for (std::size_t j = 0; j < counts_.size(); ++j) counts_[j] = problem.levels().count(j);
   if (!rows.pure) {
     upper_ = AlignedBuffer<double>(rows.stride, 0.0);
     lower_ = AlignedBuffer<double>(rows.stride, 0.0);
+    single_upper_ = AlignedBuffer<float>(rows.stride, 0.0f);
+    single_lower_ = AlignedBuffer<float>(rows.stride, 0.0f);
   }
   if (moves.follows_levels) {
     own_moves_.pairs = moves.pairs;
     own_moves_.follows_levels = true;
     own_moves_.effects = AlignedBuffer<double>(moves.pairs * rows.stride, 0.0);
+    own_moves_.single_effects = AlignedBuffer<float>(moves.pairs * rows.stride, 0.0f);
     own_moves_.starts = moves.starts;
     own_moves_.variables = moves.variables;
     own_moves_.amounts = moves.amounts;
@@ -49,16 +62,7 @@ TargetSearch::TargetSearch(const Problem& problem, const SearchRows& rows, const
     first_pair_of_.assign(problem.variables(), 0);
     for (std::size_t p = 0; p < moves.pairs; p += 2) first_pair_of_[static_cast<std::size_t>(moves.variables[p])] = p;
   }
-  best_.objective = best_.soft = infinity;
-}
-
-bool TargetSearch::better(double objective, double soft, const SearchBest& than) const noexcept {
-  if (rows_.soft_multipliers.empty()) return clearly_less(objective, than.objective);
-  // Feasible for the noise level first, then the soft rows; infeasible ones by their violation.
-  const bool feasible = objective <= parameters_.feasible;
-  const bool other_feasible = than.objective <= parameters_.feasible;
-  if (feasible != other_feasible) return feasible;
-  return feasible ? clearly_less(soft, than.soft) : clearly_less(objective, than.objective);
+  poll_every_ = std::clamp<std::uint64_t>(poll_entries / std::max<std::size_t>(1, moves.pairs * rows.stride), 1, 64);
 }
 
 void TargetSearch::set_target() {
@@ -80,6 +84,10 @@ void TargetSearch::refresh_thresholds() {
   for (std::size_t i = rows_.hard; i < rows_.count; ++i) {
     upper_[i] = rows_.upper[i];
     lower_[i] = -rows_.lower[i];
+  }
+  for (std::size_t i = 0; i < rows_.stride; ++i) {
+    single_upper_[i] = static_cast<float>(upper_[i]);
+    single_lower_[i] = static_cast<float>(lower_[i]);
   }
 }
 
@@ -118,6 +126,8 @@ void TargetSearch::follow_level(std::size_t j) {
     up[i] = rise * down[i];
     down[i] *= fall;
   }
+  float* single = own_moves_.single_effects.data() + p * rows_.stride;
+  for (std::size_t i = 0; i < 2 * rows_.stride; ++i) single[i] = static_cast<float>(up[i]);
 }
 
 void TargetSearch::start(std::span<const std::int32_t> indices) {
@@ -136,12 +146,10 @@ void TargetSearch::start(std::span<const std::int32_t> indices) {
   std::copy(rows_.soft_multipliers.begin(), rows_.soft_multipliers.end(), omega_.begin() + rows_.hard);
   increment_ = 1;
   penalty_and_violation();
-  walk_best_ = violation_;
-  walk_soft_ = soft_;
-  walk_indices_ = indices_;
+  walk_best_ = {indices_, violation_, soft_};
   since_ = 0;
   std::fill(barred_until_.begin(), barred_until_.end(), 0);
-  if (better(violation_, soft_, best_)) best_ = {indices_, violation_, soft_};
+  if (is_better(rows_, parameters_.feasible, violation_, soft_, best_)) best_ = {indices_, violation_, soft_};
   set_target();
   penalty_ = penalty_and_violation();
 }
@@ -207,13 +215,13 @@ void TargetSearch::record() {
   // Drift must not invent a record: the value counts after recomputation only.
   recompute();
   penalty_ = penalty_and_violation();
-  if (!better(violation_, soft_, best_)) return;
+  if (is_better(rows_, parameters_.feasible, violation_, soft_, walk_best_)) {
+    walk_best_ = {indices_, violation_, soft_};
+    since_ = 0;
+  }
+  if (!is_better(rows_, parameters_.feasible, violation_, soft_, best_)) return;
   const bool clean = penalty_ == 0;
   best_ = {indices_, violation_, soft_};
-  walk_best_ = violation_;
-  walk_soft_ = soft_;
-  walk_indices_ = indices_;
-  since_ = 0;
   if (clean && rows_.soft_multipliers.empty()) {
     std::fill(omega_.begin(), omega_.begin() + rows_.hard, 1.0);
     increment_ = 1;
@@ -222,14 +230,24 @@ void TargetSearch::record() {
   penalty_ = penalty_and_violation();
 }
 
+void TargetSearch::round_to_single() noexcept {
+  const double scale = 1 / increment_;
+  for (std::size_t i = 0; i < rows_.stride; ++i) {
+    single_residual_[i] = static_cast<float>(residual_[i]);
+    // Forgotten rows must not become denormal numbers, which are slow; padding stays at zero.
+    const double weight = omega_[i] * scale;
+    single_omega_[i] = static_cast<float>(weight > 1e-18 ? weight : weight > 0 ? 1e-18 : 0.0);
+  }
+}
+
 void TargetSearch::run(std::uint64_t steps, double target, FunctionRef<bool()> should_stop) {
   if (moves_->pairs == 0) return;
-  DictionaryPenalty<double> arguments{};
-  arguments.moves = moves_->effects.data();
-  arguments.residual = residual_.data();
-  arguments.weight = omega_.data();
-  arguments.upper = rows_.pure ? nullptr : upper_.data();
-  arguments.lower = rows_.pure ? nullptr : lower_.data();
+  DictionaryPenalty<float> arguments{};
+  arguments.moves = moves_->single_effects.data();
+  arguments.residual = single_residual_.data();
+  arguments.weight = single_omega_.data();
+  arguments.upper = rows_.pure ? nullptr : single_upper_.data();
+  arguments.lower = rows_.pure ? nullptr : single_lower_.data();
   arguments.out = penalties_.data();
   arguments.rows = rows_.stride;
   arguments.stride = rows_.stride;
@@ -237,16 +255,17 @@ void TargetSearch::run(std::uint64_t steps, double target, FunctionRef<bool()> s
   const auto moves = static_cast<std::uint32_t>(2 * moves_->pairs);
   const double decay_inverse = 1 / parameters_.decay;
   for (std::uint64_t k = 0; k < steps; ++k) {
-    if (k % poll_every == 0 && should_stop()) return;
+    if (k % poll_every_ == 0 && should_stop()) return;
     if (rows_.soft_multipliers.empty() && best_.objective <= target) return;
     ++steps_;
     ++since_;
-    arguments.target = target_;
-    dictionary_penalty_float64(&arguments);
+    round_to_single();
+    arguments.target = static_cast<float>(target_);
+    dictionary_penalty_float32(&arguments);
     // Ties are rare and go to the first one after a random place.
     const std::uint32_t offset = random_.next_below(moves);
     std::uint32_t chosen = moves;
-    double least = infinity;
+    float least = std::numeric_limits<float>::infinity();
     const auto scan = [&](std::uint32_t begin, std::uint32_t end) {
       for (std::uint32_t move = begin; move < end; ++move) {
         if (penalties_[move] < least && barred_until_[move] < steps_ && in_range(move)) {
@@ -258,7 +277,7 @@ void TargetSearch::run(std::uint64_t steps, double target, FunctionRef<bool()> s
     scan(offset, moves);
     scan(0, offset);
     if (chosen == moves) continue;  // everything barred: time passes
-    const bool local_minimum = least >= penalty_ * (1 - 1e-9);
+    const bool local_minimum = static_cast<double>(least) * increment_ >= penalty_ * (1 - 1e-6);
     barred_until_[chosen ^ 1u] =
         steps_ + parameters_.tabu + (parameters_.tabu > 0 ? random_.next_below(parameters_.tabu + 1) : 0);
     apply(chosen, local_minimum);
@@ -272,7 +291,7 @@ void TargetSearch::run(std::uint64_t steps, double target, FunctionRef<bool()> s
         penalty_ = penalty_and_violation();
       }
     }
-    if (better(violation_, soft_, best_)) record();
+    if (is_better(rows_, parameters_.feasible, violation_, soft_, walk_best_)) record();
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -19,16 +20,19 @@ struct TargetSearchParameters {
   double eta = 1e-4;
   double decay = 0.9;
   std::uint32_t tabu = 2;
-  std::uint64_t patience = 0;  ///< steps without a new best value of the walk before it is started anew; 0: never
   double feasible = 0;         ///< with soft rows: the level t(x) must not exceed
 };
 
 /// What a chain has found; `soft` counts only where the problem has soft rows.
 struct SearchBest {
   std::vector<std::int32_t> indices;
-  double objective = 0;
-  double soft = 0;
+  double objective = std::numeric_limits<double>::infinity();
+  double soft = std::numeric_limits<double>::infinity();
 };
+
+/// The order of the search: by objective; with soft rows, what is feasible comes first and is ordered by `soft`.
+/// Less means by more than rounding.
+bool is_better(const SearchRows& rows, double feasible, double objective, double soft, const SearchBest& than) noexcept;
 
 class TargetSearch {
  public:
@@ -43,11 +47,11 @@ class TargetSearch {
   void tell(double objective);
 
   const SearchBest& best() const noexcept { return best_; }
-  /// Best value of the present walk and its steps since then.
-  double walk_best() const noexcept { return walk_best_; }
+  /// Steps since the walk was started or last found a new best value.
   std::uint64_t since_improvement() const noexcept { return since_; }
   std::uint64_t steps() const noexcept { return steps_; }
-  std::span<const std::int32_t> walk_best_indices() const noexcept { return walk_indices_; }
+  /// Where the walk found its least violation.
+  const SearchBest& walk_best() const noexcept { return walk_best_; }
   PhiloxStream& random() noexcept { return random_; }
 
  private:
@@ -57,8 +61,8 @@ class TargetSearch {
   double penalty_and_violation();
   bool in_range(std::size_t move) const noexcept;
   void apply(std::size_t move, bool learn);
+  void round_to_single() noexcept;
   void follow_level(std::size_t j);
-  bool better(double objective, double soft, const SearchBest& than) const noexcept;
   void record();
 
   const Problem& problem_;
@@ -67,15 +71,17 @@ class TargetSearch {
   MoveDictionary own_moves_;  // a copy, where effects follow the levels
   TargetSearchParameters parameters_;
   PhiloxStream random_;
-  std::vector<std::int32_t> indices_, walk_indices_;
+  std::vector<std::int32_t> indices_;
   std::vector<std::int32_t> counts_;
   AlignedBuffer<double> residual_, omega_, upper_, lower_;
-  std::vector<double> penalties_;
+  // What kernel K2 reads: the choice of a move needs no more than float32, and half the memory is twice the speed.
+  // Everything that is kept (residual, weights, violation, penalty) is float64.
+  AlignedBuffer<float> single_residual_, single_omega_, single_upper_, single_lower_, penalties_;
   std::vector<std::uint64_t> barred_until_;
-  SearchBest best_;
-  double walk_best_ = 0, walk_soft_ = 0, target_ = 0, penalty_ = 0, violation_ = 0, soft_ = 0, spread_ = 0;
+  SearchBest best_, walk_best_;
+  double target_ = 0, penalty_ = 0, violation_ = 0, soft_ = 0, spread_ = 0;
   double increment_ = 1;
-  std::uint64_t steps_ = 0, since_ = 0, applied_ = 0;
+  std::uint64_t poll_every_ = 64, steps_ = 0, since_ = 0, applied_ = 0;
   std::vector<std::size_t> first_pair_of_;  // follows_levels: pair "up" of each variable
 };
 

@@ -316,6 +316,14 @@ ReducedBasis reduce_lattice(MatrixView<const double> a, const LatticeReductionOp
   return Reduction(a, options).run();
 }
 
+std::vector<double> triangle_factor(MatrixView<const double> a) {
+  std::vector<double> copy(a.rows * a.columns);
+  for (std::size_t j = 0; j < a.columns; ++j) {
+    for (std::size_t i = 0; i < a.rows; ++i) copy[i + j * a.rows] = a(i, j);
+  }
+  return householder_triangle(copy, a.rows, a.columns);
+}
+
 bool is_unimodular(const std::vector<std::int64_t>& transform, std::size_t columns) {
   constexpr std::uint64_t primes[] = {2147483647u, 2147483629u};
   const std::uint64_t first = determinant_modulo(transform, columns, primes[0]);
