@@ -194,7 +194,8 @@ class Portfolio {
     const double begun = control_.seconds();
     const std::size_t entries = std::max<std::size_t>(1, moves_.pairs * rows_.stride);
     const std::size_t chains = std::clamp<std::size_t>(400'000 / entries, 2, 8);
-    const std::uint64_t round_steps = std::clamp<std::uint64_t>(100'000'000 / entries, 1, 4096);
+    const std::uint64_t longest_round = std::clamp<std::uint64_t>(100'000'000 / entries, 1, 4096);
+    std::uint64_t round_steps = std::min<std::uint64_t>(32, longest_round);  // small problems end in the first round
     const bool endless = options_.iteration_limit == 0 && control_.time_limit_seconds() == infinity;
     const std::uint64_t patience = std::min<std::uint64_t>(
         std::max<std::uint64_t>(200'000, 5'000 * problem_.variables()),
@@ -228,6 +229,7 @@ class Portfolio {
         if (!chain.best().indices.empty()) consider(chain.best());
       }
       renew();
+      round_steps = std::min(2 * round_steps, longest_round);
       if (control_.wants_progress()) report();
     }
     result_.iterations = iterations_;
