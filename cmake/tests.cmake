@@ -1,4 +1,5 @@
-# What ctest runs. Labels: native (every build), cuda (host paths on the fake driver), nvcc (what ptxas said), tsan.
+# What ctest runs. Labels: native (every build), cuda (host paths on the fake driver), nvcc (what ptxas said), asan
+# and tsan (builds with that sanitizer only).
 # ThreadSanitizer programs need `setarch -R` on kernels with much address randomisation.
 set(dd_launcher)
 if(DD_SANITIZE MATCHES "thread")
@@ -19,13 +20,21 @@ dd_add_test(native native $<TARGET_FILE:dd_tests>)
 add_executable(dd_kernels native/tests/kernels_tool.cpp)
 target_link_libraries(dd_kernels PRIVATE dd_native)
 
-# A race planted in a kernel: ThreadSanitizer must find it, or its silence about the catalog means nothing.
-add_executable(dd_planted_race native/tests/core/planted_race.cpp)
-target_link_libraries(dd_planted_race PRIVATE dd_native)
+# Planted mistakes: the sanitizer must find them, or its silence about the catalog means nothing.
+add_executable(dd_planted_mistakes native/tests/core/planted_mistakes.cpp)
+target_link_libraries(dd_planted_mistakes PRIVATE dd_native)
 if(DD_SANITIZE MATCHES "thread")
-  dd_add_test(planted_race_is_found tsan $<TARGET_FILE:dd_planted_race>)
-  set_tests_properties(planted_race_is_found PROPERTIES
-    PASS_REGULAR_EXPRESSION "WARNING: ThreadSanitizer: data race")
+  foreach(mistake race blocks)
+    dd_add_test(planted_${mistake}_is_found tsan $<TARGET_FILE:dd_planted_mistakes> ${mistake})
+    set_tests_properties(planted_${mistake}_is_found PROPERTIES
+      PASS_REGULAR_EXPRESSION "WARNING: ThreadSanitizer: data race")
+  endforeach()
+  dd_add_test(threaded_catalog tsan $<TARGET_FILE:dd_tests> "--test-case=threaded*")
+endif()
+if(DD_SANITIZE MATCHES "address")
+  dd_add_test(planted_overrun_is_found asan $<TARGET_FILE:dd_planted_mistakes> overrun)
+  set_tests_properties(planted_overrun_is_found PROPERTIES
+    PASS_REGULAR_EXPRESSION "AddressSanitizer: heap-buffer-overflow")
 endif()
 
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux")

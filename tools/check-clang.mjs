@@ -56,7 +56,7 @@ if (process.argv.includes('--tidy')) {
     chunks.map(
       (chunk) =>
         new Promise((resolve) => {
-          const child = spawn(command, ['--quiet', '-p', folder, ...chunk], {
+          const child = spawn(command, ['--quiet', '--extra-arg=-Wno-unknown-warning-option', '-p', folder, ...chunk], {
             cwd: root,
             stdio: ['ignore', 'inherit', 'ignore'],
           });

@@ -2,6 +2,7 @@
 // instruction-set levels and back ends, which belong to the process.
 #include <napi.h>
 
+#include "addon/dmmv.hpp"
 #include "addon/job.hpp"
 #include "addon/kernels.hpp"
 #include "addon/runtime.hpp"
@@ -10,6 +11,7 @@ static Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   dd::addon::prepare_jobs(env);
   dd::addon::export_runtime(exports);
   dd::addon::export_kernels(exports);
+  dd::addon::export_dmmv(exports);
   return exports;
 }
 

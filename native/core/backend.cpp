@@ -77,7 +77,8 @@ const DdBackend* find_backend(std::string_view name, std::string& reason) {
   for (const std::string& directory : search_path()) {
     const std::string file = directory + "/" + file_name;
     if (access(file.c_str(), F_OK) == 0) return load_backend_file(file, reason);
-    searched += (searched.empty() ? "" : ", ") + directory;
+    if (!searched.empty()) searched += ", ";
+    searched += directory;
   }
   reason = "file missing: " + file_name + " was not found" + (searched.empty() ? "" : " in " + searched) +
            "; this build has no such back end";

@@ -243,6 +243,7 @@ std::int32_t allocate(DdBackendContext* context, std::uint64_t bytes, void** dev
   return with_context(context, [&](const Driver& driver) {
     DevicePointer pointer = 0;
     const auto status = check(driver, driver.cuMemAlloc_v2(&pointer, bytes), "cuMemAlloc");
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): the driver's addresses are integers, the interface's are pointers
     if (status == DD_BACKEND_OK) *device_memory = reinterpret_cast<void*>(static_cast<std::uintptr_t>(pointer));
     return status;
   });

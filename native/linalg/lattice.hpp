@@ -32,6 +32,10 @@ struct ReducedBasis {
 /// Source: Lenstra, Lenstra, Lovasz, Math. Ann. 261 (1982); L. N. Trefethen, D. Bau, lecture 10 (Householder).
 ReducedBasis reduce_lattice(MatrixView<const double> a, const LatticeReductionOptions& options = {});
 
+/// R of a Householder QR of A, columns x columns, column-major, diagonal >= 0 (zero rows where A has fewer rows than
+/// columns). Appending b as a last column of A gives Q^T b as the last column of R. Cost: 2 m n^2.
+std::vector<double> triangle_factor(MatrixView<const double> a);
+
 /// |det U| computed exactly modulo two 31-bit primes: true iff it is 1 for both.
 bool is_unimodular(const std::vector<std::int64_t>& transform, std::size_t columns);
 

@@ -203,6 +203,18 @@ TEST_CASE("cuda: repeated calls take no new memory, and the benchmark runs") {
   CHECK_FALSE(result.cpu_clock);
 }
 
+TEST_CASE("cuda: the source of an upload may be reused at once, a download is there at once") {
+  Setting setting;
+  setting.delayed(4);
+  const std::unique_ptr<dd::BlockLauncher> launcher = dd::open_backend("cuda");
+  double* memory = launcher->allocate<double>(2);
+  std::vector<double> values{1, 2};
+  launcher->upload(memory, std::span<const double>(values));
+  values = {3, 4};
+  launcher->download(memory, std::span<double>(values));
+  CHECK(values == std::vector<double>{1, 2});
+}
+
 TEST_CASE("fake driver: delayed copies happen at the synchronisation and not before") {
   Setting setting;
   setting.delayed(1);
