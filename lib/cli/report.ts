@@ -11,7 +11,7 @@ import { progressBar } from './progress-bar';
 import { textTable } from './table';
 import { positiveNumber, wholeNumber } from './usage';
 
-const defaultFilters = ['A35/8', 'D35/9', 'B45/9'];
+const defaultFilters = ['A35/8', 'D35/9', 'A125/21'];
 
 interface Row {
   instance: FirInstance;
@@ -120,7 +120,7 @@ export function addReport(program: Command): void {
     .description('design filters of a benchmark family and write an HTML report with their responses')
     .option('-o, --output <folder>', 'where index.html goes', path.join('out', 'report'))
     .option('--filter <name...>', `members of the family (default: ${defaultFilters.join(' ')})`)
-    .option('--time <seconds>', 'time limit for each filter', positiveNumber, 3)
+    .option('--time <seconds>', 'time limit for each filter', positiveNumber, 5)
     .option('--seed <n>', 'seed of the search', wholeNumber, 0)
     .option('--json', 'print one JSON object and nothing else on stdout')
     .action(report);

@@ -139,13 +139,17 @@ function drawPanel(panel: Panel, top: number, width: number, height: number, ind
   parts.push(
     `<clipPath id="panel-${index}"><rect x="${margin.left}" y="${top}" width="${plotWidth}" height="${height}"/></clipPath>`,
   );
-  for (const level of panel.levels ?? []) {
-    const at = y(level.y).toFixed(1);
+  // From the top down; a label that would touch the one above it goes below its line.
+  let labelAbove = -Infinity;
+  for (const level of [...(panel.levels ?? [])].sort((first, second) => second.y - first.y)) {
+    const at = y(level.y);
+    const below = at - labelAbove < 14;
+    if (level.label !== '') labelAbove = at;
     parts.push(
-      `<line x1="${margin.left}" x2="${width - margin.right}" y1="${at}" y2="${at}" stroke="${level.color}" stroke-dasharray="5 4" clip-path="url(#panel-${index})"/>`,
+      `<line x1="${margin.left}" x2="${width - margin.right}" y1="${at.toFixed(1)}" y2="${at.toFixed(1)}" stroke="${level.color}" stroke-dasharray="5 4" clip-path="url(#panel-${index})"/>`,
     );
     parts.push(
-      `<text x="${width - margin.right - 6}" y="${at}" dy="-5" font-size="11" text-anchor="end" fill="${level.color}">${escape(level.label)}</text>`,
+      `<text x="${width - margin.right - 6}" y="${at.toFixed(1)}" dy="${below ? 13 : -5}" font-size="11" text-anchor="end" fill="${level.color}">${escape(level.label)}</text>`,
     );
   }
   for (const series of panel.series) {
