@@ -20,13 +20,16 @@ const spin = (seconds: number, options: RunOptions<number> = {}, fail = false): 
 const spinSync = (seconds: number, options: SyncRunOptions<number> = {}, fail = false): SpinResult =>
   runSync<SpinResult>(parse(options, 'options', object(syncRunMembers)), (run) => native.spin({ seconds, fail }, run));
 
-test('a job resolves with its result while the event loop turns', async () => {
-  let turns = 0;
-  const timer = setInterval(() => (turns += 1), 5);
-  const result = await spin(0.1);
-  clearInterval(timer);
-  expect(result.status).toBe('done');
-  expect(turns).toBeGreaterThan(2);
+test('a job resolves with its result', async () => {
+  expect(await spin(0.01)).toMatchObject({ status: 'done' });
+});
+
+test('the event loop turns while a job runs', async () => {
+  const controller = new AbortController();
+  const running = spin(60, { signal: controller.signal, onAbort: 'return' });
+  for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setTimeout(resolve, 1));
+  controller.abort();
+  expect((await running).status).toBe('cancelled');
 });
 
 test('an aborted signal rejects before starting, with its reason', async () => {
@@ -64,9 +67,9 @@ test('a time limit returns the state reached', async () => {
 test('progress is throttled, grows, and carries the best state', async () => {
   const fractions: number[] = [];
   const best: (number | undefined)[] = [];
-  await spin(0.4, { onProgress: (progress) => fractions.push(progress.fraction) && best.push(progress.best) });
+  await spin(0.8, { onProgress: (progress) => fractions.push(progress.fraction) && best.push(progress.best) });
   expect(fractions.length).toBeGreaterThanOrEqual(2);
-  expect(fractions.length).toBeLessThanOrEqual(9);
+  expect(fractions.length).toBeLessThanOrEqual(17);
   expect(fractions).toEqual([...fractions].sort((a, b) => a - b));
   expect(best.every((value) => typeof value === 'number' && value > 0)).toBe(true);
 });
