@@ -2,7 +2,7 @@
 // standard output, so that the TypeScript harness and a person with `jq` read the same thing.
 //
 //   dd_bench_linalg [--routine=gemm,syrk,...] [--dtype=float64,float32] [--sizes=64,37x53x71] [--isa=avx2]
-//                   [--threads=1] [--samples=15] [--openblas-core=Haswell]
+//                   [--threads=1] [--samples=15] [--openblas-core=Haswell] [--path=direct|packed]
 //
 // One thread is timed by its CPU time, several by the wall clock. A sample lasts at least 0.2 ms; routines that work in
 // place get that many fresh copies, made outside the timed region. The 10th percentile is the speed, the median what is
@@ -26,6 +26,7 @@
 #include "linalg/batched.hpp"
 #include "linalg/cholesky.hpp"
 #include "linalg/gemm.hpp"
+#include "linalg/product.hpp"
 #include "linalg/syrk.hpp"
 #include "linalg/triangular.hpp"
 #include "openblas_peer.hpp"
@@ -466,6 +467,8 @@ Options parse(int count, char** arguments) {
     } else if (name == "--openblas-core") {
       options.openblas_core = value;
       options.openblas_core_given = true;
+    } else if (name == "--path") {
+      linalg::force_product_path(value == "direct" ? 0 : value == "packed" ? 1 : -1);
     } else if (name == "--isa") {
       bool found = false;
       for (const IsaLevel level : available_isa_levels()) {

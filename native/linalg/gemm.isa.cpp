@@ -57,8 +57,8 @@ __attribute__((noinline)) void store_elements(const T* values, size_t values_ste
     Sum* column = target.c + j * target.c_step;
     for (size_t i = begin; i < end; ++i) {
       const Sum value = static_cast<Sum>(from[i]);
-      column[i] = target.beta == Sum(0) ? target.alpha * value
-                                        : combine(target.alpha, value, target.beta, target.beta, column[i]);
+      column[i] =
+          target.beta == Sum(0) ? target.alpha * value : multiply_add(target.alpha, value, target.beta * column[i]);
     }
   }
 }
@@ -75,7 +75,7 @@ DD_INLINE void store_widened(const Accumulators<float, Vectors, Columns>& sum, c
     DD_UNROLL for (int v = 0; v < 2 * Vectors; ++v) {
       const auto value = __builtin_convertvector((load_as<VectorN<float, half>>(values[j] + v * half)), Float64s);
       double* to = column + v * half;
-      store(to, target.beta == 0 ? alpha * value : combine(alpha, value, target.beta, beta, load(to)));
+      store(to, target.beta == 0 ? alpha * value : multiply_add(alpha, value, beta * load(to)));
     }
   }
 }

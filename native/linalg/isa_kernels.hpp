@@ -22,8 +22,9 @@ inline constexpr std::size_t batch_lanes = 64 / sizeof(T);
 
 /// k is cut evenly, so that no block is tiny; a multiple of 4 except for the last.
 constexpr std::size_t product_depth_step(std::size_t k) noexcept {
+  if (k <= product_depth) return (k + 3) / 4 * 4;
   const std::size_t blocks = (k + product_depth - 1) / product_depth;
-  return blocks == 0 ? 0 : ((k + blocks - 1) / blocks + 3) / 4 * 4;
+  return ((k + blocks - 1) / blocks + 3) / 4 * 4;
 }
 
 enum class ProductPath : std::uint8_t { direct, packed };
