@@ -3,6 +3,7 @@
 //
 //   dd_bench_linalg [--routine=gemm,syrk,...] [--dtype=float64,float32] [--sizes=64,37x53x71] [--isa=avx2]
 //                   [--threads=1] [--samples=15] [--openblas-core=Haswell] [--path=direct|packed]
+//                   [--peers=openblas,eigen]
 //
 // One thread is timed by its CPU time, several by the wall clock. A sample lasts at least 0.2 ms; routines that work in
 // place get that many fresh copies, made outside the timed region. The 10th percentile is the speed, the median what is
@@ -22,6 +23,7 @@
 
 #include "core/aligned_buffer.hpp"
 #include "core/isa.hpp"
+#include "core/machine_limits_isa.hpp"
 #include "core/philox.hpp"
 #include "linalg/batched.hpp"
 #include "linalg/cholesky.hpp"
@@ -30,7 +32,6 @@
 #include "linalg/syrk.hpp"
 #include "linalg/triangular.hpp"
 #include "openblas_peer.hpp"
-#include "peak.hpp"
 #if DD_BENCH_EIGEN
 #include "eigen_peer.hpp"
 #endif
@@ -49,6 +50,7 @@ struct Options {
   std::vector<std::string> routines{"gemm", "syrk", "syrk_mixed", "cholesky", "inverse", "solve", "batched_cholesky"};
   std::vector<std::string> types{"float64", "float32"};
   std::vector<Size> sizes;
+  std::string peers = "openblas,eigen";
   std::size_t threads = 1;
   std::size_t samples = 15;
   std::string openblas_core;
@@ -69,21 +71,21 @@ double percentile(std::vector<double> values, double fraction) {
 /// Best of 20 short runs, GFLOP/s of one thread at the active level.
 template <class T>
 double measure_peak() {
-  const volatile T factors[2] = {T(0.999), T(0.001)};
-  const std::size_t bytes = active_isa() == IsaLevel::avx512 ? 64 : active_isa() == IsaLevel::avx2 ? 32 : 16;
-  constexpr std::size_t turns = 100000;
-  double best = 1e30, sink = 0;
+  volatile T scale = T(0.999), shift = T(0.001);
+  double best = 0;
+  T sink = 0;
   for (int repeat = 0; repeat < 20; ++repeat) {
     const double start = now(false);
+    double flops = 0;
     if constexpr (sizeof(T) == 4) {
-      sink += bench_peak_float32(turns, factors);
+      flops = fma_loop_float32(std::size_t{100000}, T(scale), T(shift), &sink);
     } else {
-      sink += bench_peak_float64(turns, factors);
+      flops = fma_loop_float64(std::size_t{100000}, T(scale), T(shift), &sink);
     }
-    best = std::min(best, now(false) - start);
+    best = std::max(best, flops / (now(false) - start));
   }
-  if (!std::isfinite(sink)) std::fprintf(stderr, "the peak loop lost its values\n");
-  return peak_operations_per_lane * static_cast<double>(bytes / sizeof(T)) * static_cast<double>(turns) / best * 1e-9;
+  if (!std::isfinite(static_cast<double>(sink))) throw std::runtime_error("the peak loop lost its values");
+  return best * 1e-9;
 }
 
 /// One routine of one library: writes its result over a fresh copy of `start`.
@@ -211,15 +213,17 @@ class Suite {
     };
     const std::size_t threads = options_.threads;
     add("ours", [=](void* out) { ours(static_cast<Out*>(out), threads); });
-    if (blas_.available()) add("openblas", [=](void* out) { blas(static_cast<Out*>(out)); });
+    if (wants("openblas") && blas_.available()) add("openblas", [=](void* out) { blas(static_cast<Out*>(out)); });
 #if DD_BENCH_EIGEN
-    if (threads == 1 && active_isa() == available_isa_levels().back()) {
+    if (wants("eigen") && threads == 1 && active_isa() == available_isa_levels().back()) {
       add("eigen", [=](void* out) { eigen(static_cast<Out*>(out)); });
     }
 #endif
     if (threads > 1) add("single", [=](void* out) { ours(static_cast<Out*>(out), 1); });
     measure<T, Out>(problem, all, options_);
   }
+
+  bool wants(const char* peer) const { return options_.peers.find(peer) != std::string::npos; }
 
   MatrixView<const T> columns(const AlignedBuffer<T>& data, std::size_t rows, std::size_t cols) {
     return MatrixView<const T>::column_major(data.data(), rows, cols);
@@ -467,6 +471,8 @@ Options parse(int count, char** arguments) {
     } else if (name == "--openblas-core") {
       options.openblas_core = value;
       options.openblas_core_given = true;
+    } else if (name == "--peers") {
+      options.peers = value;
     } else if (name == "--path") {
       linalg::force_product_path(value == "direct" ? 0 : value == "packed" ? 1 : -1);
     } else if (name == "--isa") {

@@ -1,0 +1,81 @@
+# What ctest runs. Labels: native (every build), cuda (host paths on the fake driver), nvcc (what ptxas said), tsan.
+# ThreadSanitizer programs need `setarch -R` on kernels with much address randomisation.
+set(dd_launcher)
+if(DD_SANITIZE MATCHES "thread")
+  find_program(DD_SETARCH setarch)
+  if(DD_SETARCH)
+    set(dd_launcher "${DD_SETARCH}" -R)
+  endif()
+endif()
+
+function(dd_add_test name labels)
+  add_test(NAME ${name} COMMAND ${dd_launcher} ${ARGN})
+  set_tests_properties(${name} PROPERTIES LABELS "${labels}" ENVIRONMENT "ASAN_OPTIONS=detect_leaks=1")
+endfunction()
+
+dd_add_test(native native $<TARGET_FILE:dd_tests>)
+
+# Lists, checks and times the registered kernels, without Node.
+add_executable(dd_kernels native/tests/kernels_tool.cpp)
+target_link_libraries(dd_kernels PRIVATE dd_native)
+
+# A race planted in a kernel: ThreadSanitizer must find it, or its silence about the catalog means nothing.
+add_executable(dd_planted_race native/tests/core/planted_race.cpp)
+target_link_libraries(dd_planted_race PRIVATE dd_native)
+if(DD_SANITIZE MATCHES "thread")
+  dd_add_test(planted_race_is_found tsan $<TARGET_FILE:dd_planted_race>)
+  set_tests_properties(planted_race_is_found PROPERTIES
+    PASS_REGULAR_EXPRESSION "WARNING: ThreadSanitizer: data race")
+endif()
+
+if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
+  # The back end under test: the one with kernels where nvcc is, else one with a placeholder.
+  if(DD_CUDA_FOUND)
+    set(dd_test_cuda discrete-descent-cuda)
+    set(dd_test_cuda_version ${DD_CUDA_TOOLKIT_VERSION})
+  else()
+    set(dd_test_cuda dd_cuda_placeholder)
+    set(dd_test_cuda_version 12080)
+    dd_add_cuda_backend(dd_cuda_placeholder "" ${dd_test_cuda_version} "${CMAKE_CURRENT_BINARY_DIR}/placeholder")
+  endif()
+
+  add_library(fakecuda SHARED native/tests/fakecuda/fakecuda.cpp)
+  target_link_libraries(fakecuda PRIVATE dd_native)
+  target_compile_definitions(fakecuda PRIVATE DD_CUDA_TOOLKIT_VERSION=${dd_test_cuda_version})
+
+  # Files that the loader must refuse, each named like the back end and in a folder of its own.
+  foreach(fault no_entry other_abi short_struct)
+    add_library(dd_backend_${fault} SHARED native/tests/backends/${fault}.cpp)
+    target_include_directories(dd_backend_${fault} PRIVATE native)
+    set_target_properties(dd_backend_${fault} PROPERTIES
+      OUTPUT_NAME discrete-descent-cuda LIBRARY_OUTPUT_DIRECTORY "${CMAKE_CURRENT_BINARY_DIR}/backends/${fault}")
+  endforeach()
+
+  foreach(test cuda_backend backend_reasons)
+    add_executable(dd_${test}_test native/tests/main.cpp native/tests/cuda/${test}_test.cpp)
+    target_include_directories(dd_${test}_test PRIVATE third_party/doctest)
+    target_link_libraries(dd_${test}_test PRIVATE dd_native)
+    target_compile_definitions(dd_${test}_test PRIVATE
+      DD_TEST_FAKECUDA="$<TARGET_FILE:fakecuda>"
+      DD_TEST_BACKEND_DIRECTORY="$<TARGET_FILE_DIR:${dd_test_cuda}>"
+      DD_TEST_FAULTS_DIRECTORY="${CMAKE_CURRENT_BINARY_DIR}/backends")
+    add_dependencies(dd_${test}_test fakecuda ${dd_test_cuda}
+                     dd_backend_no_entry dd_backend_other_abi dd_backend_short_struct)
+    dd_add_test(${test} cuda $<TARGET_FILE:dd_${test}_test>)
+  endforeach()
+
+  if(DD_CUDA_FOUND)
+    find_program(DD_NODE node)
+    if(DD_NODE)
+      add_test(NAME ptxas COMMAND "${DD_NODE}" "${CMAKE_CURRENT_SOURCE_DIR}/tools/check-ptxas.mjs"
+               --log "${DD_CUDA_LOG}" --kernels $<TARGET_FILE:dd_kernels>)
+      set_tests_properties(ptxas PROPERTIES LABELS nvcc)
+    endif()
+    # The Block calls that no registered kernel uses yet must compile for the device, too.
+    add_test(NAME block_examples_compile
+             COMMAND "${DD_NVCC}" ${DD_NVCC_FLAGS} -cubin -arch=sm_75
+                     -o "${CMAKE_CURRENT_BINARY_DIR}/cuda/block_examples.cubin"
+                     "${CMAKE_CURRENT_SOURCE_DIR}/native/tests/cuda/block_examples.cu")
+    set_tests_properties(block_examples_compile PROPERTIES LABELS nvcc)
+  endif()
+endif()

@@ -1,0 +1,5 @@
+// The one list of block kernel files: nvcc compiles it (cuda/kernels.cu) and the catalog lists it (catalog.cpp).
+// A kernel file that is missing here does not exist for a GPU; a test finds that out.
+#pragma once
+
+#include "core/reductions.kernel.hpp"

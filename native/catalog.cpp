@@ -1,0 +1,47 @@
+// Concatenation of the rooms' tables; a new room adds one line to `rooms` and its files to block_kernels.hpp.
+#include "core/block_launcher.hpp"
+
+namespace dd {
+namespace {
+
+std::vector<BlockKernelInfo>& listed_block_kernels() {
+  static std::vector<BlockKernelInfo> list;
+  return list;
+}
+
+struct ListBlockKernel {
+  explicit ListBlockKernel(const BlockKernelInfo& kernel) { listed_block_kernels().push_back(kernel); }
+};
+
+}  // namespace
+}  // namespace dd
+
+#undef DD_LIST_BLOCK_KERNEL
+#define DD_LIST_BLOCK_KERNEL(name, ...) \
+  static const ::dd::ListBlockKernel dd_list_##name(::dd::block_kernel_info<__VA_ARGS__>);
+#include "block_kernels.hpp"
+#include "catalog.hpp"
+#include "core/kernels.hpp"
+
+namespace dd {
+
+std::span<const KernelEntry> all_kernels() {
+  static const std::vector<KernelEntry> table = [] {
+    const std::span<const KernelEntry> rooms[] = {core::kernels()};
+    std::vector<KernelEntry> all;
+    for (const std::span<const KernelEntry> room : rooms) all.insert(all.end(), room.begin(), room.end());
+    return all;
+  }();
+  return table;
+}
+
+std::span<const BlockKernelInfo> all_block_kernels() { return listed_block_kernels(); }
+
+const BlockKernelInfo* find_block_kernel(std::string_view symbol) {
+  for (const BlockKernelInfo& kernel : all_block_kernels()) {
+    if (symbol == kernel.name) return &kernel;
+  }
+  return nullptr;
+}
+
+}  // namespace dd
