@@ -65,6 +65,16 @@ DD_INLINE void solve_block(const Slice<T>& a, size_t row, size_t column, const V
   }
 }
 
+/// Not inlined: the constants of the pivots would take registers from the blocks.
+template <int Columns, class T>
+__attribute__((noinline)) void solve_below(Slice<T> a, size_t n, size_t column, const T* stored) {
+  Vector<T> reciprocal[Columns];
+  DD_UNROLL for (int j = 0; j < Columns; ++j) reciprocal[j] = load(stored + j * lanes<T>);
+  size_t row = column + Columns;
+  for (; row + block_rows <= n; row += block_rows) solve_block<block_rows, Columns>(a, row, column, reciprocal);
+  for (; row < n; ++row) solve_block<1, Columns>(a, row, column, reciprocal);
+}
+
 /// Pivot `j` of a block of columns in registers; what comes after it in the block is updated.
 template <int j, int Columns, class T>
 DD_INLINE void factor_pivot(const Slice<T>& a, size_t column, Vector<T> (&rest)[Columns][Columns],
@@ -98,9 +108,9 @@ DD_INLINE void factor_columns(const Slice<T>& a, size_t n, size_t column, Vector
   update_block<Columns, Columns>(a, column, column, column, rest);
   Vector<T> reciprocal[Columns];
   factor_pivot<0>(a, column, rest, reciprocal, status);
-  size_t row = column + Columns;
-  for (; row + block_rows <= n; row += block_rows) solve_block<block_rows, Columns>(a, row, column, reciprocal);
-  for (; row < n; ++row) solve_block<1, Columns>(a, row, column, reciprocal);
+  alignas(64) T stored[Columns * lanes<T>];
+  DD_UNROLL for (int j = 0; j < Columns; ++j) store(stored + j * lanes<T>, reciprocal[j]);
+  if (column + Columns < n) solve_below<Columns>(a, n, column, stored);
 }
 
 template <class T>
