@@ -25,6 +25,7 @@
 #include "core/isa.hpp"
 #include "core/machine_limits_isa.hpp"
 #include "core/philox.hpp"
+#include "eigen_peer.hpp"
 #include "linalg/batched.hpp"
 #include "linalg/cholesky.hpp"
 #include "linalg/gemm.hpp"
@@ -32,9 +33,6 @@
 #include "linalg/syrk.hpp"
 #include "linalg/triangular.hpp"
 #include "openblas_peer.hpp"
-#if DD_BENCH_EIGEN
-#include "eigen_peer.hpp"
-#endif
 
 namespace dd::bench {
 namespace {
@@ -94,6 +92,7 @@ struct Competitor {
   std::function<void(void*)> run;
   std::vector<double> samples;
   AlignedBuffer<std::byte> output;
+  std::function<void(void*)> finish;  // brings a result of another type into the output, after the timing
 };
 
 struct Problem {
@@ -153,6 +152,9 @@ void measure(const Problem& problem, std::vector<Competitor>& all, const Options
     for (Competitor& competitor : all) competitor.samples.push_back(time_once(problem, competitor, repeats, wall));
   }
   const double peak = (peak_before + measure_peak<T>()) / 2 * static_cast<double>(options.threads);
+  for (Competitor& competitor : all) {
+    if (competitor.finish) competitor.finish(competitor.output.data());
+  }
 
   const double ours = percentile(all[0].samples, 0.1);
   const double gflops = problem.flops / ours * 1e-9;
@@ -209,7 +211,7 @@ class Suite {
   void compare(const Problem& problem, Ours ours, Blas blas, [[maybe_unused]] Eigen eigen) {
     std::vector<Competitor> all;
     const auto add = [&](const char* name, std::function<void(void*)> run) {
-      all.push_back({name, std::move(run), {}, {}});
+      all.push_back({name, std::move(run), {}, {}, {}});
     };
     const std::size_t threads = options_.threads;
     add("ours", [=](void* out) { ours(static_cast<Out*>(out), threads); });
@@ -270,23 +272,18 @@ class Suite {
       const std::size_t n = size.n, k = size.k, threads = options_.threads;
       const auto a = random_values<T>(n * k, 1);
       AlignedBuffer<T> single(n * n);
-      std::vector<Competitor> all;
-      all.push_back({"ours",
-                     [&](void* out) {
-                       linalg::syrk(1.0, columns(a, n, k), 0.0,
-                                    MatrixView<double>::column_major(static_cast<double*>(out), n, n), Triangle::lower,
-                                    threads);
-                     },
-                     {},
-                     {}});
-      all.push_back({"float32",
-                     [&](void* out) {
-                       linalg::syrk(T(1), columns(a, n, k), T(0), MatrixView<T>::column_major(single.data(), n, n),
-                                    Triangle::lower, threads);
-                       static_cast<double*>(out)[0] = static_cast<double>(single[0]);
-                     },
-                     {},
-                     {}});
+      std::vector<Competitor> all(2);
+      all[0].name = "ours";
+      all[0].run = [&](void* out) {
+        linalg::syrk(1.0, columns(a, n, k), 0.0, MatrixView<double>::column_major(static_cast<double*>(out), n, n),
+                     Triangle::lower, threads);
+      };
+      all[1].name = "float32";
+      all[1].run = [&](void*) {
+        linalg::syrk(T(1), columns(a, n, k), T(0), MatrixView<T>::column_major(single.data(), n, n), Triangle::lower,
+                     threads);
+      };
+      all[1].finish = [&](void* out) { std::copy(single.begin(), single.end(), static_cast<double*>(out)); };
       measure<T, double>({"syrk_mixed", {n, n, k}, static_cast<double>(n * n * k), nullptr, n * n * sizeof(double)},
                          all, options_);
     }
