@@ -88,3 +88,13 @@ if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
     set_tests_properties(block_examples_compile PROPERTIES LABELS nvcc)
   endif()
 endif()
+
+# Machine code of the kernels compiled once per ISA level: sanitizers change it, so only plain builds are judged.
+if(CMAKE_SYSTEM_NAME STREQUAL "Linux" AND NOT DD_SANITIZE)
+  find_program(DD_NODE node)
+  if(DD_NODE)
+    add_test(NAME isa_objects
+             COMMAND "${DD_NODE}" "${CMAKE_CURRENT_SOURCE_DIR}/tools/check-isa-objects.mjs" "${CMAKE_CURRENT_BINARY_DIR}")
+    set_tests_properties(isa_objects PROPERTIES LABELS native)
+  endif()
+endif()

@@ -3,3 +3,5 @@
 #pragma once
 
 #include "core/reductions.kernel.hpp"
+#include "linalg/factors.kernel.hpp"
+#include "linalg/products.kernel.hpp"

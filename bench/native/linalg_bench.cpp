@@ -2,7 +2,8 @@
 // standard output, so that the TypeScript harness and a person with `jq` read the same thing.
 //
 //   dd_bench_linalg [--routine=gemm,syrk,...] [--dtype=float64,float32] [--sizes=64,37x53x71] [--isa=avx2]
-//                   [--threads=1] [--samples=15] [--openblas-core=Haswell]
+//                   [--threads=1] [--samples=15] [--openblas-core=Haswell] [--path=direct|packed]
+//                   [--peers=openblas,eigen]
 //
 // One thread is timed by its CPU time, several by the wall clock. A sample lasts at least 0.2 ms; routines that work in
 // place get that many fresh copies, made outside the timed region. The 10th percentile is the speed, the median what is
@@ -22,17 +23,16 @@
 
 #include "core/aligned_buffer.hpp"
 #include "core/isa.hpp"
+#include "core/machine_limits_isa.hpp"
 #include "core/philox.hpp"
+#include "eigen_peer.hpp"
 #include "linalg/batched.hpp"
 #include "linalg/cholesky.hpp"
 #include "linalg/gemm.hpp"
+#include "linalg/product.hpp"
 #include "linalg/syrk.hpp"
 #include "linalg/triangular.hpp"
 #include "openblas_peer.hpp"
-#include "peak.hpp"
-#if DD_BENCH_EIGEN
-#include "eigen_peer.hpp"
-#endif
 
 namespace dd::bench {
 namespace {
@@ -48,6 +48,7 @@ struct Options {
   std::vector<std::string> routines{"gemm", "syrk", "syrk_mixed", "cholesky", "inverse", "solve", "batched_cholesky"};
   std::vector<std::string> types{"float64", "float32"};
   std::vector<Size> sizes;
+  std::string peers = "openblas,eigen";
   std::size_t threads = 1;
   std::size_t samples = 15;
   std::string openblas_core;
@@ -68,21 +69,21 @@ double percentile(std::vector<double> values, double fraction) {
 /// Best of 20 short runs, GFLOP/s of one thread at the active level.
 template <class T>
 double measure_peak() {
-  const volatile T factors[2] = {T(0.999), T(0.001)};
-  const std::size_t bytes = active_isa() == IsaLevel::avx512 ? 64 : active_isa() == IsaLevel::avx2 ? 32 : 16;
-  constexpr std::size_t turns = 100000;
-  double best = 1e30, sink = 0;
+  volatile T scale = T(0.999), shift = T(0.001);
+  double best = 0;
+  T sink = 0;
   for (int repeat = 0; repeat < 20; ++repeat) {
     const double start = now(false);
+    double flops = 0;
     if constexpr (sizeof(T) == 4) {
-      sink += bench_peak_float32(turns, factors);
+      flops = fma_loop_float32(std::size_t{100000}, T(scale), T(shift), &sink);
     } else {
-      sink += bench_peak_float64(turns, factors);
+      flops = fma_loop_float64(std::size_t{100000}, T(scale), T(shift), &sink);
     }
-    best = std::min(best, now(false) - start);
+    best = std::max(best, flops / (now(false) - start));
   }
-  if (!std::isfinite(sink)) std::fprintf(stderr, "the peak loop lost its values\n");
-  return peak_operations_per_lane * static_cast<double>(bytes / sizeof(T)) * static_cast<double>(turns) / best * 1e-9;
+  if (!std::isfinite(static_cast<double>(sink))) throw std::runtime_error("the peak loop lost its values");
+  return best * 1e-9;
 }
 
 /// One routine of one library: writes its result over a fresh copy of `start`.
@@ -91,6 +92,7 @@ struct Competitor {
   std::function<void(void*)> run;
   std::vector<double> samples;
   AlignedBuffer<std::byte> output;
+  std::function<void(void*)> finish;  // brings a result of another type into the output, after the timing
 };
 
 struct Problem {
@@ -150,6 +152,9 @@ void measure(const Problem& problem, std::vector<Competitor>& all, const Options
     for (Competitor& competitor : all) competitor.samples.push_back(time_once(problem, competitor, repeats, wall));
   }
   const double peak = (peak_before + measure_peak<T>()) / 2 * static_cast<double>(options.threads);
+  for (Competitor& competitor : all) {
+    if (competitor.finish) competitor.finish(competitor.output.data());
+  }
 
   const double ours = percentile(all[0].samples, 0.1);
   const double gflops = problem.flops / ours * 1e-9;
@@ -206,19 +211,21 @@ class Suite {
   void compare(const Problem& problem, Ours ours, Blas blas, [[maybe_unused]] Eigen eigen) {
     std::vector<Competitor> all;
     const auto add = [&](const char* name, std::function<void(void*)> run) {
-      all.push_back({name, std::move(run), {}, {}});
+      all.push_back({name, std::move(run), {}, {}, {}});
     };
     const std::size_t threads = options_.threads;
     add("ours", [=](void* out) { ours(static_cast<Out*>(out), threads); });
-    if (blas_.available()) add("openblas", [=](void* out) { blas(static_cast<Out*>(out)); });
+    if (wants("openblas") && blas_.available()) add("openblas", [=](void* out) { blas(static_cast<Out*>(out)); });
 #if DD_BENCH_EIGEN
-    if (threads == 1 && active_isa() == available_isa_levels().back()) {
+    if (wants("eigen") && threads == 1 && active_isa() == available_isa_levels().back()) {
       add("eigen", [=](void* out) { eigen(static_cast<Out*>(out)); });
     }
 #endif
     if (threads > 1) add("single", [=](void* out) { ours(static_cast<Out*>(out), 1); });
     measure<T, Out>(problem, all, options_);
   }
+
+  bool wants(const char* peer) const { return options_.peers.find(peer) != std::string::npos; }
 
   MatrixView<const T> columns(const AlignedBuffer<T>& data, std::size_t rows, std::size_t cols) {
     return MatrixView<const T>::column_major(data.data(), rows, cols);
@@ -265,23 +272,18 @@ class Suite {
       const std::size_t n = size.n, k = size.k, threads = options_.threads;
       const auto a = random_values<T>(n * k, 1);
       AlignedBuffer<T> single(n * n);
-      std::vector<Competitor> all;
-      all.push_back({"ours",
-                     [&](void* out) {
-                       linalg::syrk(1.0, columns(a, n, k), 0.0,
-                                    MatrixView<double>::column_major(static_cast<double*>(out), n, n), Triangle::lower,
-                                    threads);
-                     },
-                     {},
-                     {}});
-      all.push_back({"float32",
-                     [&](void* out) {
-                       linalg::syrk(T(1), columns(a, n, k), T(0), MatrixView<T>::column_major(single.data(), n, n),
-                                    Triangle::lower, threads);
-                       static_cast<double*>(out)[0] = static_cast<double>(single[0]);
-                     },
-                     {},
-                     {}});
+      std::vector<Competitor> all(2);
+      all[0].name = "ours";
+      all[0].run = [&](void* out) {
+        linalg::syrk(1.0, columns(a, n, k), 0.0, MatrixView<double>::column_major(static_cast<double*>(out), n, n),
+                     Triangle::lower, threads);
+      };
+      all[1].name = "float32";
+      all[1].run = [&](void*) {
+        linalg::syrk(T(1), columns(a, n, k), T(0), MatrixView<T>::column_major(single.data(), n, n), Triangle::lower,
+                     threads);
+      };
+      all[1].finish = [&](void* out) { std::copy(single.begin(), single.end(), static_cast<double*>(out)); };
       measure<T, double>({"syrk_mixed", {n, n, k}, static_cast<double>(n * n * k), nullptr, n * n * sizeof(double)},
                          all, options_);
     }
@@ -466,6 +468,10 @@ Options parse(int count, char** arguments) {
     } else if (name == "--openblas-core") {
       options.openblas_core = value;
       options.openblas_core_given = true;
+    } else if (name == "--peers") {
+      options.peers = value;
+    } else if (name == "--path") {
+      linalg::force_product_path(value == "direct" ? 0 : value == "packed" ? 1 : -1);
     } else if (name == "--isa") {
       bool found = false;
       for (const IsaLevel level : available_isa_levels()) {

@@ -65,12 +65,21 @@ DD_INLINE void solve_block(const Slice<T>& a, size_t row, size_t column, const V
   }
 }
 
+/// Not inlined: the constants of the pivots would take registers from the blocks.
 template <int Columns, class T>
-DD_INLINE void factor_columns(const Slice<T>& a, size_t n, size_t column, Vector<T>& status) {
-  Vector<T> rest[Columns][Columns];
-  update_block<Columns, Columns>(a, column, column, column, rest);
+__attribute__((noinline)) void solve_below(Slice<T> a, size_t n, size_t column, const T* stored) {
   Vector<T> reciprocal[Columns];
-  DD_UNROLL for (int j = 0; j < Columns; ++j) {
+  DD_UNROLL for (int j = 0; j < Columns; ++j) reciprocal[j] = load(stored + j * lanes<T>);
+  size_t row = column + Columns;
+  for (; row + block_rows <= n; row += block_rows) solve_block<block_rows, Columns>(a, row, column, reciprocal);
+  for (; row < n; ++row) solve_block<1, Columns>(a, row, column, reciprocal);
+}
+
+/// Pivot `j` of a block of columns in registers; what comes after it in the block is updated.
+template <int j, int Columns, class T>
+DD_INLINE void factor_pivot(const Slice<T>& a, size_t column, Vector<T> (&rest)[Columns][Columns],
+                            Vector<T> (&reciprocal)[Columns], Vector<T>& status) {
+  if constexpr (j < Columns) {
     const Vector<T> pivot = rest[j][j];
     const Vector<T> zero{};
     const auto good = (pivot > zero) & (pivot - pivot == zero);
@@ -80,21 +89,28 @@ DD_INLINE void factor_columns(const Slice<T>& a, size_t n, size_t column, Vector
     status = (good | (status != zero)) ? status : index;
     reciprocal[j] = T(1) / root;
     a.set(column + j, column + j, root);
-    DD_UNROLL for (int i = 1; i < Columns; ++i) {
-      if (i <= j) continue;
+    DD_UNROLL for (int i = j + 1; i < Columns; ++i) {
       rest[i][j] *= reciprocal[j];
       a.set(column + i, column + j, rest[i][j]);
     }
-    DD_UNROLL for (int t = 1; t < Columns; ++t) {
-      DD_UNROLL for (int i = 1; i < Columns; ++i) {
-        if (t <= j || i < t) continue;
+    DD_UNROLL for (int i = j + 1; i < Columns; ++i) {
+      DD_UNROLL for (int t = j + 1; t <= i; ++t) {
         rest[i][t] = negated_multiply_add(rest[i][j], rest[t][j], rest[i][t]);
       }
     }
+    factor_pivot<j + 1>(a, column, rest, reciprocal, status);
   }
-  size_t row = column + Columns;
-  for (; row + block_rows <= n; row += block_rows) solve_block<block_rows, Columns>(a, row, column, reciprocal);
-  for (; row < n; ++row) solve_block<1, Columns>(a, row, column, reciprocal);
+}
+
+template <int Columns, class T>
+DD_INLINE void factor_columns(const Slice<T>& a, size_t n, size_t column, Vector<T>& status) {
+  Vector<T> rest[Columns][Columns];
+  update_block<Columns, Columns>(a, column, column, column, rest);
+  Vector<T> reciprocal[Columns];
+  factor_pivot<0>(a, column, rest, reciprocal, status);
+  alignas(64) T stored[Columns * lanes<T>];
+  DD_UNROLL for (int j = 0; j < Columns; ++j) store(stored + j * lanes<T>, reciprocal[j]);
+  if (column + Columns < n) solve_below<Columns>(a, n, column, stored);
 }
 
 template <class T>

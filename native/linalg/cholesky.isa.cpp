@@ -149,23 +149,32 @@ size_t factor_panel(size_t n, T* a, ptrdiff_t stride, T* reciprocal) {
 /// The solve applied to the identity gives L^-T row strip by row strip; leading zeros of a strip are skipped.
 template <class T>
 void invert_leaf(size_t n, T* l, ptrdiff_t stride, T* scratch) {
-  T reciprocal[inverse_leaf];
-  for (size_t j = 0; j < n; ++j) reciprocal[j] = T(1) / l[j + static_cast<size_t>(stride) * j];
+  alignas(64) T reciprocal[inverse_leaf];
+  for (size_t j = 0; j < inverse_leaf; ++j) reciprocal[j] = j < n ? l[j + static_cast<size_t>(stride) * j] : T(1);
+  for (size_t j = 0; j < inverse_leaf; j += lanes<T>) {
+    store(reciprocal + j, T(1) / load(static_cast<const T*>(reciprocal + j)));
+  }
   const size_t rows = padded_rows<T>(n);
   for (size_t first = 0; first < n; first += lanes<T>) {
     const size_t width = n - first;
     const size_t height = width < lanes<T> ? width : lanes<T>;
     T* strip = scratch + first + first * rows;
-    for (size_t j = 0; j < width; ++j) {
-      for (size_t i = 0; i < lanes<T>; ++i) strip[i + j * rows] = T(i == j && i < height);
-    }
+    for (size_t j = 0; j < width; ++j) store(strip + j * rows, Vector<T>{});
+    for (size_t j = 0; j < height; ++j) strip[j + j * rows] = T(1);
     solve_columns_of_strip<1, false>(strip, static_cast<ptrdiff_t>(rows), size_t{0}, width,
                                      l + first + static_cast<ptrdiff_t>(first) * stride, stride, reciprocal + first,
                                      Tail<T>(0));
   }
   // scratch holds U = L^-T in its upper triangle; the triangle of L is overwritten, the other one left alone.
-  for (size_t j = 0; j < n; ++j) {
-    for (size_t i = j; i < n; ++i) l[i + static_cast<size_t>(stride) * j] = scratch[j + i * rows];
+  constexpr size_t side = transpose_side<T>;
+  for (size_t j = 0; j < n; j += side) {
+    const size_t columns = n - j < side ? n - j : side;
+    for (size_t c = j; c < j + columns; ++c) {
+      for (size_t i = c; i < j + columns; ++i) l[i + static_cast<size_t>(stride) * c] = scratch[c + i * rows];
+    }
+    const size_t below = j + columns;
+    transpose_block(n - below, columns, scratch + j + below * rows, static_cast<ptrdiff_t>(rows),
+                    l + below + static_cast<size_t>(stride) * j, stride);
   }
 }
 

@@ -11,9 +11,10 @@ namespace dd::linalg {
 /// C = alpha A B + beta C.
 ///
 /// a: m x k, b: k x n, c: m x n, any strides; c must not overlap a or b, nor itself. The element type is that of c.
-/// beta = 0 does not read c, which may hold NaN. NaN and infinity in a and b go where the formula takes them.
-/// threads: 0 means the size of the shared pool; the result is the same in every bit for any number.
-/// Throws ERR_SHAPE_MISMATCH, ERR_OUT_OF_RANGE (stride) or ERR_INVALID_ARG_VALUE (c overlaps itself) before any write.
+/// beta = 0 does not read c, which may hold NaN; alpha = 0 or k = 0 does not read a and b. Otherwise NaN and infinity
+/// go where the formula takes them. threads: 0 means the size of the shared pool; the result is the same in every bit
+/// for any number. Throws ERR_SHAPE_MISMATCH, ERR_OUT_OF_RANGE (stride) or ERR_INVALID_ARG_VALUE (c overlaps itself)
+/// before any write.
 ///
 /// Cost: 2 m n k operations. Error: |error| <= 2 k eps |A||B| elementwise; an element is one chain of multiply-adds
 /// over at most 256 values of k, the chains of longer k added in order (with one column or one row of C and the other

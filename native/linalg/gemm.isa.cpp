@@ -57,25 +57,43 @@ __attribute__((noinline)) void store_elements(const T* values, size_t values_ste
     Sum* column = target.c + j * target.c_step;
     for (size_t i = begin; i < end; ++i) {
       const Sum value = static_cast<Sum>(from[i]);
-      column[i] = target.beta == Sum(0) ? target.alpha * value
-                                        : combine(target.alpha, value, target.beta, target.beta, column[i]);
+      column[i] =
+          target.beta == Sum(0) ? target.alpha * value : multiply_add(target.alpha, value, target.beta * column[i]);
     }
   }
+}
+
+template <int Half>
+DD_INLINE VectorN<float, lanes<double>> half_of(Float32s value) {
+  constexpr int n = lanes<double>, first = Half * n;
+  if constexpr (n == 8) {
+    return __builtin_shufflevector(value, value, first, first + 1, first + 2, first + 3, first + 4, first + 5,
+                                   first + 6, first + 7);
+  } else if constexpr (n == 4) {
+    return __builtin_shufflevector(value, value, first, first + 1, first + 2, first + 3);
+  } else {
+    return __builtin_shufflevector(value, value, first, first + 1);
+  }
+}
+
+template <int Half>
+DD_INLINE void add_widened_half(Float32s sum, const TileTarget<double>& target, Float64s alpha, Float64s beta,
+                                double* column) {
+  const Float64s value = __builtin_convertvector(half_of<Half>(sum), Float64s);
+  double* to = column + Half * lanes<double>;
+  store(to, target.beta == 0 ? alpha * value : multiply_add(alpha, value, beta * load(static_cast<const double*>(to))));
 }
 
 /// Whole float32 tiles added to a float64 C: half a vector of floats is one vector of doubles.
 template <int Vectors, int Columns>
 DD_INLINE void store_widened(const Accumulators<float, Vectors, Columns>& sum, const TileTarget<double>& target) {
-  constexpr int half = lanes<double>;
   const Float64s alpha = broadcast(target.alpha), beta = broadcast(target.beta);
-  alignas(64) float values[Columns][Vectors * lanes<float>];
-  spill(sum, values);
-  for (int j = target.first_column; j < target.last_column; ++j) {
+  DD_UNROLL for (int j = 0; j < Columns; ++j) {
+    if (j < target.first_column || j >= target.last_column) continue;
     double* column = target.c + j * target.c_step;
-    DD_UNROLL for (int v = 0; v < 2 * Vectors; ++v) {
-      const auto value = __builtin_convertvector((load_as<VectorN<float, half>>(values[j] + v * half)), Float64s);
-      double* to = column + v * half;
-      store(to, target.beta == 0 ? alpha * value : combine(alpha, value, target.beta, beta, load(to)));
+    DD_UNROLL for (int v = 0; v < Vectors; ++v) {
+      add_widened_half<0>(sum.value[v][j], target, alpha, beta, column + v * lanes<float>);
+      add_widened_half<1>(sum.value[v][j], target, alpha, beta, column + v * lanes<float>);
     }
   }
 }

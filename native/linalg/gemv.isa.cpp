@@ -12,56 +12,55 @@ namespace {
 using std::ptrdiff_t;
 using std::size_t;
 
+/// sum[i] += A(i, p) x[p] for `Columns` columns and `rows` rows; `sum` is padded to whole vectors.
+template <int Columns, class T>
+DD_INLINE void add_columns(size_t rows, const T* a, ptrdiff_t a_stride, const T* x, T* sum) {
+  const Tail<T> tail(rows % lanes<T>);
+  for (size_t i = 0; i < rows; i += lanes<T>) {
+    Vector<T> s = load(static_cast<const T*>(sum + i));
+    DD_UNROLL for (int p = 0; p < Columns; ++p) {
+      const T* column = a + p * a_stride + i;
+      s = multiply_add(rows - i < lanes<T> ? load_tail(column, tail) : load(column), broadcast(x[p]), s);
+    }
+    store(sum + i, s);
+  }
+}
+
 template <class T>
 void multiply_by_columns(const MatrixVectorArguments<T>& arguments) {
   constexpr size_t block = 4096 / sizeof(T);
   alignas(64) T sum[block];
   const size_t step = product_depth_step(arguments.k);
+  const Vector<T> alpha = broadcast(arguments.alpha);
   for (size_t first = 0; first < arguments.m; first += block) {
     const size_t rows = arguments.m - first < block ? arguments.m - first : block;
-    const size_t whole = rows / lanes<T> * lanes<T>;
-    T* y = arguments.y + first;
+    const Tail<T> tail(rows % lanes<T>);
     for (size_t start = 0; start < arguments.k; start += step) {
       const size_t depth = arguments.k - start < step ? arguments.k - start : step;
-      const T beta = start == 0 ? arguments.beta : T(1);
+      const T* a = arguments.a + first + static_cast<ptrdiff_t>(start) * arguments.a_stride;
       const T* x = arguments.x + start;
-      for (size_t i = 0; i < rows; ++i) sum[i] = T(0);
+      for (size_t i = 0; i < rows; i += lanes<T>) store(sum + i, Vector<T>{});
       size_t p = 0;
-      for (; p < depth; p += 4) {
-        const size_t columns = depth - p < 4 ? depth - p : 4;
-        const T* a = arguments.a + first + static_cast<ptrdiff_t>(start + p) * arguments.a_stride;
-        if (columns == 4) {
-          const T* b = a + arguments.a_stride;
-          const T* c = b + arguments.a_stride;
-          const T* d = c + arguments.a_stride;
-          for (size_t i = 0; i < whole; i += lanes<T>) {
-            Vector<T> s = load(static_cast<const T*>(sum + i));
-            s = multiply_add(load(a + i), broadcast(x[p]), s);
-            s = multiply_add(load(b + i), broadcast(x[p + 1]), s);
-            s = multiply_add(load(c + i), broadcast(x[p + 2]), s);
-            s = multiply_add(load(d + i), broadcast(x[p + 3]), s);
-            store(sum + i, s);
-          }
-          for (size_t i = whole; i < rows; ++i) {
-            T s = multiply_add(a[i], x[p], sum[i]);
-            s = multiply_add(b[i], x[p + 1], s);
-            s = multiply_add(c[i], x[p + 2], s);
-            sum[i] = multiply_add(d[i], x[p + 3], s);
-          }
-        } else {
-          for (size_t q = 0; q < columns; ++q, a += arguments.a_stride) {
-            for (size_t i = 0; i < whole; i += lanes<T>) {
-              store(sum + i, multiply_add(load(a + i), broadcast(x[p + q]), load(static_cast<const T*>(sum + i))));
-            }
-            for (size_t i = whole; i < rows; ++i) sum[i] = multiply_add(a[i], x[p + q], sum[i]);
-          }
-        }
+      for (; p + 4 <= depth; p += 4) {
+        add_columns<4>(rows, a + static_cast<ptrdiff_t>(p) * arguments.a_stride, arguments.a_stride, x + p, sum);
       }
-      for (size_t i = 0; i < rows; ++i) {
-        if (beta == T(0)) {
-          y[i] = arguments.alpha * sum[i];
+      for (; p < depth; ++p) {
+        add_columns<1>(rows, a + static_cast<ptrdiff_t>(p) * arguments.a_stride, arguments.a_stride, x + p, sum);
+      }
+      const T beta = start == 0 ? arguments.beta : T(1);
+      for (size_t i = 0; i < rows; i += lanes<T>) {
+        T* y = arguments.y + first + i;
+        const bool partial = rows - i < lanes<T>;
+        const Vector<T> total = load(static_cast<const T*>(sum + i));
+        Vector<T> value = alpha * total;
+        if (beta != T(0)) {
+          const Vector<T> old = partial ? load_tail(static_cast<const T*>(y), tail) : load(static_cast<const T*>(y));
+          value = multiply_add(alpha, total, broadcast(beta) * old);
+        }
+        if (partial) {
+          store_tail(y, value, tail);
         } else {
-          y[i] = multiply_add(arguments.alpha, sum[i], beta == T(1) ? y[i] : beta * y[i]);
+          store(y, value);
         }
       }
     }
@@ -95,11 +94,21 @@ DD_INLINE void dot_rows(const MatrixVectorArguments<T>& arguments, size_t row) {
       }
     }
   }
-  for (int r = 0; r < Rows; ++r) {
+  const size_t rest = arguments.k - p;
+  const Tail<T> tail(rest % lanes<T>);
+  DD_UNROLL for (int v = 0; v < parts; ++v) {
+    const size_t at = static_cast<size_t>(v) * lanes<T>;
+    if (at >= rest) break;
+    const bool partial = rest - at < lanes<T>;
+    const auto part = [&](const T* from) { return partial ? load_tail(from + at, tail) : load(from + at); };
+    const Vector<T> x = part(arguments.x + p);
+    DD_UNROLL for (int r = 0; r < Rows; ++r) {
+      sum[r][v] = multiply_add(part(a + r * arguments.a_stride + p), x, sum[r][v]);
+    }
+  }
+  DD_UNROLL for (int r = 0; r < Rows; ++r) {
     alignas(64) T values[stride];
-    for (int v = 0; v < parts; ++v) store(values + v * lanes<T>, sum[r][v]);
-    const T* rest = a + r * arguments.a_stride;
-    for (size_t q = p; q < arguments.k; ++q) values[q - p] = multiply_add(rest[q], arguments.x[q], values[q - p]);
+    DD_UNROLL for (int v = 0; v < parts; ++v) store(values + v * lanes<T>, sum[r][v]);
     T* y = arguments.y + row + r;
     const T product = arguments.alpha * add_up(values);
     *y = arguments.beta == T(0) ? product : multiply_add(arguments.beta, *y, product);

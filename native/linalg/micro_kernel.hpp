@@ -69,26 +69,27 @@ DD_INLINE void subtract(std::size_t k, const T* a, std::ptrdiff_t a_step, const 
   }
 }
 
-/// c = alpha sum + beta c for one vector or scalar; beta = 0 does not read c, which may hold NaN.
-template <class Value, class T>
-DD_INLINE Value combine(Value alpha, Value sum, T beta, Value spread_beta, Value c) {
-  return beta == T(1) ? multiply_add(alpha, sum, c) : multiply_add(alpha, sum, spread_beta * c);
-}
-
-/// Columns [first, last) of the tile: c = alpha sum + beta c, C column-major.
+/// Columns [first, last) of the tile: c = alpha sum + beta c, C column-major. beta = 0 does not read c, which may hold
+/// NaN; beta = 1 needs no case of its own, because 1 c is c.
 template <bool Partial, class T, int Vectors, int Columns>
 DD_INLINE void store_tile(const Accumulators<T, Vectors, Columns>& sum, T alpha, T beta, T* c, std::ptrdiff_t c_step,
                           int first, int last, Tail<T> tail) {
   const Vector<T> spread_alpha = broadcast(alpha), spread_beta = broadcast(beta);
+  if (beta == T(0)) {
+    DD_UNROLL for (int j = 0; j < Columns; ++j) {
+      if (j < first || j >= last) continue;
+      DD_UNROLL for (int v = 0; v < Vectors; ++v) {
+        store_part<Vectors, Partial>(c + j * c_step, v, spread_alpha * sum.value[v][j], tail);
+      }
+    }
+    return;
+  }
   DD_UNROLL for (int j = 0; j < Columns; ++j) {
     if (j < first || j >= last) continue;
     T* column = c + j * c_step;
     DD_UNROLL for (int v = 0; v < Vectors; ++v) {
-      const Vector<T> value = beta == T(0)
-                                  ? spread_alpha * sum.value[v][j]
-                                  : combine(spread_alpha, sum.value[v][j], beta, spread_beta,
-                                            load_part<Vectors, Partial>(static_cast<const T*>(column), v, tail));
-      store_part<Vectors, Partial>(column, v, value, tail);
+      const Vector<T> old = load_part<Vectors, Partial>(static_cast<const T*>(column), v, tail);
+      store_part<Vectors, Partial>(column, v, multiply_add(spread_alpha, sum.value[v][j], spread_beta * old), tail);
     }
   }
 }

@@ -78,29 +78,47 @@ DD_INLINE void pack_rows(std::size_t m, std::size_t k, const T* a, std::ptrdiff_
   }
 }
 
+/// Rows of B with unit stride: whole cache lines are read at a time, each filling the same row of several panels.
+template <int Panels, class T>
+DD_INLINE void pack_contiguous_rows(std::size_t k, const T* from, std::ptrdiff_t row_stride, T* __restrict panel) {
+  constexpr std::size_t width = tile_columns;
+  for (std::size_t p = 0; p < k; ++p) {
+    const T* row = from + static_cast<std::ptrdiff_t>(p) * row_stride;
+    DD_UNROLL for (int q = 0; q < Panels; ++q) {
+      __builtin_memcpy(panel + (q * k + p) * width, row + q * width, width * sizeof(T));
+    }
+  }
+}
+
 /// Panels of tile_columns columns: element (p, j) to panel[p tile_columns + j].
 template <class T>
 DD_INLINE void pack_columns(std::size_t k, std::size_t n, const T* b, std::ptrdiff_t row_stride,
                             std::ptrdiff_t column_stride, T* __restrict to) {
   constexpr std::size_t width = tile_columns;
-  for (std::size_t first = 0; first < n; first += width) {
+  constexpr int together = width * sizeof(T) >= 64 ? 1 : 64 / (width * sizeof(T));
+  for (std::size_t first = 0; first < n;) {
     const std::size_t columns = n - first < width ? n - first : width;
     const T* from = b + static_cast<std::ptrdiff_t>(first) * column_stride;
     T* panel = to + first * k;
+    if (column_stride == 1 && n - first >= together * width) {
+      pack_contiguous_rows<together>(k, from, row_stride, panel);
+      first += together * width;
+      continue;
+    }
     if (columns == width && column_stride == 1) {
-      for (std::size_t p = 0; p < k; ++p) {
-        __builtin_memcpy(panel + p * width, from + static_cast<std::ptrdiff_t>(p) * row_stride, width * sizeof(T));
-      }
+      pack_contiguous_rows<1>(k, from, row_stride, panel);
     } else if (columns == width && row_stride == 1 && width >= static_cast<std::size_t>(transpose_side<T>)) {
       transpose_block(width, k, from, column_stride, panel, static_cast<std::ptrdiff_t>(width));
     } else {
       for (std::size_t p = 0; p < k; ++p) {
         const T* row = from + static_cast<std::ptrdiff_t>(p) * row_stride;
-        for (std::size_t j = 0; j < columns; ++j)
+        for (std::size_t j = 0; j < columns; ++j) {
           panel[p * width + j] = row[static_cast<std::ptrdiff_t>(j) * column_stride];
+        }
         for (std::size_t j = columns; j < width; ++j) panel[p * width + j] = T(0);
       }
     }
+    first += width;
   }
 }
 

@@ -22,14 +22,26 @@ constexpr std::size_t least_packed_slice = 192;
 std::size_t divide_up(std::size_t a, std::size_t b) noexcept { return (a + b - 1) / b; }
 std::size_t round_up(std::size_t a, std::size_t b) noexcept { return divide_up(a, b) * b; }
 
-constexpr std::size_t packed_from_bytes = std::size_t{512} * 1024;
+constexpr std::size_t kibibyte = 1024;
+// A block of A that is read where it lies has to stay in the second-level cache while the columns of B go by.
+constexpr std::size_t direct_bytes = 512 * kibibyte;
 
-/// Reading A where it lies wins while its columns stay in the second-level cache (rule and figures: gemm.isa.cpp).
-bool direct_is_better(std::size_t m, std::size_t n, std::size_t k, std::size_t element, ProductPart part) noexcept {
-  if (part != ProductPart::full) return m <= 512;
-  if (m <= 256 && n <= 256) return true;
-  if (m <= 512 && m * k * element <= packed_from_bytes) return true;
-  return n <= 8 || (n <= 32 && k <= product_depth);
+/// Reading A where it lies saves packing it. Measured per level (docs/benchmarks/linalg.md): wide tiles read A less
+/// often and win for longer. Columns a multiple of 4 KiB apart share one set of the first-level cache, which halves the
+/// speed of the narrow tiles. The choice never changes a bit.
+bool direct_is_better(std::size_t m, std::size_t n, std::size_t k, std::size_t element, std::ptrdiff_t a_stride,
+                      ProductPart part) noexcept {
+  const std::size_t depth = std::min(k, product_depth);
+  const std::size_t block = m * depth * element;
+  const bool crowded = depth > 32 && m > 64 && static_cast<std::size_t>(a_stride) * element % (4 * kibibyte) == 0;
+  const IsaLevel level = active_isa();
+  if (part != ProductPart::full) {
+    if (level == IsaLevel::avx512) return m <= 512;
+    return !crowded && (level == IsaLevel::baseline ? m <= 160 : block <= 400 * kibibyte);
+  }
+  if (n <= 8 || (n <= 32 && k <= product_depth)) return true;
+  if (crowded) return false;
+  return level == IsaLevel::baseline ? m <= 256 : m <= 512 && block <= direct_bytes;
 }
 
 template <class T>
@@ -104,10 +116,8 @@ struct Slice {
 /// Calls body for every slice of a full product; slices depend on sizes and the number of threads, bits do not.
 template <class Body>
 void for_each_slice(std::size_t m, std::size_t n, double flops, ProductPath path, std::size_t threads, Body body) {
-  std::size_t wanted = 1;
-  if (threads > 1 && flops >= 2 * least_task_flops) {
-    wanted = std::min(threads * 2, static_cast<std::size_t>(flops / least_task_flops));
-  }
+  if (threads <= 1 || flops < 2 * least_task_flops) return body(Slice{0, m, 0, n});
+  const std::size_t wanted = std::min(threads * 2, static_cast<std::size_t>(flops / least_task_flops));
   const std::size_t least = path == ProductPath::packed ? least_packed_slice : 8;
   const std::size_t slice_columns = std::max(round_up(divide_up(n, wanted), 8), least);
   const std::size_t column_slices = divide_up(n, slice_columns);
@@ -123,10 +133,9 @@ void for_each_slice(std::size_t m, std::size_t n, double flops, ProductPath path
 /// Square tiles of a triangle, those off the diagonal (twice the work) first.
 template <class Body>
 void for_each_triangle_tile(std::size_t n, double flops, ProductPart part, std::size_t threads, Body body) {
+  if (threads <= 1 || flops < 2 * least_task_flops) return body(Slice{0, n, 0, n});
   std::size_t tiles = 1;
-  if (threads > 1 && flops >= 2 * least_task_flops) {
-    while (tiles * tiles < 8 * threads) ++tiles;
-  }
+  while (tiles * tiles < 8 * threads) ++tiles;
   const std::size_t side = round_up(divide_up(n, tiles), 48);
   tiles = divide_up(n, side);
   const std::size_t pairs = tiles * (tiles - 1) / 2;
@@ -215,8 +224,9 @@ void multiply(Sum alpha, Strided<const T> a, Strided<const T> b, Sum beta, Strid
   }
 
   const int forced = forced_path.load(std::memory_order_relaxed);
-  bool direct = direct_is_better(m, n, k, sizeof(T), options.part) &&
-                (a.row_stride == 1 || m * k * sizeof(T) <= packed_from_bytes);
+  bool direct = a.row_stride == 1 ? direct_is_better(m, n, k, sizeof(T), a.column_stride, options.part)
+                                  : m * k * sizeof(T) <= direct_bytes &&
+                                        direct_is_better(m, n, k, sizeof(T), std::ptrdiff_t{1}, options.part);
   if (forced >= 0) direct = forced == 0;
   const ProductPath path = direct ? ProductPath::direct : ProductPath::packed;
   const double flops = 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);

@@ -43,11 +43,12 @@ struct Strided {
 /// Checks that offsets fit a signed size (so a negative stride pushed through size_t is refused) and converts.
 template <class T>
 Strided<T> checked(const MatrixView<T>& view, const char* name) {
-  const auto fits = [](std::size_t count, std::size_t stride, std::size_t limit) {
-    return count <= 1 || stride <= limit / (count - 1);
+  // In floating point, because divisions would be a tenth of the time of a product of order 32.
+  const auto reach = [](std::size_t count, std::size_t stride) {
+    return count <= 1 ? 0.0 : static_cast<double>(count) * static_cast<double>(stride);
   };
-  constexpr std::size_t limit = static_cast<std::size_t>(PTRDIFF_MAX) / sizeof(T) / 2;
-  if (!fits(view.rows, view.row_stride, limit) || !fits(view.columns, view.column_stride, limit)) {
+  constexpr double limit = 0x1p62 / sizeof(T);
+  if (!(reach(view.rows, view.row_stride) + reach(view.columns, view.column_stride) < limit)) {
     throw Error(ErrorCode::out_of_range, name,
                 std::string("`") + name + "` has a stride that is negative or too large");
   }

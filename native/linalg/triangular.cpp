@@ -62,10 +62,11 @@ void invert_serially(Strided<T> l) {
 
 template <class T>
 void invert(Strided<T> l, std::size_t threads) {
+  if (threads <= 1) return invert_serially(l);
   // The tree of halvings is cut where its branches are many enough to be tasks; above the cut they are joined one
   // after the other with all threads.
   std::vector<std::vector<Strided<T>>> levels{{l}};
-  while (threads > 1 && levels.back().size() < 4 * threads && levels.back().front().rows >= 256) {
+  while (levels.back().size() < 4 * threads && levels.back().front().rows >= 256) {
     std::vector<Strided<T>> next;
     for (const Strided<T>& node : levels.back()) {
       const std::size_t half = split(node.rows);
