@@ -9,6 +9,10 @@
 #include "catalog.hpp"
 #include "core/self_test.hpp"
 
+namespace example {
+extern const dd::KernelEntry scale_entry;  // of docs/gpu.md
+}
+
 namespace {
 
 // Notes the device symbols that a kernel launches.
@@ -180,6 +184,13 @@ TEST_CASE("the self-test sees a last bit, a changed input, a NaN, and a form tha
   CHECK(nan.message.find("`y`[4] is nan") != std::string::npos);
 
   CHECK_FALSE(test_doubled(dd::KernelTarget::host_blocks(dd::HostExecutor::ordered)).passed);
+}
+
+TEST_CASE("the example of docs/gpu.md compiles and agrees with its reference") {
+  for (const dd::KernelTarget& target : dd::host_kernel_targets()) {
+    const dd::SelfTestResult result = dd::self_test_all_sizes(example::scale_entry, target);
+    CHECK_MESSAGE(result.passed, result.message);
+  }
 }
 
 TEST_CASE("a workload refuses the wrong type and the wrong name") {

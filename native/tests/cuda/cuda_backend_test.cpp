@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "catalog.hpp"
@@ -201,6 +202,19 @@ TEST_CASE("cuda: repeated calls take no new memory, and the benchmark runs") {
   const dd::BenchmarkResult result = dd::benchmark_kernel(entry, target, small_size(entry), {.budget_seconds = 0.01});
   CHECK(result.seconds_p10 > 0);
   CHECK_FALSE(result.cpu_clock);
+}
+
+TEST_CASE("cuda: a launcher may move to a thread that CUDA has never seen") {
+  const Setting setting;
+  std::unique_ptr<dd::BlockLauncher> launcher = dd::open_backend("cuda");
+  dd::SelfTestResult result;
+  std::thread([&] {
+    const dd::KernelEntry& entry = dd::all_kernels().front();
+    result = dd::self_test(entry, dd::KernelTarget::on(*launcher, "cuda"), small_size(entry), 1);
+    launcher.reset();
+  }).join();
+  CHECK_MESSAGE(result.passed, result.message);
+  CHECK_MESSAGE(fake().complaint().empty(), fake().complaint());
 }
 
 TEST_CASE("cuda: the source of an upload may be reused at once, a download is there at once") {
