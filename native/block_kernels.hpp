@@ -3,3 +3,5 @@
 #pragma once
 
 #include "core/reductions.kernel.hpp"
+#include "dmmv/dictionary_penalty.kernel.hpp"
+#include "dmmv/one_flip.kernel.hpp"
