@@ -3,5 +3,7 @@
 #pragma once
 
 #include "core/reductions.kernel.hpp"
+#include "dmmv/dictionary_penalty.kernel.hpp"
+#include "dmmv/one_flip.kernel.hpp"
 #include "linalg/factors.kernel.hpp"
 #include "linalg/products.kernel.hpp"

@@ -22,13 +22,14 @@ struct ListBlockKernel {
 #include "block_kernels.hpp"
 #include "catalog.hpp"
 #include "core/kernels.hpp"
+#include "dmmv/kernels.hpp"
 #include "linalg/kernels.hpp"
 
 namespace dd {
 
 std::span<const KernelEntry> all_kernels() {
   static const std::vector<KernelEntry> table = [] {
-    const std::span<const KernelEntry> rooms[] = {core::kernels(), linalg::kernels()};
+    const std::span<const KernelEntry> rooms[] = {core::kernels(), linalg::kernels(), dmmv::kernels()};
     std::vector<KernelEntry> all;
     for (const std::span<const KernelEntry> room : rooms) all.insert(all.end(), room.begin(), room.end());
     return all;

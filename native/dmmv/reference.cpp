@@ -1,0 +1,62 @@
+// Nothing clever.
+#include "dmmv/reference.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace dd::dmmv::reference {
+
+template <class Real>
+void one_flip(const OneFlipColumn<Real>& arguments) noexcept {
+  for (std::size_t q = 0; q < arguments.step_count; ++q) {
+    Real largest = -std::numeric_limits<Real>::infinity();
+    for (std::size_t i = 0; i < arguments.rows; ++i) {
+      const Real z = arguments.residual[i] + arguments.steps[q] * arguments.column[i];
+      const Real violation = arguments.upper == nullptr
+                                 ? std::abs(z)
+                                 : std::max(z - arguments.upper[i], -z - arguments.lower[i]);
+      largest = std::max(largest, violation);
+    }
+    arguments.out[q] = largest;
+  }
+}
+
+template <class Real>
+void dictionary_penalty(const DictionaryPenalty<Real>& arguments) noexcept {
+  for (std::size_t p = 0; p < arguments.pairs; ++p) {
+    for (int sign : {1, -1}) {
+      double sum = 0;
+      for (std::size_t i = 0; i < arguments.rows; ++i) {
+        const double z = double{arguments.residual[i]} + sign * double{arguments.moves[i + p * arguments.stride]};
+        const double excess = arguments.upper == nullptr
+                                  ? std::abs(z) - double{arguments.target}
+                                  : std::max(z - double{arguments.upper[i]}, double{arguments.lower[i]} - z);
+        sum += double{arguments.weight[i]} * std::max(excess, 0.0);
+      }
+      arguments.out[2 * p + (sign == 1 ? 0 : 1)] = static_cast<Real>(sum);
+    }
+  }
+}
+
+void walk_step(WalkStep<double>& step) noexcept {
+  const auto excess = [&](std::size_t i) {
+    const double z = step.residual[i];
+    return step.upper == nullptr ? std::abs(z) - step.target : std::max(z - step.upper[i], step.lower[i] - z);
+  };
+  step.largest = -std::numeric_limits<double>::infinity();
+  step.penalty = 0;
+  for (std::size_t i = 0; i < step.rows; ++i) {
+    if (step.weight[i] > 0 && excess(i) > 0) step.weight[i] += step.increment;
+    step.residual[i] += step.sign * step.effect[i];
+    if (step.weight[i] > 0) step.largest = std::max(step.largest, excess(i));
+    step.penalty += step.weight[i] * std::max(excess(i), 0.0);
+  }
+}
+
+template void one_flip(const OneFlipColumn<float>&) noexcept;
+template void one_flip(const OneFlipColumn<double>&) noexcept;
+template void dictionary_penalty(const DictionaryPenalty<float>&) noexcept;
+template void dictionary_penalty(const DictionaryPenalty<double>&) noexcept;
+
+}  // namespace dd::dmmv::reference

@@ -1,0 +1,20 @@
+// The kernels of this room as their formulas say, one loop each: what every other form is compared with.
+#pragma once
+
+#include "dmmv/dictionary_penalty.hpp"
+#include "dmmv/one_flip.hpp"
+#include "dmmv/walk_step.hpp"
+
+namespace dd::dmmv::reference {
+
+/// In the arithmetic of Real, product and sum rounded separately: the other forms must give these very bits.
+template <class Real>
+void one_flip(const OneFlipColumn<Real>& arguments) noexcept;
+
+/// Terms and sums in float64.
+template <class Real>
+void dictionary_penalty(const DictionaryPenalty<Real>& arguments) noexcept;
+
+void walk_step(WalkStep<double>& step) noexcept;
+
+}  // namespace dd::dmmv::reference
