@@ -132,14 +132,17 @@ export function findProblems(objects) {
   const problems = [];
   for (const { path, level, linalg, compiler, weak, functions, packed, scalar, vex } of objects) {
     const complain = (text) => problems.push(`${path}: ${text}`);
-    if (weak.length > 0) complain(`${weak.length} weak symbols, which other objects of the program may get: ${weak[0]}`);
-    if (level === 'baseline' && vex > 0) complain(`${vex} VEX-encoded instructions, which the baseline CPU does not have`);
+    if (weak.length > 0)
+      complain(`${weak.length} weak symbols, which other objects of the program may get: ${weak[0]}`);
+    if (level === 'baseline' && vex > 0)
+      complain(`${vex} VEX-encoded instructions, which the baseline CPU does not have`);
     if (!linalg) continue;
     const wanted = PACKED_PER_SCALAR[compiler].object;
     if (scalar > 0 && packed <= wanted * scalar) {
       complain(`${packed} packed and ${scalar} scalar multiply-adds; more than ${wanted} to 1 are expected`);
     }
-    for (const name of spillingLoops(functions)) complain(`a register tile is kept on the stack in the loop of ${name}`);
+    for (const name of spillingLoops(functions))
+      complain(`a register tile is kept on the stack in the loop of ${name}`);
   }
   for (const level of ['avx2', 'avx512']) {
     const all = objects.filter((object) => object.level === level && object.linalg);
@@ -149,7 +152,9 @@ export function findProblems(objects) {
     const wanted = PACKED_PER_SCALAR[all[0].compiler].level;
     if (packed <= wanted * scalar || packed === 0) {
       const paths = all.map(({ path }) => path).join(', ');
-      problems.push(`${paths}: ${packed} packed and ${scalar} scalar multiply-adds in all; more than ${wanted} to 1 are expected`);
+      problems.push(
+        `${paths}: ${packed} packed and ${scalar} scalar multiply-adds in all; more than ${wanted} to 1 are expected`,
+      );
     }
   }
   return problems;
@@ -162,7 +167,9 @@ function main(folder) {
   const problems = findProblems(objects.map(readObject));
   for (const problem of problems) console.error(problem);
   if (problems.length === 0) {
-    console.log(`${objects.length} ISA objects are in order: ${[...new Set(objects.map(({ path }) => basename(path)))].join(', ')}`);
+    console.log(
+      `${objects.length} ISA objects are in order: ${[...new Set(objects.map(({ path }) => basename(path)))].join(', ')}`,
+    );
   }
   process.exitCode = problems.length === 0 ? 0 : 1;
 }

@@ -34,7 +34,8 @@ test('an object in order has no problem', () => {
 });
 
 test('weak symbols are seen, undefined and local ones are not', () => {
-  const text = '0000000000000000 W std::vector<double>::push_back(double const&)\n                 U memcpy\n0000 t own\n';
+  const text =
+    '0000000000000000 W std::vector<double>::push_back(double const&)\n                 U memcpy\n0000 t own\n';
   assert.deepEqual(weakSymbols(text), ['std::vector<double>::push_back(double const&)']);
   assert.match(findProblems([object({ weak: ['x'] })]).join(), /gemm\.isa\.cpp\.o: 1 weak symbols/);
 });
@@ -46,7 +47,9 @@ test('multiply-adds that became scalar are seen, in one object and over a level'
 });
 
 test('VEX instructions in a baseline object are seen', () => {
-  const functions = parseDisassembly('0000000000000000 <f>:\n   0:\tmulpd  xmm0,xmm1\n   4:\tvaddpd xmm0,xmm1,xmm2\n   8:\tverr ax\n');
+  const functions = parseDisassembly(
+    '0000000000000000 <f>:\n   0:\tmulpd  xmm0,xmm1\n   4:\tvaddpd xmm0,xmm1,xmm2\n   8:\tverr ax\n',
+  );
   assert.deepEqual(countInstructions(functions), { packed: 0, scalar: 0, vex: 1 });
   assert.equal(findProblems([object({ level: 'baseline', packed: 0, scalar: 0, vex: 1 })]).length, 1);
 });

@@ -6,7 +6,10 @@ import { parseArgs } from 'node:util';
 
 const { values, positionals } = parseArgs({ options: { json: { type: 'string' } }, allowPositionals: true });
 const cases = positionals.flatMap((file) =>
-  readFileSync(file, 'utf8').split('\n').filter((line) => line.startsWith('{')).map((line) => JSON.parse(line)),
+  readFileSync(file, 'utf8')
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line)),
 );
 if (values.json) writeFileSync(values.json, `[\n${cases.map((one) => JSON.stringify(one)).join(',\n')}\n]\n`);
 
@@ -20,10 +23,14 @@ const groups = Map.groupBy
 for (const [title, group] of groups) {
   const peers = [...new Set(group.flatMap(({ peers: all }) => Object.keys(all)))];
   console.log(`\n### ${title}\n`);
-  console.log(`| routine | type | m x n x k | GFLOP/s | % of peak | ${peers.map((peer) => `${peer} (ratio)`).join(' | ')} | difference |`);
+  console.log(
+    `| routine | type | m x n x k | GFLOP/s | % of peak | ${peers.map((peer) => `${peer} (ratio)`).join(' | ')} | difference |`,
+  );
   console.log(`|---|---|---|---|---|${peers.map(() => '---|').join('')}---|`);
   for (const { routine, dtype, sizes, ours, peakPercent, peers: all, maxDifference } of group) {
-    const cells = peers.map((peer) => (all[peer] ? `${all[peer].gflops.toPrecision(3)} (${all[peer].ratio.toFixed(2)})` : ''));
+    const cells = peers.map((peer) =>
+      all[peer] ? `${all[peer].gflops.toPrecision(3)} (${all[peer].ratio.toFixed(2)})` : '',
+    );
     const size = [sizes.m, sizes.n, sizes.k].filter((extent) => extent > 0).join(' x ');
     console.log(
       `| ${routine} | ${dtype} | ${size} | ${ours.gflops.toPrecision(3)} | ${peakPercent.toFixed(0)} | ${cells.join(' | ')} | ${maxDifference.toExponential(1)} |`,

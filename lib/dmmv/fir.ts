@@ -19,6 +19,14 @@ export interface FirBand {
   weight?: number;
 }
 
+/** Limits of a common factor of all gains. */
+export interface GainRange {
+  /** Smallest factor, positive. */
+  min: number;
+  /** Largest factor, at least `min`. */
+  max: number;
+}
+
 /** What a filter shall do. */
 export interface FirSpecification {
   /** Length of the impulse response, odd (type I), 1 to 4095. */
@@ -30,7 +38,7 @@ export interface FirSpecification {
   /** Grid points per band: ceil(width * gridDensity * (taps + 1) / 2) + 1; default 16. */
   gridDensity?: number;
   /** Lets the search choose one common factor of all gains in this range; ripples are divided by it. Default: 1. */
-  gainRange?: { min: number; max: number };
+  gainRange?: GainRange;
 }
 
 interface FirStart {

@@ -9,6 +9,7 @@ export {
   type FirOptions,
   type FirSpecification,
   type FirSyncOptions,
+  type GainRange,
 } from './fir';
 export {
   createProblem,
@@ -19,6 +20,15 @@ export {
   Problem,
   type ProblemOptions,
   type SoftRows,
+  type UniformLevels,
 } from './problem';
-export type { EngineName, Improvement, MoveName, SearchOptions, SearchResult, SolveStatus } from './search';
+export type {
+  EngineName,
+  Improvement,
+  MoveName,
+  PhaseSeconds,
+  SearchOptions,
+  SearchResult,
+  SolveStatus,
+} from './search';
 export { type SolveOptions, type SolveResult, solve, solveSync, type SolveSyncOptions } from './solve';

@@ -7,11 +7,21 @@ import { type NativeLevels, type NativeProblem, nativeDmmv } from './native';
 /** Numbers as a typed array (taken as they are) or a plain array (converted, a copy). */
 export type Numbers = Float64Array | readonly number[];
 
+/** Equally spaced levels offset + step * q, q = 0 ... count - 1, the same for all variables. */
+export interface UniformLevels {
+  /** Value of level 0. */
+  offset: number;
+  /** Distance of neighbours, positive. */
+  step: number;
+  /** Number of levels, 1 to 2^31 - 1. */
+  count: number;
+}
+
 /**
  * The values variables may take: one ascending table for all, one table per variable, or equally spaced values
  * offset + step * q, q = 0 ... count - 1, for all.
  */
-export type Levels = Numbers | readonly Numbers[] | { offset: number; step: number; count: number };
+export type Levels = Numbers | readonly Numbers[] | UniformLevels;
 
 /** Rows that never count in the objective: row k adds multipliers[k] * max(0, s_k - upper_k, lower_k - s_k) to the search penalty. */
 export interface SoftRows {

@@ -34,9 +34,24 @@ export interface SearchOptions extends RunOptions<Int32Array> {
 
 /** A new best value and when it was found. */
 export interface Improvement {
+  /** The new best value. */
   readonly objective: number;
+  /** Iterations made by then. */
   readonly iterations: number;
+  /** Seconds since the start. */
   readonly seconds: number;
+}
+
+/** Where the time of a run went, in seconds. */
+export interface PhaseSeconds {
+  /** Linear relaxation and its certificate. */
+  readonly relaxation: number;
+  /** Lattice reduction and the making of moves. */
+  readonly reduction: number;
+  /** Starting points. */
+  readonly starts: number;
+  /** The search itself. */
+  readonly search: number;
 }
 
 /** What every search returns. */
@@ -54,12 +69,7 @@ export interface SearchResult {
   /** Moves looked at. */
   readonly evaluations: number;
   /** Seconds per phase. */
-  readonly seconds: {
-    readonly relaxation: number;
-    readonly reduction: number;
-    readonly starts: number;
-    readonly search: number;
-  };
+  readonly seconds: PhaseSeconds;
   /** Every new best value, in order. */
   readonly trace: readonly Improvement[];
 }

@@ -3,20 +3,31 @@ import { fail, integer, object, oneOf, parse, type Schema, typedArray, withDefau
 
 /** A dense matrix: rows x columns numbers, row after row (`'row'`) or column after column (`'column'`). */
 export interface DenseMatrix {
+  /** Tells it from a sparse one. */
   readonly kind: 'dense';
+  /** Number of rows. */
   readonly rows: number;
+  /** Number of columns. */
   readonly columns: number;
+  /** What lies together in `data`. */
   readonly order: 'row' | 'column';
+  /** rows * columns numbers, the caller's own memory. */
   readonly data: Float64Array | Float32Array;
 }
 
 /** A sparse matrix in compressed columns: column j holds entries columnPointers[j] to columnPointers[j + 1] - 1. */
 export interface SparseMatrix {
+  /** Tells it from a dense one. */
   readonly kind: 'sparse';
+  /** Number of rows. */
   readonly rows: number;
+  /** Number of columns. */
   readonly columns: number;
+  /** columns + 1 positions. */
   readonly columnPointers: Int32Array;
+  /** Row of each entry. */
   readonly rowIndices: Int32Array;
+  /** Value of each entry. */
   readonly values: Float64Array;
 }
 
@@ -56,7 +67,8 @@ export function denseMatrix(
 /**
  * A sparse matrix in compressed columns; the arrays are not copied.
  *
- * @param parts.rows, parts.columns   shape
+ * @param parts.rows                  number of rows
+ * @param parts.columns               number of columns
  * @param parts.columnPointers        columns + 1 non-decreasing positions, from 0 to the number of entries
  * @param parts.rowIndices            row of each entry, strictly increasing inside a column
  * @param parts.values                value of each entry, finite
