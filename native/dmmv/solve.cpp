@@ -20,6 +20,9 @@ namespace dd::dmmv {
 namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
+constexpr std::size_t enumeration_work = std::size_t{1} << 24;  // rows times assignments: some 20 ms
+constexpr std::size_t samples_drawn = 1024;
+constexpr std::size_t samples_evaluated = 128;
 
 void check_options(const Problem& problem, const SolveOptions& options) {
   const auto fail = [](ErrorCode code, const std::string& argument, const std::string& what) {
@@ -90,6 +93,7 @@ class ElitePool {
 struct Chain {
   std::unique_ptr<TargetSearch> search;
   std::unique_ptr<NormAnnealing> annealing;
+  std::vector<SearchBest> ended;  ///< where the walks that ended in this round were best
 
   const SearchBest& best() const { return search ? search->best() : annealing->best(); }
   std::uint64_t steps() const { return search ? search->steps() : annealing->sweeps(); }
@@ -102,6 +106,7 @@ class Portfolio {
 
   SolveResult run() {
     const bool free = prepare();
+    if (free && !finished()) enumerate();
     if (free && !finished()) search();
     return finish();
   }
@@ -162,10 +167,47 @@ class Portfolio {
       offer(nearest_levels(problem_, point));
       if (!control_.should_stop()) {
         for (std::vector<std::int32_t>& start : make_starts(problem_, rows_, lattice, point)) offer(std::move(start));
+        prepare_sampling(lattice, point);
       }
     }
     result_.seconds.starts = control_.seconds() - begun;
     return true;
+  }
+
+  /// Nearest planes in the D-optimal metric, with a basis reduced for it.
+  void prepare_sampling(const SearchLattice& lattice, std::span<const double> point) {
+    if (!lattice.available) return;
+    const std::vector<double> factors = design_factors(problem_, rows_, lattice);
+    if (factors.empty()) return;
+    const SearchLattice reduced = search_lattice(problem_, rows_, factors);
+    if (!reduced.available) return;
+    plane_ = std::make_unique<NearestPlane>(problem_, rows_, reduced, factors, point);
+    if (!plane_->usable()) plane_.reset();
+    if (plane_) offer(plane_->nearest());
+  }
+
+  /// A good assignment near the continuous point: many sampled, the nearest in the metric evaluated, the best returned.
+  std::vector<std::int32_t> sample_start(PhiloxStream& random) const {
+    // Little noise finds the same points again and again, much noise far ones; so it varies.
+    const double spread = 0.1 * std::pow(10.0, random.next_uniform());
+    std::vector<std::pair<double, std::vector<std::int64_t>>> samples(samples_drawn);
+    for (auto& [square, coordinates] : samples) {
+      if (control_.should_stop()) return {};
+      coordinates = plane_->sample(random, spread, square);
+    }
+    std::partial_sort(samples.begin(), samples.begin() + samples_evaluated, samples.end(),
+                      [](const auto& a, const auto& b) { return a.first < b.first; });
+    std::vector<std::int32_t> best;
+    double least = infinity;
+    for (std::size_t k = 0; k < samples_evaluated && !control_.should_stop(); ++k) {
+      std::vector<std::int32_t> start = plane_->levels(samples[k].second);
+      const double value = objective(problem_, start);
+      if (value < least) {
+        least = value;
+        best = std::move(start);
+      }
+    }
+    return best;
   }
 
   void offer(std::vector<std::int32_t> indices) {
@@ -190,6 +232,65 @@ class Portfolio {
   }
   bool finished() const { return exact_ || incumbent_.objective <= stop_level(); }
 
+  /// All assignments of a tiny problem, one level step at a time in reflected Gray order (Knuth, TAOCP 7.2.1.1, H).
+  void enumerate() {
+    const LevelSets& levels = problem_.levels();
+    const std::size_t n = problem_.variables();
+    if (options_.engine != Engine::automatic || !rows_.soft_multipliers.empty()) return;
+    std::size_t work = rows_.stride;
+    for (std::size_t j = 0; j < n; ++j) {
+      work *= static_cast<std::size_t>(levels.count(j));
+      if (work > enumeration_work) return;
+    }
+    const double begun = control_.seconds();
+    std::vector<double> columns(rows_.stride * n), residual(rows_.stride);
+    for (std::size_t j = 0; j < n; ++j) {
+      search_column(problem_, rows_, j, std::span(columns).subspan(j * rows_.stride, rows_.stride));
+    }
+    std::vector<std::int32_t> indices(n, 0), direction(n, 1);
+    std::vector<std::size_t> focus(n + 1);
+    for (std::size_t j = 0; j <= n; ++j) focus[j] = j;
+    for (std::uint64_t visited = 0;; ++visited) {
+      if (visited % 256 == 0) search_residual(problem_, rows_, indices, residual);
+      if (visited % 4096 == 0 && control_.should_stop()) break;
+      double violation = -infinity;
+      for (std::size_t i = 0; i < rows_.hard; ++i) {
+        const double z = residual[i];
+        violation = std::max(violation, rows_.pure ? std::abs(z) : std::max(z - rows_.upper[i], -z - rows_.lower[i]));
+      }
+      if (is_better(rows_, options_.target, violation, 0, incumbent_)) offer(indices);
+      ++result_.evaluations;
+      // Variables of one level are passed over: they are always at their end.
+      std::size_t j = 0;
+      for (;;) {
+        j = focus[0];
+        focus[0] = 0;
+        if (j == n || levels.count(j) > 1) break;
+        focus[j] = focus[j + 1];
+        focus[j + 1] = j + 1;
+        focus[0] = focus[j];
+        if (j > 0) focus[j] = j;
+      }
+      if (j == n) {
+        exact_ = true;
+        result_.multipliers.clear();
+        result_.lower_bound = trivial_bound_ = incumbent_.objective;
+        break;
+      }
+      const double before = levels.value(j, indices[j]);
+      indices[j] += direction[j];
+      const double change = levels.value(j, indices[j]) - before;
+      const double* column = columns.data() + j * rows_.stride;
+      for (std::size_t i = 0; i < rows_.hard; ++i) residual[i] += change * column[i];
+      if (indices[j] == 0 || indices[j] + 1 == levels.count(j)) {
+        direction[j] = -direction[j];
+        focus[j] = focus[j + 1];
+        focus[j + 1] = j + 1;
+      }
+    }
+    result_.seconds.search = control_.seconds() - begun;
+  }
+
   void search() {
     const double begun = control_.seconds();
     const std::size_t entries = std::max<std::size_t>(1, moves_.pairs * rows_.stride);
@@ -200,7 +301,7 @@ class Portfolio {
     const std::uint64_t patience = std::min<std::uint64_t>(
         std::max<std::uint64_t>(200'000, 5'000 * problem_.variables()),
         std::max<std::uint64_t>(2'000, 200'000'000'000 / entries));
-    make_chains(chains, entries);
+    make_chains(chains);
     while (!finished() && !control_.should_stop()) {
       if (options_.iteration_limit > 0 && iterations_ >= options_.iteration_limit) break;
       if (endless && iterations_ - best_at_ >= std::max(patience, best_at_)) break;
@@ -213,22 +314,18 @@ class Portfolio {
         }
       }
       const double level = stop_level();
-      ThreadPool::shared().run_tasks(control_.threads(), chains, [&](std::size_t k) {
-        const auto stop = [&] { return control_.should_stop(); };
-        if (stop()) return;
-        if (chains_[k].search) {
-          chains_[k].search->run(budget[k], level, stop);
-        } else {
-          chains_[k].annealing->run(budget[k], level, stop);
-        }
-      });
+      ThreadPool::shared().run_tasks(control_.threads(), chains,
+                                     [&](std::size_t k) { advance(chains_[k], budget[k], level); });
       iterations_ = 0;
       for (const Chain& chain : chains_) iterations_ += chain.steps();
-      for (const Chain& chain : chains_) {
-        if (chain.search) pool_.add(chain.search->walk_best());
+      for (Chain& chain : chains_) {
+        for (const SearchBest& walk : chain.ended) pool_.add(walk);
+        chain.ended.clear();
         if (!chain.best().indices.empty()) consider(chain.best());
       }
-      renew();
+      for (Chain& chain : chains_) {
+        if (chain.search) chain.search->tell(incumbent_.objective);
+      }
       round_steps = std::min(2 * round_steps, longest_round);
       if (control_.wants_progress()) report();
     }
@@ -239,7 +336,7 @@ class Portfolio {
     result_.seconds.search = control_.seconds() - begun;
   }
 
-  void make_chains(std::size_t chains, std::size_t entries) {
+  void make_chains(std::size_t chains) {
     const bool may_anneal = !moves_.follows_levels && rows_.soft_multipliers.empty();
     TargetSearchParameters target;
     target.eta = options_.eta > 0 ? options_.eta : problem_.variables() >= 128 ? 0.05 : 1e-4;
@@ -252,7 +349,9 @@ class Portfolio {
       annealing.first_temperature = 0.002;
       annealing.last_temperature = 5e-5;
     }
-    restart_after_ = std::max<std::uint64_t>(20 * problem_.variables(), std::min<std::uint64_t>(20'000, 2'000'000'000 / entries));
+    // Where starts can be sampled, many short walks find more than few long ones.
+    const std::uint64_t variables = problem_.variables();
+    restart_after_ = plane_ ? std::max<std::uint64_t>(300, 8 * variables) : std::max<std::uint64_t>(300, 50 * variables);
     for (std::size_t k = 0; k < chains; ++k) {
       const bool anneal = options_.engine == Engine::norm_annealing ||
                           (options_.engine == Engine::automatic && two_levels_ && may_anneal && k % 2 == 0);
@@ -273,16 +372,35 @@ class Portfolio {
     }
   }
 
-  /// Tells every walk the best value, and starts those anew that have found nothing for long, beside an elite.
-  void renew() {
-    for (Chain& chain : chains_) {
-      if (!chain.search) continue;
-      chain.search->tell(incumbent_.objective);
-      if (chain.search->since_improvement() < restart_after_) continue;
-      PhiloxStream& random = chain.search->random();
-      std::vector<std::int32_t> start = pool_[random.next_below(static_cast<std::uint32_t>(pool_.size()))].indices;
-      perturb(start, random, 4 + random.next_below(4));
-      chain.search->start(start);
+  /// A chain's share of a round: walks that have found nothing for long give way to new ones, beside a sampled point or
+  /// an elite. The pool does not change during a round.
+  void advance(Chain& chain, std::uint64_t budget, double level) const {
+    const auto stop = [&] { return control_.should_stop(); };
+    if (chain.annealing) {
+      if (!stop()) chain.annealing->run(budget, level, stop);
+      return;
+    }
+    TargetSearch& search = *chain.search;
+    const std::uint64_t end = search.steps() + budget;
+    while (search.steps() < end && !stop() && !(search.best().objective <= level)) {
+      const std::uint64_t left = restart_after_ - std::min(restart_after_, search.since_improvement());
+      search.run(std::min(end - search.steps(), std::max<std::uint64_t>(left, 1)), level, stop);
+      if (search.since_improvement() < restart_after_) continue;
+      chain.ended.push_back(search.walk_best());
+      PhiloxStream& random = search.random();
+      std::vector<std::int32_t> start;
+      if (plane_ && random.next_below(8) != 0) start = sample_start(random);
+      if (start.empty() && !plane_ && problem_.variables() <= 32 && random.next_below(4) == 0) {
+        for (std::size_t j = 0; j < problem_.variables(); ++j) {
+          start.push_back(static_cast<std::int32_t>(
+              random.next_below(static_cast<std::uint32_t>(problem_.levels().count(j)))));
+        }
+      }
+      if (start.empty()) {
+        start = pool_[random.next_below(static_cast<std::uint32_t>(pool_.size()))].indices;
+        perturb(start, random, 4 + random.next_below(4));
+      }
+      search.start(start);
     }
   }
 
@@ -356,6 +474,7 @@ class Portfolio {
   SearchBest incumbent_;
   SolveResult result_;
   std::vector<Chain> chains_;
+  std::unique_ptr<NearestPlane> plane_;
   Moves kinds_ = Moves::unit;
   std::uint64_t iterations_ = 0, best_at_ = 0, restart_after_ = 0;
   double trivial_bound_ = -infinity;

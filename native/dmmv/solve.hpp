@@ -61,7 +61,8 @@ struct SolveOptions {
   std::uint64_t seed = 1;
   double target = -std::numeric_limits<double>::infinity();  ///< stop at an objective <= this
   /// Total steps of all chains, 0: none. With neither this nor a time limit the run ends by stagnation: when
-  /// max(200 000, 5 000 n) steps, and at least as many as had led to the best value, have brought nothing better.
+  /// max(200 000, 5 000 n) steps (at most 2e11 row evaluations of work), and at least as many as had led to the best
+  /// value, have brought nothing better. Enumeration, starts and sampled starts are not counted.
   std::uint64_t iteration_limit = 0;
   BoundRequest bound = BoundRequest::automatic;
 };

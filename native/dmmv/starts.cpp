@@ -15,45 +15,131 @@ std::vector<std::int32_t> middle_levels(const Problem& problem) {
   return indices;
 }
 
-std::vector<std::int32_t> nearest_plane_levels(const Problem& problem, const SearchRows& rows,
-                                               const SearchLattice& lattice, std::span<const double> row_factors,
-                                               std::span<const double> point) {
-  const LevelSets& levels = problem.levels();
+namespace {
+
+/// Columns W A step U of the reduced basis over the hard rows times their factors; `height` rows each.
+std::vector<double> reduced_columns(const Problem& problem, const SearchRows& rows, const SearchLattice& lattice,
+                                    std::span<const double> row_factors, std::size_t height) {
   const std::size_t size = lattice.variables.size();
-  std::vector<std::int32_t> indices = nearest_levels(problem, point);
-  // Rows of the reduced basis, and as a last column where the point lies, both from the rounded point: its distance is
-  // what has to be removed, and small numbers keep their digits.
-  const std::size_t height = std::max(rows.hard, size + 1);
-  std::vector<double> matrix(height * (size + 1), 0.0);
+  std::vector<double> matrix(height * size, 0.0);
   std::vector<double> column(rows.stride);
   for (std::size_t i = 0; i < size; ++i) {
-    const std::size_t j = lattice.variables[i];
-    search_column(problem, rows, j, column);
-    const double rest = point[j] - levels.value(j, indices[j]);
-    for (std::size_t row = 0; row < rows.hard; ++row) {
-      const double entry = column[row] * (row_factors.empty() ? 1.0 : row_factors[row]);
-      matrix[row + size * height] += rest * entry;
-      const double stepped = entry * levels.step(j);
-      for (std::size_t k = 0; k < size; ++k) {
-        const std::int64_t amount = lattice.transform[i + k * size];
-        if (amount != 0) matrix[row + k * height] += static_cast<double>(amount) * stepped;
-      }
+    search_column(problem, rows, lattice.variables[i], column);
+    const double step = problem.levels().step(lattice.variables[i]);
+    for (std::size_t k = 0; k < size; ++k) {
+      const double amount = step * static_cast<double>(lattice.transform[i + k * size]);
+      if (amount == 0) continue;
+      double* out = matrix.data() + k * height;
+      for (std::size_t row = 0; row < rows.hard; ++row) out[row] += amount * column[row];
     }
   }
-  const std::vector<double> triangle =
-      linalg::triangle_factor(MatrixView<const double>::column_major(matrix.data(), height, size + 1));
-  std::vector<double> basis(size * size), target(size);
-  for (std::size_t k = 0; k < size; ++k) {
-    for (std::size_t i = 0; i <= k; ++i) basis[i + k * size] = triangle[i + k * (size + 1)];
-    target[k] = triangle[k + size * (size + 1)];
-    if (!(basis[k + k * size] > 0)) return indices;  // dependent rows: rounding has to do
+  if (!row_factors.empty()) {
+    for (std::size_t k = 0; k < size; ++k) {
+      for (std::size_t row = 0; row < rows.hard; ++row) matrix[row + k * height] *= row_factors[row];
+    }
   }
-  const std::vector<std::int64_t> z = linalg::nearest_plane(basis, size, target);
+  return matrix;
+}
+
+}  // namespace
+
+std::vector<double> design_factors(const Problem& problem, const SearchRows& rows, const SearchLattice& lattice,
+                                   int rounds) {
+  const std::size_t size = lattice.variables.size();
+  const std::size_t m = rows.hard;
+  if (m < size) return {};
+  const std::vector<double> plain = reduced_columns(problem, rows, lattice, {}, m);
+  std::vector<double> shares(m, 1.0 / static_cast<double>(m)), weighted(plain.size()), solved(size);
+  for (int round = 0; round < rounds; ++round) {
+    for (std::size_t k = 0; k < size; ++k) {
+      for (std::size_t i = 0; i < m; ++i) weighted[i + k * m] = plain[i + k * m] * std::sqrt(shares[i]);
+    }
+    const std::vector<double> r =
+        linalg::triangle_factor(MatrixView<const double>::column_major(weighted.data(), m, size));
+    for (std::size_t k = 0; k < size; ++k) {
+      if (!(r[k + k * size] > 0)) return {};
+    }
+    for (std::size_t i = 0; i < m; ++i) {
+      // Leverage |R^-T a_i|^2: its mean under the shares is `size`, and it is nowhere larger at the optimum.
+      double leverage = 0;
+      for (std::size_t k = 0; k < size; ++k) {
+        double value = plain[i + k * m];
+        for (std::size_t l = 0; l < k; ++l) value -= r[l + k * size] * solved[l];
+        solved[k] = value / r[k + k * size];
+        leverage += solved[k] * solved[k];
+      }
+      shares[i] *= leverage / static_cast<double>(size);
+    }
+  }
+  for (double& share : shares) share = std::sqrt(share * static_cast<double>(m));
+  return shares;
+}
+
+NearestPlane::NearestPlane(const Problem& problem, const SearchRows& rows, const SearchLattice& lattice,
+                           std::span<const double> row_factors, std::span<const double> point)
+    : problem_(problem),
+      variables_(lattice.variables),
+      transform_(lattice.transform),
+      rounded_(nearest_levels(problem, point)) {
+  const std::size_t size = variables_.size();
+  const std::size_t height = std::max(rows.hard, size + 1);
+  std::vector<double> matrix = reduced_columns(problem, rows, lattice, row_factors, height);
+  // The last column is where the point lies as seen from the rounded point: small numbers keep their digits.
+  matrix.resize(height * (size + 1), 0.0);
+  std::vector<double> column(rows.stride);
+  for (const std::size_t j : variables_) {
+    search_column(problem, rows, j, column);
+    const double rest = point[j] - problem.levels().value(j, rounded_[j]);
+    for (std::size_t row = 0; row < rows.hard; ++row) {
+      matrix[row + size * height] += rest * column[row] * (row_factors.empty() ? 1.0 : row_factors[row]);
+    }
+  }
+  const std::vector<double> all =
+      linalg::triangle_factor(MatrixView<const double>::column_major(matrix.data(), height, size + 1));
+  triangle_.assign(size * size, 0.0);
+  target_.resize(size);
+  usable_ = true;
+  double logarithms = 0;
+  for (std::size_t k = 0; k < size; ++k) {
+    for (std::size_t i = 0; i <= k; ++i) triangle_[i + k * size] = all[i + k * (size + 1)];
+    target_[k] = all[k + size * (size + 1)];
+    usable_ = usable_ && triangle_[k + k * size] > 0;
+    logarithms += std::log(std::max(triangle_[k + k * size], 1e-300));
+  }
+  mean_distance_ = std::exp(logarithms / static_cast<double>(std::max<std::size_t>(size, 1)));
+}
+
+std::vector<std::int64_t> NearestPlane::round(PhiloxStream* random, double spread, double& square) const {
+  const std::size_t size = variables_.size();
+  square = 0;
+  if (random == nullptr) return linalg::nearest_plane(triangle_, size, target_);
+  std::vector<std::int64_t> z(size);
+  std::vector<double> rest = target_;
+  for (std::size_t k = size; k-- > 0;) {
+    const double distance = triangle_[k + k * size];
+    const double noise = spread * mean_distance_ / distance * (random->next_uniform() + random->next_uniform() - 1);
+    const double rounded = std::ceil(rest[k] / distance + noise - 0.5);
+    z[k] = static_cast<std::int64_t>(rounded);
+    const double* column = triangle_.data() + k * size;
+    for (std::size_t i = 0; i <= k; ++i) rest[i] -= rounded * column[i];
+    square += rest[k] * rest[k];
+  }
+  return z;
+}
+
+std::vector<std::int32_t> NearestPlane::levels(const std::vector<std::int64_t>& coordinates) const {
+  const std::size_t size = variables_.size();
+  std::vector<std::int64_t> sums(size, 0);
+  for (std::size_t k = 0; k < size; ++k) {
+    const std::int64_t factor = coordinates[k];
+    if (factor == 0) continue;
+    for (std::size_t i = 0; i < size; ++i) sums[i] += factor * transform_[i + k * size];
+  }
+  std::vector<std::int32_t> indices = rounded_;
   for (std::size_t i = 0; i < size; ++i) {
-    const std::size_t j = lattice.variables[i];
-    std::int64_t index = indices[j];
-    for (std::size_t k = 0; k < size; ++k) index += lattice.transform[i + k * size] * z[k];
-    indices[j] = static_cast<std::int32_t>(std::clamp<std::int64_t>(index, 0, levels.count(j) - 1));
+    const std::size_t j = variables_[i];
+    const std::int64_t last = problem_.levels().count(j) - 1;
+    indices[j] = static_cast<std::int32_t>(std::clamp<std::int64_t>(indices[j] + sums[i], 0, last));
   }
   return indices;
 }
@@ -62,7 +148,8 @@ std::vector<std::vector<std::int32_t>> make_starts(const Problem& problem, const
                                                    const SearchLattice& lattice, std::span<const double> point) {
   std::vector<std::vector<std::int32_t>> starts{nearest_levels(problem, point)};
   if (lattice.available) {
-    starts.push_back(nearest_plane_levels(problem, rows, lattice, {}, point));
+    const NearestPlane plain(problem, rows, lattice, {}, point);
+    if (plain.usable()) starts.push_back(plain.nearest());
     std::vector<double> factors(rows.hard, 1.0);
     for (int round = 0; round < 5; ++round) {
       const Evaluation evaluation = evaluate(problem, starts.back());
@@ -76,7 +163,9 @@ std::vector<std::vector<std::int32_t>> make_starts(const Problem& problem, const
       }
       const SearchLattice reweighted = search_lattice(problem, rows, factors);
       if (!reweighted.available) break;
-      starts.push_back(nearest_plane_levels(problem, rows, reweighted, factors, point));
+      const NearestPlane plane(problem, rows, reweighted, factors, point);
+      if (!plane.usable()) break;
+      starts.push_back(plane.nearest());
     }
   }
   std::vector<std::pair<double, std::size_t>> order;
