@@ -217,6 +217,45 @@ TEST_CASE("cuda: a launcher may move to a thread that CUDA has never seen") {
   CHECK_MESSAGE(fake().complaint().empty(), fake().complaint());
 }
 
+TEST_CASE("cuda: launchers of several threads share a device") {
+  Setting setting;
+  setting.delayed(8);
+  std::vector<std::string> messages(3);
+  std::vector<std::thread> threads;
+  for (std::string& message : messages) {
+    threads.emplace_back([&message] {
+      for (int turn = 0; turn < 3; ++turn) {  // the device is opened and given back again and again
+        const std::unique_ptr<dd::BlockLauncher> launcher = dd::open_backend("cuda");
+        for (const dd::KernelEntry& entry : dd::all_kernels()) {
+          const dd::KernelTarget target = dd::KernelTarget::on(*launcher, "cuda");
+          message += dd::self_test(entry, target, small_size(entry), 1).message;
+        }
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const std::string& message : messages) CHECK_MESSAGE(message.empty(), message);
+  CHECK_MESSAGE(fake().complaint().empty(), fake().complaint());
+}
+
+TEST_CASE("cuda: memory given back while work is queued is given back after it") {
+  Setting setting;
+  setting.delayed(9);
+  const DdBackend& backend = table();
+  DdBackendContext* context = nullptr;
+  REQUIRE(backend.create_context(0, &context) == DD_BACKEND_OK);
+  void* memory = nullptr;
+  REQUIRE(backend.allocate(context, sizeof(double), &memory) == DD_BACKEND_OK);
+  const double source = 5;
+  double back = 0;
+  CHECK(backend.upload(context, memory, &source, sizeof source) == DD_BACKEND_OK);
+  CHECK(backend.download(context, memory, &back, sizeof back) == DD_BACKEND_OK);
+  CHECK(backend.release(context, memory) == DD_BACKEND_OK);
+  CHECK(back == 5);
+  CHECK(fake().complaint().empty());
+  backend.destroy_context(context);
+}
+
 TEST_CASE("cuda: the source of an upload may be reused at once, a download is there at once") {
   Setting setting;
   setting.delayed(4);
