@@ -6,11 +6,6 @@ if(DD_SANITIZE MATCHES "thread")
   find_program(DD_SETARCH setarch)
   if(DD_SETARCH)
     set(dd_launcher "${DD_SETARCH}" -R)
-    add_test(NAME docs_example_compiles
-             COMMAND "${DD_NVCC}" ${DD_NVCC_FLAGS} -cubin -arch=sm_75 -x cu
-                     -o "${CMAKE_CURRENT_BINARY_DIR}/cuda/docs_example.cubin"
-                     "${CMAKE_CURRENT_BINARY_DIR}/docs/scale.kernel.hpp")
-    set_tests_properties(docs_example_compiles PROPERTIES LABELS nvcc)
   endif()
 endif()
 

@@ -193,6 +193,22 @@ TEST_CASE("the example of docs/gpu.md compiles and agrees with its reference") {
   }
 }
 
+TEST_CASE("the self-test sees the last bit of a 64-bit integer") {
+  struct Large : Doubled {
+    static std::vector<dd::BufferSpec> buffers(const dd::KernelSize&) {
+      return {{"y", dd::DataType::uint64, dd::BufferRole::output, 1}};
+    }
+    static void fill(dd::Workload&, dd::PhiloxStream&) {}
+    static void reference(const dd::KernelSize&, std::span<void* const> buffers) {
+      *static_cast<std::uint64_t*>(buffers[0]) = (std::uint64_t{1} << 60) + 1;
+    }
+    static void cpu(std::size_t, const dd::KernelSize&, std::span<void* const> buffers) {
+      *static_cast<std::uint64_t*>(buffers[0]) = std::uint64_t{1} << 60;
+    }
+  };
+  CHECK_FALSE(dd::self_test_all_sizes(dd::kernel_entry<Large>(), dd::KernelTarget::cpu(dd::active_isa(), 1)).passed);
+}
+
 TEST_CASE("a workload refuses the wrong type and the wrong name") {
   const dd::Workload workload({{3}}, Doubled::buffers({{3}}));
   CHECK(workload.buffer<double>("y").size() == 3);
