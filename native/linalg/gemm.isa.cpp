@@ -280,13 +280,13 @@ void multiply_packed(const ProductArguments<T, Sum>& product) {
     const size_t columns = product.n - j < packed_columns ? product.n - j : packed_columns;
     for (size_t p = 0; p < product.k; p += step) {
       const size_t depth = product.k - p < step ? product.k - p : step;
-      const size_t block_rows = product.m < packed_rows ? (product.m + 63) / 64 * 64 : packed_rows;
+      const size_t block_rows = product.m < packed_rows<T> ? (product.m + 63) / 64 * 64 : packed_rows<T>;
       T* const packed_b = product.workspace + (block_rows * step + 15) / 16 * 16;
       pack_columns(depth, columns,
                    product.b + signed_size(p) * product.b_row_stride + signed_size(j) * product.b_column_stride,
                    product.b_row_stride, product.b_column_stride, packed_b);
-      for (size_t i = 0; i < product.m; i += packed_rows) {
-        const size_t rows = product.m - i < packed_rows ? product.m - i : packed_rows;
+      for (size_t i = 0; i < product.m; i += packed_rows<T>) {
+        const size_t rows = product.m - i < packed_rows<T> ? product.m - i : packed_rows<T>;
         size_t used = columns;
         if (product.part == ProductPart::lower) {
           const ptrdiff_t reach = signed_size(i + rows) + product.diagonal - signed_size(j);
