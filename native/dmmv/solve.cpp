@@ -238,7 +238,9 @@ class Portfolio {
     const std::size_t n = problem_.variables();
     if (options_.engine != Engine::automatic || !rows_.soft_multipliers.empty()) return;
     std::size_t work = rows_.stride;
+    std::vector<std::size_t> free;
     for (std::size_t j = 0; j < n; ++j) {
+      if (levels.count(j) > 1) free.push_back(j);
       work *= static_cast<std::size_t>(levels.count(j));
       if (work > enumeration_work) return;
     }
@@ -247,9 +249,9 @@ class Portfolio {
     for (std::size_t j = 0; j < n; ++j) {
       search_column(problem_, rows_, j, std::span(columns).subspan(j * rows_.stride, rows_.stride));
     }
-    std::vector<std::int32_t> indices(n, 0), direction(n, 1);
-    std::vector<std::size_t> focus(n + 1);
-    for (std::size_t j = 0; j <= n; ++j) focus[j] = j;
+    std::vector<std::int32_t> indices(n, 0), direction(free.size(), 1);
+    std::vector<std::size_t> focus(free.size() + 1);
+    for (std::size_t k = 0; k <= free.size(); ++k) focus[k] = k;
     for (std::uint64_t visited = 0;; ++visited) {
       if (visited % 256 == 0) search_residual(problem_, rows_, indices, residual);
       if (visited % 4096 == 0 && control_.should_stop()) break;
@@ -260,32 +262,24 @@ class Portfolio {
       }
       if (is_better(rows_, options_.target, violation, 0, incumbent_)) offer(indices);
       ++result_.evaluations;
-      // Variables of one level are passed over: they are always at their end.
-      std::size_t j = 0;
-      for (;;) {
-        j = focus[0];
-        focus[0] = 0;
-        if (j == n || levels.count(j) > 1) break;
-        focus[j] = focus[j + 1];
-        focus[j + 1] = j + 1;
-        focus[0] = focus[j];
-        if (j > 0) focus[j] = j;
-      }
-      if (j == n) {
+      const std::size_t k = focus[0];
+      focus[0] = 0;
+      if (k == free.size()) {
         exact_ = true;
         result_.multipliers.clear();
-        result_.lower_bound = trivial_bound_ = incumbent_.objective;
+        result_.lower_bound = incumbent_.objective;
         break;
       }
+      const std::size_t j = free[k];
       const double before = levels.value(j, indices[j]);
-      indices[j] += direction[j];
+      indices[j] += direction[k];
       const double change = levels.value(j, indices[j]) - before;
       const double* column = columns.data() + j * rows_.stride;
       for (std::size_t i = 0; i < rows_.hard; ++i) residual[i] += change * column[i];
       if (indices[j] == 0 || indices[j] + 1 == levels.count(j)) {
-        direction[j] = -direction[j];
-        focus[j] = focus[j + 1];
-        focus[j + 1] = j + 1;
+        direction[k] = -direction[k];
+        focus[k] = focus[k + 1];
+        focus[k + 1] = k + 1;
       }
     }
     result_.seconds.search = control_.seconds() - begun;
