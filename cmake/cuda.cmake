@@ -2,7 +2,8 @@
 # (specs/native-build.md, section 6). Sets DD_CUDA_FOUND. Test builds get a back end without nvcc too, with a
 # placeholder instead of kernels and in a folder of its own, so that the host paths are always tested.
 set(DD_CUDA_FOUND OFF)
-set(DD_CUDA_ARCHITECTURES 75 80 86 89 90 100 120)
+set(DD_CUDA_ARCHITECTURES 75 80 86 89 90 100 120 CACHE STRING
+    "Compute capabilities of the machine code (PTX of 75 is always added); one is enough for a sanitizer build")
 set(DD_CUDA_FATBIN "${CMAKE_CURRENT_BINARY_DIR}/cuda/kernels.fatbin")
 set(DD_CUDA_LOG "${CMAKE_CURRENT_BINARY_DIR}/cuda/ptxas.log")
 

@@ -16,6 +16,24 @@ endfunction()
 
 dd_add_test(native native $<TARGET_FILE:dd_tests>)
 
+# The example of docs/gpu.md, taken from the page: documentation that does not compile is a failed build.
+set(dd_page "${CMAKE_CURRENT_SOURCE_DIR}/docs/gpu.md")
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${dd_page}")
+file(READ "${dd_page}" dd_rest)
+foreach(file scale.kernel.hpp scale_kernel.cpp)
+  set(begin "```cpp\n// ${file}")
+  string(FIND "${dd_rest}" "${begin}" at)
+  if(at EQUAL -1)
+    message(FATAL_ERROR "docs/gpu.md has no example ${file}")
+  endif()
+  math(EXPR at "${at} + 7")
+  string(SUBSTRING "${dd_rest}" ${at} -1 dd_rest)
+  string(FIND "${dd_rest}" "```" at)
+  string(SUBSTRING "${dd_rest}" 0 ${at} code)
+  file(GENERATE OUTPUT "${CMAKE_CURRENT_BINARY_DIR}/docs/${file}" CONTENT "${code}")
+endforeach()
+target_sources(dd_tests PRIVATE "${CMAKE_CURRENT_BINARY_DIR}/docs/scale_kernel.cpp")
+
 # Lists, checks and times the registered kernels, without Node.
 add_executable(dd_kernels native/tests/kernels_tool.cpp)
 target_link_libraries(dd_kernels PRIVATE dd_native)
@@ -79,6 +97,10 @@ if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
       add_test(NAME ptxas COMMAND "${DD_NODE}" "${CMAKE_CURRENT_SOURCE_DIR}/tools/check-ptxas.mjs"
                --log "${DD_CUDA_LOG}" --kernels $<TARGET_FILE:dd_kernels>)
       set_tests_properties(ptxas PROPERTIES LABELS nvcc)
+      add_test(NAME ptxas_check_sees_spills COMMAND "${DD_NODE}" "${CMAKE_CURRENT_SOURCE_DIR}/tools/check-ptxas.mjs"
+               --log "${CMAKE_CURRENT_SOURCE_DIR}/native/tests/cuda/spilling_ptxas.log" --kernels $<TARGET_FILE:dd_kernels>)
+      set_tests_properties(ptxas_check_sees_spills PROPERTIES LABELS nvcc PASS_REGULAR_EXPRESSION
+        "spills 12 bytes of stores, 16 of loads.*300 registers, a block of 32 threads can have 255.*not compiled for sm_90")
     endif()
     # The Block calls that no registered kernel uses yet must compile for the device, too.
     add_test(NAME block_examples_compile
@@ -86,5 +108,10 @@ if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
                      -o "${CMAKE_CURRENT_BINARY_DIR}/cuda/block_examples.cubin"
                      "${CMAKE_CURRENT_SOURCE_DIR}/native/tests/cuda/block_examples.cu")
     set_tests_properties(block_examples_compile PROPERTIES LABELS nvcc)
+    add_test(NAME docs_example_compiles
+             COMMAND "${DD_NVCC}" ${DD_NVCC_FLAGS} -cubin -arch=sm_75 -x cu
+                     -o "${CMAKE_CURRENT_BINARY_DIR}/cuda/docs_example.cubin"
+                     "${CMAKE_CURRENT_BINARY_DIR}/docs/scale.kernel.hpp")
+    set_tests_properties(docs_example_compiles PROPERTIES LABELS nvcc)
   endif()
 endif()

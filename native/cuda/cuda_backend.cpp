@@ -250,6 +250,8 @@ std::int32_t allocate(DdBackendContext* context, std::uint64_t bytes, void** dev
 
 std::int32_t release(DdBackendContext* context, void* device_memory) {
   return with_context(context, [&](const Driver& driver) {
+    // What failed before shows at the caller's next synchronize; here it only has to be over.
+    driver.cuStreamSynchronize(context->stream);
     return check(driver, driver.cuMemFree_v2(address(device_memory)), "cuMemFree");
   });
 }

@@ -9,6 +9,10 @@
 #include "catalog.hpp"
 #include "core/self_test.hpp"
 
+namespace example {
+extern const dd::KernelEntry scale_entry;  // of docs/gpu.md
+}
+
 namespace {
 
 // Notes the device symbols that a kernel launches.
@@ -180,6 +184,29 @@ TEST_CASE("the self-test sees a last bit, a changed input, a NaN, and a form tha
   CHECK(nan.message.find("`y`[4] is nan") != std::string::npos);
 
   CHECK_FALSE(test_doubled(dd::KernelTarget::host_blocks(dd::HostExecutor::ordered)).passed);
+}
+
+TEST_CASE("the example of docs/gpu.md compiles and agrees with its reference") {
+  for (const dd::KernelTarget& target : dd::host_kernel_targets()) {
+    const dd::SelfTestResult result = dd::self_test_all_sizes(example::scale_entry, target);
+    CHECK_MESSAGE(result.passed, result.message);
+  }
+}
+
+TEST_CASE("the self-test sees the last bit of a 64-bit integer") {
+  struct Large : Doubled {
+    static std::vector<dd::BufferSpec> buffers(const dd::KernelSize&) {
+      return {{"y", dd::DataType::uint64, dd::BufferRole::output, 1}};
+    }
+    static void fill(dd::Workload&, dd::PhiloxStream&) {}
+    static void reference(const dd::KernelSize&, std::span<void* const> buffers) {
+      *static_cast<std::uint64_t*>(buffers[0]) = (std::uint64_t{1} << 60) + 1;
+    }
+    static void cpu(std::size_t, const dd::KernelSize&, std::span<void* const> buffers) {
+      *static_cast<std::uint64_t*>(buffers[0]) = std::uint64_t{1} << 60;
+    }
+  };
+  CHECK_FALSE(dd::self_test_all_sizes(dd::kernel_entry<Large>(), dd::KernelTarget::cpu(dd::active_isa(), 1)).passed);
 }
 
 TEST_CASE("a workload refuses the wrong type and the wrong name") {

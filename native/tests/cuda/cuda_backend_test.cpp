@@ -2,8 +2,10 @@
 // with every fault at every place. What the launcher leaves behind is counted after each.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "catalog.hpp"
@@ -52,10 +54,11 @@ const DdBackend& table() {
   return *backend;
 }
 
-/// A size of the entry at which every launch and allocation happens, but little is computed.
+/// The cheapest size at which the entry computes something.
 dd::KernelSize small_size(const dd::KernelEntry& entry) {
   const std::vector<dd::KernelSize> sizes = entry.test_sizes();
-  return sizes[sizes.size() / 2];
+  const auto cost = [&](const dd::KernelSize& size) { return entry.flops(size) > 0 ? entry.flops(size) : 1e300; };
+  return *std::min_element(sizes.begin(), sizes.end(), [&](const auto& x, const auto& y) { return cost(x) < cost(y); });
 }
 
 /// Runs one kernel on `launcher` and returns the error that came, or nullopt when the result was right.
@@ -84,13 +87,13 @@ Outcome run(const dd::KernelEntry& entry, dd::BlockLauncher& launcher) {
   return outcome;
 }
 
-/// Injects the fault at place 1, 2, ... until a run meets none; each must give `code` and leave nothing behind.
-/// `recovers`: the same launcher gives right results afterwards.
+/// Injects the fault at place 1, 2, ... (from 40 on in growing steps) until a run meets none; each must give `code` and
+/// leave nothing behind. `recovers`: the same launcher gives right results afterwards.
 void sweep(Setting& setting, const char* fault, dd::ErrorCode code, bool recovers, const char* words) {
   for (const dd::KernelEntry& entry : dd::all_kernels()) {
     long places = 0;
-    for (long at = 1;; ++at) {
-      REQUIRE(at < 1000);
+    for (long at = 1;; at += 1 + at / 40) {
+      REQUIRE(at < 1000000);
       INFO(entry.name, ", ", fault, " ", at);
       setting.set(fault, at);
       Outcome outcome;
@@ -201,6 +204,58 @@ TEST_CASE("cuda: repeated calls take no new memory, and the benchmark runs") {
   const dd::BenchmarkResult result = dd::benchmark_kernel(entry, target, small_size(entry), {.budget_seconds = 0.01});
   CHECK(result.seconds_p10 > 0);
   CHECK_FALSE(result.cpu_clock);
+}
+
+TEST_CASE("cuda: a launcher may move to a thread that CUDA has never seen") {
+  const Setting setting;
+  std::unique_ptr<dd::BlockLauncher> launcher = dd::open_backend("cuda");
+  dd::SelfTestResult result;
+  std::thread([&] {
+    const dd::KernelEntry& entry = dd::all_kernels().front();
+    result = dd::self_test(entry, dd::KernelTarget::on(*launcher, "cuda"), small_size(entry), 1);
+    launcher.reset();
+  }).join();
+  CHECK_MESSAGE(result.passed, result.message);
+  CHECK_MESSAGE(fake().complaint().empty(), fake().complaint());
+}
+
+TEST_CASE("cuda: launchers of several threads share a device") {
+  Setting setting;
+  setting.delayed(8);
+  std::vector<std::string> messages(3);
+  std::vector<std::thread> threads;
+  for (std::string& message : messages) {
+    threads.emplace_back([&message] {
+      for (int turn = 0; turn < 3; ++turn) {  // the device is opened and given back again and again
+        const std::unique_ptr<dd::BlockLauncher> launcher = dd::open_backend("cuda");
+        for (const dd::KernelEntry& entry : dd::all_kernels()) {
+          const dd::KernelTarget target = dd::KernelTarget::on(*launcher, "cuda");
+          message += dd::self_test(entry, target, small_size(entry), 1).message;
+        }
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const std::string& message : messages) CHECK_MESSAGE(message.empty(), message);
+  CHECK_MESSAGE(fake().complaint().empty(), fake().complaint());
+}
+
+TEST_CASE("cuda: memory given back while work is queued is given back after it") {
+  Setting setting;
+  setting.delayed(9);
+  const DdBackend& backend = table();
+  DdBackendContext* context = nullptr;
+  REQUIRE(backend.create_context(0, &context) == DD_BACKEND_OK);
+  void* memory = nullptr;
+  REQUIRE(backend.allocate(context, sizeof(double), &memory) == DD_BACKEND_OK);
+  const double source = 5;
+  double back = 0;
+  CHECK(backend.upload(context, memory, &source, sizeof source) == DD_BACKEND_OK);
+  CHECK(backend.download(context, memory, &back, sizeof back) == DD_BACKEND_OK);
+  CHECK(backend.release(context, memory) == DD_BACKEND_OK);
+  CHECK(back == 5);
+  CHECK(fake().complaint().empty());
+  backend.destroy_context(context);
 }
 
 TEST_CASE("cuda: the source of an upload may be reused at once, a download is there at once") {

@@ -146,14 +146,14 @@ Result submit(Fake& f, Stream stream, std::function<Result()> operation) {
   return success;
 }
 
-/// Runs queued operations, the stream of each step drawn at random, until `stream` (or, if null, every one) is empty.
+/// Runs queued operations, the stream of each step drawn at random, until `stream` is empty.
 Result drain(Fake& f, Stream stream) {
   for (;;) {
     std::vector<StreamHandle*> ready;
     for (const auto& candidate : f.streams) {
       if (!candidate->queue.empty()) ready.push_back(candidate.get());
     }
-    if (ready.empty() || (stream != nullptr && stream->queue.empty())) return f.sticky;
+    if (stream->queue.empty()) return f.sticky;
     StreamHandle* chosen = ready[f.random.next_below(static_cast<std::uint32_t>(ready.size()))];
     const std::function<Result()> operation = std::move(chosen->queue.front());
     chosen->queue.pop_front();
@@ -338,7 +338,7 @@ FAKE_EXPORT Result cuMemAlloc_v2(DevicePointer* pointer, std::size_t bytes) {
 
 FAKE_EXPORT Result cuMemFree_v2(DevicePointer pointer) {
   FAKE_ENTER(enter_context);
-  drain(f, nullptr);  // as the real one: waits for the device
+  // Does not wait for queued work, which the real one promises nowhere: what still uses this memory will be seen.
   if (f.allocations.erase(static_cast<std::uintptr_t>(pointer)) == 0) {
     return complain(invalid_value, "cuMemFree of what is not an allocation");
   }
