@@ -27,9 +27,7 @@ namespace {
 using namespace dd;
 using namespace dd::dmmv;
 
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
+double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 /// Least and median seconds of `repeats` calls.
 template <class Function>
@@ -74,7 +72,8 @@ void measure_one_flip(const char* type, std::size_t rows, std::size_t columns,
   };
   time_calls(31, read, read_least, read_median);
   std::printf(
-      "{\"kernel\":\"one_flip\",\"type\":\"%s\",\"isa\":\"%s\",\"rows\":%zu,\"columns\":%zu,\"ms_least\":%.4f,\"ms_median\":%.4f,"
+      "{\"kernel\":\"one_flip\",\"type\":\"%s\",\"isa\":\"%s\",\"rows\":%zu,\"columns\":%zu,\"ms_least\":%.4f,\"ms_"
+      "median\":%.4f,"
       "\"gigabytes_per_second\":%.1f,\"read_ms_least\":%.4f}\n",
       type, isa_name(active_isa()), rows, columns, least * 1e3, median * 1e3,
       static_cast<double>(rows * columns * sizeof(Real)) / least * 1e-9, read_least * 1e3);
@@ -98,7 +97,8 @@ void measure_dictionary(const char* type, std::size_t rows, std::size_t pairs,
       },
       least, median);
   std::printf(
-      "{\"kernel\":\"dictionary_penalty\",\"type\":\"%s\",\"isa\":\"%s\",\"rows\":%zu,\"moves\":%zu,\"calls_per_second\":%.0f,"
+      "{\"kernel\":\"dictionary_penalty\",\"type\":\"%s\",\"isa\":\"%s\",\"rows\":%zu,\"moves\":%zu,\"calls_per_"
+      "second\":%.0f,"
       "\"calls_per_second_median\":%.0f}\n",
       type, isa_name(active_isa()), rows, 2 * pairs, batch / least, batch / median);
 }
@@ -125,16 +125,35 @@ FirSpecification filter(const std::string& name) {
   specification.taps = taps;
   specification.word_length = bits;
   switch (family) {
-    case 'A': specification.bands = {{0, .4, 1, 1}, {.5, 1, 0, 1}}; break;
-    case 'B': specification.bands = {{0, .4, 1, 1}, {.5, 1, 0, 10}}; break;
-    case 'C': specification.bands = {{0, .24, 1, 1}, {.4, .68, 0, 1}, {.84, 1, 1, 1}}; break;
-    case 'D': specification.bands = {{0, .24, 1, 1}, {.4, .68, 0, 10}, {.84, 1, 1, 1}}; break;
-    case 'E': specification.bands = {{.02, .42, 1, 1}, {.52, .98, 0, 1}}; break;
-    case 'P': specification.bands = {{0, .3, 1, 1}, {.42, 1, 0, 1}}; break;
-    case 'Q': specification.bands = {{0, .35, 1, 1}, {.47, 1, 0, 7}}; break;
-    case 'R': specification.bands = {{0, .2, 1, 1}, {.35, .6, 0, 1}, {.78, 1, 1, 1}}; break;
-    case 'S': specification.bands = {{0, .28, 1, 1}, {.42, .66, 0, 6}, {.8, 1, 1, 1}}; break;
-    default: throw Error(ErrorCode::invalid_argument_value, "filter", "`filter` must begin with A-E or P-S, got " + name);
+    case 'A':
+      specification.bands = {{0, .4, 1, 1}, {.5, 1, 0, 1}};
+      break;
+    case 'B':
+      specification.bands = {{0, .4, 1, 1}, {.5, 1, 0, 10}};
+      break;
+    case 'C':
+      specification.bands = {{0, .24, 1, 1}, {.4, .68, 0, 1}, {.84, 1, 1, 1}};
+      break;
+    case 'D':
+      specification.bands = {{0, .24, 1, 1}, {.4, .68, 0, 10}, {.84, 1, 1, 1}};
+      break;
+    case 'E':
+      specification.bands = {{.02, .42, 1, 1}, {.52, .98, 0, 1}};
+      break;
+    case 'P':
+      specification.bands = {{0, .3, 1, 1}, {.42, 1, 0, 1}};
+      break;
+    case 'Q':
+      specification.bands = {{0, .35, 1, 1}, {.47, 1, 0, 7}};
+      break;
+    case 'R':
+      specification.bands = {{0, .2, 1, 1}, {.35, .6, 0, 1}, {.78, 1, 1, 1}};
+      break;
+    case 'S':
+      specification.bands = {{0, .28, 1, 1}, {.42, .66, 0, 6}, {.8, 1, 1, 1}};
+      break;
+    default:
+      throw Error(ErrorCode::invalid_argument_value, "filter", "`filter` must begin with A-E or P-S, got " + name);
   }
   return specification;
 }
@@ -155,9 +174,11 @@ struct Settings {
 void print_summary(const char* kind, const std::string& name, std::vector<double> values, std::vector<double> times) {
   std::sort(values.begin(), values.end());
   std::sort(times.begin(), times.end());
-  std::printf("{\"%s\":\"%s\",\"runs\":%zu,\"best\":%.10g,\"median\":%.10g,\"worst\":%.10g,\"median_seconds_to_last_gain\":%.3f}\n",
-              kind, name.c_str(), values.size(), values.front(), values[values.size() / 2], values.back(),
-              times[times.size() / 2]);
+  std::printf(
+      "{\"%s\":\"%s\",\"runs\":%zu,\"best\":%.10g,\"median\":%.10g,\"worst\":%.10g,\"median_seconds_to_last_gain\":%."
+      "3f}\n",
+      kind, name.c_str(), values.size(), values.front(), values[values.size() / 2], values.back(),
+      times[times.size() / 2]);
   std::fflush(stdout);
 }
 
@@ -182,8 +203,10 @@ void filters(const Settings& settings) {
       values.push_back(design.ripple);
       times.push_back(design.search.trace.back().seconds);
       std::printf(
-          "{\"fir\":\"%s\",\"seed\":%d,\"ripple\":%.12g,\"continuous_ripple\":%.12g,\"rounded\":%.6g,\"lower_bound\":%.10g,"
-          "\"status\":\"%s\",\"iterations\":%llu,\"seconds\":%.2f,\"seconds_to_best\":%.3f,\"relaxation_s\":%.3f,\"reduction_s\":%.3f,"
+          "{\"fir\":\"%s\",\"seed\":%d,\"ripple\":%.12g,\"continuous_ripple\":%.12g,\"rounded\":%.6g,\"lower_bound\":%."
+          "10g,"
+          "\"status\":\"%s\",\"iterations\":%llu,\"seconds\":%.2f,\"seconds_to_best\":%.3f,\"relaxation_s\":%.3f,"
+          "\"reduction_s\":%.3f,"
           "\"starts_s\":%.3f",
           name.c_str(), seed, design.ripple, design.continuous_ripple, design.rounded_ripple, design.lower_bound,
           solve_status_name(design.search.status), static_cast<unsigned long long>(design.search.iterations),

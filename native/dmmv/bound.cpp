@@ -424,8 +424,8 @@ double continuous_objective(const Problem& problem, std::span<const double> poin
   }
   double largest = -infinity;
   for (std::size_t i = 0; i < sums.size(); ++i) {
-    largest = std::max(largest,
-                       problem.weights()[i] * std::max(sums[i] - problem.upper()[i], problem.lower()[i] - sums[i]));
+    largest =
+        std::max(largest, problem.weights()[i] * std::max(sums[i] - problem.upper()[i], problem.lower()[i] - sums[i]));
   }
   return largest;
 }
@@ -466,8 +466,8 @@ double check_certificate(const Problem& problem, std::span<const double> y) {
                 "`multipliers` must have absolute sum <= 1, got " + std::to_string(norm));
   }
 
-  // z = y w as rounded is taken as exact: it stands for multipliers within one rounding of y, whose sum is accounted for
-  // at the end.
+  // z = y w as rounded is taken as exact: it stands for multipliers within one rounding of y, whose sum is accounted
+  // for at the end.
   std::vector<double> z(rows);
   for (std::size_t i = 0; i < rows; ++i) z[i] = y[i] * problem.weights()[i];
   Doubled total;

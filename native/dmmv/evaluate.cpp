@@ -72,7 +72,8 @@ Evaluation evaluate(const Problem& problem, std::span<const std::int32_t> indice
   if (const SoftRows* soft = problem.soft_rows()) {
     const std::vector<double> sums = activities(soft->matrix, problem.levels(), indices);
     for (std::size_t k = 0; k < sums.size(); ++k) {
-      result.soft_penalty += std::max(0.0, row_violation(sums[k], soft->lower[k], soft->upper[k], soft->multipliers[k]));
+      result.soft_penalty +=
+          std::max(0.0, row_violation(sums[k], soft->lower[k], soft->upper[k], soft->multipliers[k]));
     }
   }
   return result;

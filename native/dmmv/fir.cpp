@@ -26,8 +26,8 @@ std::size_t half_length(const FirSpecification& specification) {
 }
 
 std::size_t grid_count(const FirSpecification& specification, const FirBand& band) {
-  const double spacings = (band.to - band.from) * specification.grid_density *
-                          static_cast<double>(half_length(specification));
+  const double spacings =
+      (band.to - band.from) * specification.grid_density * static_cast<double>(half_length(specification));
   // (0.5 - 0.1) * 16 * 18 must not become one point more by rounding.
   return static_cast<std::size_t>(std::ceil(spacings - 1e-9)) + 1;
 }
@@ -40,8 +40,7 @@ double grid_point(const FirBand& band, std::size_t k, std::size_t count) {
 
 double band_error(const FirSpecification& specification, const FirBand& band, std::span<const double> half,
                   double gain_factor, double frequency) {
-  return band.weight *
-         std::abs(fir_response(half, specification.word_length, frequency) - gain_factor * band.gain);
+  return band.weight * std::abs(fir_response(half, specification.word_length, frequency) - gain_factor * band.gain);
 }
 
 std::vector<double> half_values(const Problem& problem, std::span<const std::int32_t> indices) {
@@ -81,7 +80,8 @@ double remaining_seconds(const RunControl& control) {
 
 void check_specification(const FirSpecification& specification) {
   if (specification.taps < 1 || specification.taps > 4095 || specification.taps % 2 == 0) {
-    fail(ErrorCode::invalid_argument_value, "taps", "must be odd, 1 to 4095, got " + std::to_string(specification.taps));
+    fail(ErrorCode::invalid_argument_value, "taps",
+         "must be odd, 1 to 4095, got " + std::to_string(specification.taps));
   }
   if (specification.word_length < 2 || specification.word_length > 30) {
     fail(ErrorCode::invalid_argument_value, "wordLength",
@@ -96,10 +96,12 @@ void check_specification(const FirSpecification& specification) {
     check_finite(band.gain, name + ".gain");
     check_finite(band.weight, name + ".weight");
     if (!(band.from >= 0 && band.from <= 1)) {
-      fail(ErrorCode::invalid_argument_value, name + ".from", "must be 0 to 1 (Nyquist), got " + std::to_string(band.from));
+      fail(ErrorCode::invalid_argument_value, name + ".from",
+           "must be 0 to 1 (Nyquist), got " + std::to_string(band.from));
     }
     if (!(band.to >= band.from && band.to <= 1)) {
-      fail(ErrorCode::invalid_argument_value, name + ".to", "must be `from` to 1 (Nyquist), got " + std::to_string(band.to));
+      fail(ErrorCode::invalid_argument_value, name + ".to",
+           "must be `from` to 1 (Nyquist), got " + std::to_string(band.to));
     }
     if (!(band.weight > 0)) {
       fail(ErrorCode::invalid_argument_value, name + ".weight", "must be > 0, got " + std::to_string(band.weight));
@@ -248,13 +250,15 @@ FirDesign design_fir(const FirSpecification& specification, const SolveOptions& 
       part.initial = start;
       part.continuous = {};
       RunControl inner(control.threads(), remaining_seconds(control) * share);
-      inner.on_progress([&](const Progress& progress) {
-        if (control.should_stop()) inner.cancel();
-        Progress outer = progress;
-        outer.phase = "gain";
-        outer.objective = std::min(best.ripple, progress.objective / trial.gain);
-        control.report(outer);
-      }, 0.002);
+      inner.on_progress(
+          [&](const Progress& progress) {
+            if (control.should_stop()) inner.cancel();
+            Progress outer = progress;
+            outer.phase = "gain";
+            outer.objective = std::min(best.ripple, progress.objective / trial.gain);
+            control.report(outer);
+          },
+          0.002);
       SolveResult result = solve(problem, part, inner);
       spent_iterations += result.iterations;
       spent_evaluations += result.evaluations;

@@ -49,7 +49,9 @@ struct OneFlip {
     }
     return sizes;
   }
-  static std::vector<KernelSize> benchmark_sizes() { return {{{4096, 768, 2, 0}}, {{4096, 768, 2, 1}}, {{910, 63, 2, 0}}}; }
+  static std::vector<KernelSize> benchmark_sizes() {
+    return {{{4096, 768, 2, 0}}, {{4096, 768, 2, 1}}, {{910, 63, 2, 0}}};
+  }
   static std::vector<BufferSpec> buffers(const KernelSize& size) {
     const std::size_t offsets = size[3] ? size[0] : 0;
     return {{"matrix", data_type_of<T>(), BufferRole::input, size[0] * size[1]},
@@ -99,8 +101,9 @@ struct OneFlip {
   static void block(BlockLauncher& launcher, const KernelSize& size, std::span<void* const> buffers) {
     const OneFlipColumn<T> all = column(size, buffers, 0);
     // With offsets but no rows their pointer may be null; the maximum of nothing is the same either way.
-    launcher.launch(OneFlipBlock<T>{all.column, all.residual, all.upper, all.lower, all.steps, all.out, size[0], size[2]},
-                    {static_cast<unsigned>(size[1]), blocks_for(size[2], 2)});
+    launcher.launch(
+        OneFlipBlock<T>{all.column, all.residual, all.upper, all.lower, all.steps, all.out, size[0], size[2]},
+        {static_cast<unsigned>(size[1]), blocks_for(size[2], 2)});
   }
   static double flops(const KernelSize& size) { return 4.0 * static_cast<double>(size[0] * size[1] * size[2]); }
   static double bytes(const KernelSize& size) { return static_cast<double>(sizeof(T) * size[0] * size[1]); }
@@ -126,7 +129,9 @@ struct DictionaryPenaltyKernel {
     }
     return sizes;
   }
-  static std::vector<KernelSize> benchmark_sizes() { return {{{262, 18, 0}}, {{262, 18, 1}}, {{910, 126, 0}}, {{4096, 768, 0}}}; }
+  static std::vector<KernelSize> benchmark_sizes() {
+    return {{{262, 18, 0}}, {{262, 18, 1}}, {{910, 126, 0}}, {{4096, 768, 0}}};
+  }
   static std::vector<BufferSpec> buffers(const KernelSize& size) {
     const std::size_t thresholds = size[2] ? size[0] : 0;
     return {{"moves", data_type_of<T>(), BufferRole::input, size[0] * size[1]},
@@ -168,8 +173,8 @@ struct DictionaryPenaltyKernel {
   }
   static void block(BlockLauncher& launcher, const KernelSize& size, std::span<void* const> buffers) {
     const DictionaryPenalty<T> all = arguments(size, buffers);
-    launcher.launch(DictionaryPenaltyBlock<T>{all.moves, all.residual, all.weight, all.upper, all.lower, all.out, all.rows,
-                                              all.stride, all.target},
+    launcher.launch(DictionaryPenaltyBlock<T>{all.moves, all.residual, all.weight, all.upper, all.lower, all.out,
+                                              all.rows, all.stride, all.target},
                     {static_cast<unsigned>(size[1])});
   }
   static double flops(const KernelSize& size) { return 10.0 * static_cast<double>(size[0] * size[1]); }

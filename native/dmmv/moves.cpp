@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <map>
 
 #include "core/error.hpp"
@@ -13,7 +12,6 @@
 namespace dd::dmmv {
 namespace {
 
-constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr std::size_t vector_rows = 16;
 constexpr std::size_t largest_dictionary = std::size_t{1} << 29;  // entries: 4 GiB
 

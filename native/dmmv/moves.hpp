@@ -17,12 +17,12 @@ namespace dd::dmmv {
 /// z = W (A x - c); a hard row's violation is max(z - upper, -z - lower).
 struct SearchRows {
   std::size_t hard = 0;
-  std::size_t count = 0;   ///< hard + soft
-  std::size_t stride = 0;  ///< count rounded up to whole vectors of 64 bytes
-  bool pure = true;        ///< no offsets and no soft rows: v = |z|
-  std::vector<double> centre, weight;      ///< count
-  AlignedBuffer<double> upper, lower;      ///< stride; empty when pure
-  std::vector<double> soft_multipliers;    ///< count - hard
+  std::size_t count = 0;                 ///< hard + soft
+  std::size_t stride = 0;                ///< count rounded up to whole vectors of 64 bytes
+  bool pure = true;                      ///< no offsets and no soft rows: v = |z|
+  std::vector<double> centre, weight;    ///< count
+  AlignedBuffer<double> upper, lower;    ///< stride; empty when pure
+  std::vector<double> soft_multipliers;  ///< count - hard
 };
 
 SearchRows search_rows(const Problem& problem);
@@ -39,19 +39,19 @@ void search_column(const Problem& problem, const SearchRows& rows, std::size_t j
 struct MoveDictionary {
   std::size_t pairs = 0;
   bool follows_levels = false;
-  AlignedBuffer<double> effects;            ///< pairs columns of rows.stride
-  AlignedBuffer<float> single_effects;      ///< the same rounded to float32, for choosing moves
-  std::vector<std::size_t> starts;          ///< pairs + 1
-  std::vector<std::int32_t> variables;      ///< of each non-zero of V
+  AlignedBuffer<double> effects;        ///< pairs columns of rows.stride
+  AlignedBuffer<float> single_effects;  ///< the same rounded to float32, for choosing moves
+  std::vector<std::size_t> starts;      ///< pairs + 1
+  std::vector<std::int32_t> variables;  ///< of each non-zero of V
   std::vector<std::int32_t> amounts;
-  std::size_t unit_pairs = 0;               ///< the first of them are unit moves
+  std::size_t unit_pairs = 0;  ///< the first of them are unit moves
 };
 
 /// The reduced basis that lattice moves and nearest-plane starts share.
 struct SearchLattice {
   bool available = false;
-  std::vector<std::size_t> variables;       ///< those with more than one level and a non-zero column
-  std::vector<std::int64_t> transform;      ///< k x k, column-major: column = integer direction
+  std::vector<std::size_t> variables;   ///< those with more than one level and a non-zero column
+  std::vector<std::int64_t> transform;  ///< k x k, column-major: column = integer direction
 };
 
 /// LLL with deep insertions of the columns of W A step (damped when they are dependent). `row_factors` (one per hard

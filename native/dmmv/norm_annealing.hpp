@@ -17,10 +17,10 @@
 namespace dd::dmmv {
 
 struct NormAnnealingParameters {
-  std::uint32_t doublings = 3;       ///< the exponent ends at 2^doublings
+  std::uint32_t doublings = 3;  ///< the exponent ends at 2^doublings
   double first_temperature = 0.3;
   double last_temperature = 0.01;
-  std::uint64_t sweeps = 100;        ///< of the first run; every further run is twice as long, up to 64 times
+  std::uint64_t sweeps = 100;  ///< of the first run; every further run is twice as long, up to 64 times
 };
 
 class NormAnnealing {

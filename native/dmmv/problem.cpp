@@ -11,7 +11,9 @@
 namespace dd::dmmv {
 namespace {
 
-std::string at(const char* argument, std::size_t index) { return std::string(argument) + "[" + std::to_string(index) + "]"; }
+std::string at(const char* argument, std::size_t index) {
+  return std::string(argument) + "[" + std::to_string(index) + "]";
+}
 
 [[noreturn]] void fail(ErrorCode code, const std::string& argument, const std::string& what) {
   throw Error(code, argument, "`" + argument + "` " + what);
@@ -61,9 +63,9 @@ void check_intervals(const char* lower_name, const char* upper_name, std::span<c
            "and `" + at(upper_name, i) + "` must not both be infinite");
     }
     if (lower[i] > upper[i]) {
-      fail(ErrorCode::invalid_argument_value, at(lower_name, i),
-           "must be <= `" + at(upper_name, i) + "`, got " + std::to_string(lower[i]) + " > " +
-               std::to_string(upper[i]));
+      fail(
+          ErrorCode::invalid_argument_value, at(lower_name, i),
+          "must be <= `" + at(upper_name, i) + "`, got " + std::to_string(lower[i]) + " > " + std::to_string(upper[i]));
     }
   }
 }
@@ -132,7 +134,8 @@ double common_step(std::span<const double> values) {
   if (values.size() < 2) return 0;
   const double first = values.front();
   const double step = (values.back() - first) / static_cast<double>(values.size() - 1);
-  const double allowance = 8 * std::numeric_limits<double>::epsilon() * std::max(std::abs(first), std::abs(values.back()));
+  const double allowance =
+      8 * std::numeric_limits<double>::epsilon() * std::max(std::abs(first), std::abs(values.back()));
   for (std::size_t q = 0; q < values.size(); ++q) {
     if (std::abs(values[q] - (first + step * static_cast<double>(q))) > allowance) return 0;
   }
@@ -169,7 +172,8 @@ Problem Problem::create(const ProblemDescription& description) {
         for (std::size_t i = 0; i < dense->rows; ++i) {
           column[i] = (*dense)(i, j);
           if (!std::isfinite(column[i])) {
-            fail(ErrorCode::not_finite, std::string(argument) + "[" + std::to_string(i) + "][" + std::to_string(j) + "]",
+            fail(ErrorCode::not_finite,
+                 std::string(argument) + "[" + std::to_string(i) + "][" + std::to_string(j) + "]",
                  "(row, column) must be finite, got " + std::to_string(column[i]));
           }
         }
@@ -193,7 +197,8 @@ Problem Problem::create(const ProblemDescription& description) {
   const std::size_t rows = problem.rows();
   const std::size_t variables = problem.variables();
   if (rows == 0) {
-    fail(ErrorCode::invalid_argument_value, "matrix", "must have at least one row: the maximum of nothing is undefined");
+    fail(ErrorCode::invalid_argument_value, "matrix",
+         "must have at least one row: the maximum of nothing is undefined");
   }
   check_intervals("lower", "upper", description.lower, description.upper, rows);
   problem.lower_.assign(description.lower.begin(), description.lower.end());
@@ -228,10 +233,11 @@ Problem Problem::create(const ProblemDescription& description) {
     levels.step_ = uniform->step;
     const double last = levels.value(0, levels.shared_count_ - 1);
     if (!std::isfinite(last)) {
-      fail(ErrorCode::not_finite, "levels.step", "must keep the last level finite, got " + std::to_string(uniform->step));
+      fail(ErrorCode::not_finite, "levels.step",
+           "must keep the last level finite, got " + std::to_string(uniform->step));
     }
-    if (levels.shared_count_ > 1 && !(last > levels.value(0, levels.shared_count_ - 2) &&
-                                      levels.value(0, 1) > levels.offset_)) {
+    if (levels.shared_count_ > 1 &&
+        !(last > levels.value(0, levels.shared_count_ - 2) && levels.value(0, 1) > levels.offset_)) {
       fail(ErrorCode::invalid_argument_value, "levels.step",
            "must be large enough beside the offset for levels to differ, got " + std::to_string(uniform->step));
     }

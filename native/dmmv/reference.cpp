@@ -13,9 +13,8 @@ void one_flip(const OneFlipColumn<Real>& arguments) noexcept {
     Real largest = -std::numeric_limits<Real>::infinity();
     for (std::size_t i = 0; i < arguments.rows; ++i) {
       const Real z = arguments.residual[i] + arguments.steps[q] * arguments.column[i];
-      const Real violation = arguments.upper == nullptr
-                                 ? std::abs(z)
-                                 : std::max(z - arguments.upper[i], -z - arguments.lower[i]);
+      const Real violation =
+          arguments.upper == nullptr ? std::abs(z) : std::max(z - arguments.upper[i], -z - arguments.lower[i]);
       largest = std::max(largest, violation);
     }
     arguments.out[q] = largest;

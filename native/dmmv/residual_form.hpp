@@ -15,7 +15,7 @@ struct RowOffsets {
   std::vector<double> centre;  ///< c, in the unit of the activities
   std::vector<double> upper;   ///< half width times weight, or +infinity where the row has no upper side
   std::vector<double> lower;
-  bool pure = true;            ///< all offsets are zero: v = |r|
+  bool pure = true;  ///< all offsets are zero: v = |r|
 };
 
 /// Offsets of the hard rows.

@@ -42,10 +42,12 @@ void check_options(const Problem& problem, const SolveOptions& options) {
     }
   }
   if (!(options.eta >= 0 && options.eta < 1)) {
-    fail(ErrorCode::invalid_argument_value, "eta", "must be 0 (automatic) to below 1, got " + std::to_string(options.eta));
+    fail(ErrorCode::invalid_argument_value, "eta",
+         "must be 0 (automatic) to below 1, got " + std::to_string(options.eta));
   }
   if (!(options.decay > 0 && options.decay <= 1)) {
-    fail(ErrorCode::invalid_argument_value, "decay", "must be above 0 and at most 1, got " + std::to_string(options.decay));
+    fail(ErrorCode::invalid_argument_value, "decay",
+         "must be above 0 and at most 1, got " + std::to_string(options.decay));
   }
   if (std::isnan(options.target)) fail(ErrorCode::not_finite, "target", "must not be NaN");
   if (problem.soft_rows() != nullptr && !std::isfinite(options.target)) {
@@ -102,7 +104,11 @@ struct Chain {
 class Portfolio {
  public:
   Portfolio(const Problem& problem, const SolveOptions& options, RunControl& control)
-      : problem_(problem), options_(options), control_(control), rows_(search_rows(problem)), pool_(rows_, options.target) {}
+      : problem_(problem),
+        options_(options),
+        control_(control),
+        rows_(search_rows(problem)),
+        pool_(rows_, options.target) {}
 
   SolveResult run() {
     const bool free = prepare();
@@ -151,7 +157,8 @@ class Portfolio {
       kinds_ = Moves::unit;
       if (levels.equally_spaced() && free >= 2 && free <= 256 && 2 * many >= free) kinds_ = kinds_ | Moves::lattice;
       // Exchanges are what balances sums of two-level variables; their number is affordable only while n is small.
-      if (levels.equally_spaced() && free >= 2 && free <= 32 && !has(kinds_, Moves::lattice)) kinds_ = kinds_ | Moves::pair;
+      if (levels.equally_spaced() && free >= 2 && free <= 32 && !has(kinds_, Moves::lattice))
+        kinds_ = kinds_ | Moves::pair;
     }
     SearchLattice lattice;
     if (has(kinds_, Moves::lattice)) lattice = search_lattice(problem_, rows_, {});
@@ -238,7 +245,9 @@ class Portfolio {
     const std::size_t n = problem_.variables();
     if (options_.engine != Engine::automatic || !rows_.soft_multipliers.empty()) return;
     std::size_t work = rows_.stride;
+    std::vector<std::size_t> free;
     for (std::size_t j = 0; j < n; ++j) {
+      if (levels.count(j) > 1) free.push_back(j);
       work *= static_cast<std::size_t>(levels.count(j));
       if (work > enumeration_work) return;
     }
@@ -247,9 +256,9 @@ class Portfolio {
     for (std::size_t j = 0; j < n; ++j) {
       search_column(problem_, rows_, j, std::span(columns).subspan(j * rows_.stride, rows_.stride));
     }
-    std::vector<std::int32_t> indices(n, 0), direction(n, 1);
-    std::vector<std::size_t> focus(n + 1);
-    for (std::size_t j = 0; j <= n; ++j) focus[j] = j;
+    std::vector<std::int32_t> indices(n, 0), direction(free.size(), 1);
+    std::vector<std::size_t> focus(free.size() + 1);
+    for (std::size_t k = 0; k <= free.size(); ++k) focus[k] = k;
     for (std::uint64_t visited = 0;; ++visited) {
       if (visited % 256 == 0) search_residual(problem_, rows_, indices, residual);
       if (visited % 4096 == 0 && control_.should_stop()) break;
@@ -260,32 +269,24 @@ class Portfolio {
       }
       if (is_better(rows_, options_.target, violation, 0, incumbent_)) offer(indices);
       ++result_.evaluations;
-      // Variables of one level are passed over: they are always at their end.
-      std::size_t j = 0;
-      for (;;) {
-        j = focus[0];
-        focus[0] = 0;
-        if (j == n || levels.count(j) > 1) break;
-        focus[j] = focus[j + 1];
-        focus[j + 1] = j + 1;
-        focus[0] = focus[j];
-        if (j > 0) focus[j] = j;
-      }
-      if (j == n) {
+      const std::size_t k = focus[0];
+      focus[0] = 0;
+      if (k == free.size()) {
         exact_ = true;
         result_.multipliers.clear();
-        result_.lower_bound = trivial_bound_ = incumbent_.objective;
+        result_.lower_bound = incumbent_.objective;
         break;
       }
+      const std::size_t j = free[k];
       const double before = levels.value(j, indices[j]);
-      indices[j] += direction[j];
+      indices[j] += direction[k];
       const double change = levels.value(j, indices[j]) - before;
       const double* column = columns.data() + j * rows_.stride;
       for (std::size_t i = 0; i < rows_.hard; ++i) residual[i] += change * column[i];
       if (indices[j] == 0 || indices[j] + 1 == levels.count(j)) {
-        direction[j] = -direction[j];
-        focus[j] = focus[j + 1];
-        focus[j + 1] = j + 1;
+        direction[k] = -direction[k];
+        focus[k] = focus[k + 1];
+        focus[k + 1] = k + 1;
       }
     }
     result_.seconds.search = control_.seconds() - begun;
@@ -298,9 +299,9 @@ class Portfolio {
     const std::uint64_t longest_round = std::clamp<std::uint64_t>(100'000'000 / entries, 1, 4096);
     std::uint64_t round_steps = std::min<std::uint64_t>(32, longest_round);  // small problems end in the first round
     const bool endless = options_.iteration_limit == 0 && control_.time_limit_seconds() == infinity;
-    const std::uint64_t patience = std::min<std::uint64_t>(
-        std::max<std::uint64_t>(200'000, 5'000 * problem_.variables()),
-        std::max<std::uint64_t>(2'000, 200'000'000'000 / entries));
+    const std::uint64_t patience =
+        std::min<std::uint64_t>(std::max<std::uint64_t>(200'000, 5'000 * problem_.variables()),
+                                std::max<std::uint64_t>(2'000, 200'000'000'000 / entries));
     make_chains(chains);
     while (!finished() && !control_.should_stop()) {
       if (options_.iteration_limit > 0 && iterations_ >= options_.iteration_limit) break;
@@ -351,7 +352,8 @@ class Portfolio {
     }
     // Where starts can be sampled, many short walks find more than few long ones.
     const std::uint64_t variables = problem_.variables();
-    restart_after_ = plane_ ? std::max<std::uint64_t>(300, 8 * variables) : std::max<std::uint64_t>(300, 50 * variables);
+    restart_after_ =
+        plane_ ? std::max<std::uint64_t>(300, 8 * variables) : std::max<std::uint64_t>(300, 50 * variables);
     for (std::size_t k = 0; k < chains; ++k) {
       const bool anneal = options_.engine == Engine::norm_annealing ||
                           (options_.engine == Engine::automatic && two_levels_ && may_anneal && k % 2 == 0);
@@ -392,8 +394,8 @@ class Portfolio {
       if (plane_ && random.next_below(8) != 0) start = sample_start(random);
       if (start.empty() && !plane_ && problem_.variables() <= 32 && random.next_below(4) == 0) {
         for (std::size_t j = 0; j < problem_.variables(); ++j) {
-          start.push_back(static_cast<std::int32_t>(
-              random.next_below(static_cast<std::uint32_t>(problem_.levels().count(j)))));
+          start.push_back(
+              static_cast<std::int32_t>(random.next_below(static_cast<std::uint32_t>(problem_.levels().count(j)))));
         }
       }
       if (start.empty()) {
@@ -447,8 +449,8 @@ class Portfolio {
     result_.objective = evaluation.objective;
     result_.soft_penalty = evaluation.soft_penalty;
     const double bound = std::max(result_.lower_bound, trivial_bound_);
-    const bool proven = rows_.soft_multipliers.empty() && bound > -infinity &&
-                        result_.objective <= bound + 1e-12 * std::abs(bound);
+    const bool proven =
+        rows_.soft_multipliers.empty() && bound > -infinity && result_.objective <= bound + 1e-12 * std::abs(bound);
     if (exact_ || proven) {
       result_.status = SolveStatus::optimal;
       result_.lower_bound = std::min(result_.objective, bound > -infinity ? bound : result_.objective);
@@ -485,12 +487,18 @@ class Portfolio {
 
 const char* solve_status_name(SolveStatus status) noexcept {
   switch (status) {
-    case SolveStatus::optimal: return "optimal";
-    case SolveStatus::target: return "target";
-    case SolveStatus::stagnation: return "stagnation";
-    case SolveStatus::iteration_limit: return "iterations";
-    case SolveStatus::time_limit: return "time";
-    case SolveStatus::cancelled: return "cancelled";
+    case SolveStatus::optimal:
+      return "optimal";
+    case SolveStatus::target:
+      return "target";
+    case SolveStatus::stagnation:
+      return "stagnation";
+    case SolveStatus::iteration_limit:
+      return "iterations";
+    case SolveStatus::time_limit:
+      return "time";
+    case SolveStatus::cancelled:
+      return "cancelled";
   }
   return "";
 }

@@ -36,8 +36,8 @@ class NearestPlane {
     return levels(round(nullptr, 0, square));
   }
   /// Every coordinate rounded after adding noise of `spread` (in units of the geometric mean of the plane distances):
-  /// far planes are kept, near ones vary (after Klein, SODA 2000). Lattice coordinates; `square` is the squared distance
-  /// to the point in the metric, less a constant. Cost: k^2.
+  /// far planes are kept, near ones vary (after Klein, SODA 2000). Lattice coordinates; `square` is the squared
+  /// distance to the point in the metric, less a constant. Cost: k^2.
   std::vector<std::int64_t> sample(PhiloxStream& random, double spread, double& square) const {
     return round(&random, spread, square);
   }

@@ -21,7 +21,8 @@ bool clearly_less(double a, double b) { return b == infinity ? a < b : a < b - 1
 
 }  // namespace
 
-bool is_better(const SearchRows& rows, double feasible, double objective, double soft, const SearchBest& than) noexcept {
+bool is_better(const SearchRows& rows, double feasible, double objective, double soft,
+               const SearchBest& than) noexcept {
   if (rows.soft_multipliers.empty()) return clearly_less(objective, than.objective);
   const bool this_feasible = objective <= feasible;
   const bool other_feasible = than.objective <= feasible;
@@ -134,7 +135,8 @@ void TargetSearch::start(std::span<const std::int32_t> indices) {
   indices_.assign(indices.begin(), indices.end());
   recompute();
   if (moves_->follows_levels) {
-    for (std::size_t p = 0; p < own_moves_.pairs; p += 2) follow_level(static_cast<std::size_t>(own_moves_.variables[p]));
+    for (std::size_t p = 0; p < own_moves_.pairs; p += 2)
+      follow_level(static_cast<std::size_t>(own_moves_.variables[p]));
   }
   std::vector<double> sizes(rows_.hard);
   for (std::size_t i = 0; i < rows_.hard; ++i) sizes[i] = std::abs(residual_[i]);

@@ -20,7 +20,7 @@ struct TargetSearchParameters {
   double eta = 1e-4;
   double decay = 0.9;
   std::uint32_t tabu = 2;
-  double feasible = 0;         ///< with soft rows: the level t(x) must not exceed
+  double feasible = 0;  ///< with soft rows: the level t(x) must not exceed
 };
 
 /// What a chain has found; `soft` counts only where the problem has soft rows.

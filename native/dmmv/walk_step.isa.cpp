@@ -37,7 +37,7 @@ inline void run(WalkStep<double>& step) {
     const double r = residual[i];
     double w = weight[i];
     const double learned = w + increment;
-    w = (excess<interval>(r, target, u, v) > 0) & (w > 0) ? learned : w;
+    w = excess<interval>(r, target, u, v) > 0 && w > 0 ? learned : w;
     const double z = r + sign * effect[i];
     const double e = excess<interval>(z, target, u, v);
     const double counted = w > 0 ? e : low;

@@ -63,9 +63,9 @@ class Reduction {
     }
     for (std::size_t j = 0; j < n_; ++j) {
       if (!(r(j, j) > 1e-13 * largest)) {
-        throw Error(ErrorCode::singular, "matrix",
-                    "`matrix` must have independent columns, column " + std::to_string(j) +
-                        " depends on the ones before it");
+        throw Error(
+            ErrorCode::singular, "matrix",
+            "`matrix` must have independent columns, column " + std::to_string(j) + " depends on the ones before it");
       }
     }
   }
@@ -283,7 +283,8 @@ std::uint64_t power_modulo(std::uint64_t base, std::uint64_t exponent, std::uint
 std::uint64_t determinant_modulo(const std::vector<std::int64_t>& matrix, std::size_t n, std::uint64_t prime) {
   std::vector<std::uint64_t> a(n * n);
   const auto modulus = static_cast<std::int64_t>(prime);
-  for (std::size_t k = 0; k < a.size(); ++k) a[k] = static_cast<std::uint64_t>((matrix[k] % modulus + modulus) % modulus);
+  for (std::size_t k = 0; k < a.size(); ++k)
+    a[k] = static_cast<std::uint64_t>((matrix[k] % modulus + modulus) % modulus);
   std::uint64_t determinant = 1;
   for (std::size_t k = 0; k < n; ++k) {
     std::size_t pivot = k;

@@ -18,8 +18,8 @@ double value_at(const Problem& problem, const std::vector<double>& x) {
   for (std::size_t i = 0; i < problem.rows(); ++i) {
     double activity = 0;
     for (std::size_t j = 0; j < x.size(); ++j) activity += problem.matrix().column(j)[i] * x[j];
-    largest = std::max(largest, problem.weights()[i] *
-                                    std::max(activity - problem.upper()[i], problem.lower()[i] - activity));
+    largest = std::max(largest,
+                       problem.weights()[i] * std::max(activity - problem.upper()[i], problem.lower()[i] - activity));
   }
   return largest;
 }
@@ -104,7 +104,8 @@ TEST_CASE("a target inside the boxes gives no useful bound") {
   test::ProblemData data = test::random_problem(9, 30, 5, false);
   for (std::size_t i = 0; i < data.rows; ++i) {
     double inside = 0;
-    for (std::size_t j = 0; j < data.columns; ++j) inside += data.matrix[i + j * data.rows] * (0.3 - 0.1 * static_cast<double>(j));
+    for (std::size_t j = 0; j < data.columns; ++j)
+      inside += data.matrix[i + j * data.rows] * (0.3 - 0.1 * static_cast<double>(j));
     data.lower[i] = data.upper[i] = inside;
   }
   RunControl control(1);

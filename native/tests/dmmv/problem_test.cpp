@@ -48,8 +48,10 @@ TEST_CASE("values outside section 11 are refused by name and index") {
   check_change([](D& d) { d.lower[2] = nan; }, ErrorCode::not_finite, "lower[2]");
   check_change([](D& d) { d.upper[0] = nan; }, ErrorCode::not_finite, "upper[0]");
   check_change([](D& d) { d.lower[1] = 2, d.upper[1] = 1; }, ErrorCode::invalid_argument_value, "lower[1]");
-  check_change([](D& d) { d.lower[1] = -infinity, d.upper[1] = infinity; }, ErrorCode::invalid_argument_value, "lower[1]");
-  check_change([](D& d) { d.lower[1] = infinity, d.upper[1] = infinity; }, ErrorCode::invalid_argument_value, "lower[1]");
+  check_change([](D& d) { d.lower[1] = -infinity, d.upper[1] = infinity; }, ErrorCode::invalid_argument_value,
+               "lower[1]");
+  check_change([](D& d) { d.lower[1] = infinity, d.upper[1] = infinity; }, ErrorCode::invalid_argument_value,
+               "lower[1]");
   check_change([](D& d) { d.upper[3] = -infinity, d.lower[3] = 0; }, ErrorCode::invalid_argument_value, "upper[3]");
   check_change([](D& d) { d.weights[3] = 0; }, ErrorCode::invalid_argument_value, "weights[3]");
   check_change([](D& d) { d.weights[0] = -1; }, ErrorCode::invalid_argument_value, "weights[0]");
@@ -61,10 +63,17 @@ TEST_CASE("values outside section 11 are refused by name and index") {
   check_change([](D& d) { d.levels = {0, 2, 1}; }, ErrorCode::invalid_argument_value, "levels[2]");
   check_change([](D& d) { d.levels = {0, 1, 1}; }, ErrorCode::invalid_argument_value, "levels[2]");
   check_change([](D& d) { d.levels = {0, nan}; }, ErrorCode::not_finite, "levels[1]");
-  check_change([](D& d) { d.levels = {0, 1, 2}, d.starts = {0, 2, 2, 3}; }, ErrorCode::invalid_argument_value, "levels[1]");
+  check_change(
+      [](D& d) {
+        d.levels = {0, 1, 2}, d.starts = {0, 2, 2, 3};
+      },
+      ErrorCode::invalid_argument_value, "levels[1]");
   check_change([](D& d) { d.levels = {0, 1, 2}, d.starts = {0, 1, 3}; }, ErrorCode::shape_mismatch, "levels");
-  check_change([](D& d) { d.levels = {0, 2, 1, 3}, d.starts = {0, 1, 3, 4}; }, ErrorCode::invalid_argument_value,
-               "levels[1][1]");
+  check_change(
+      [](D& d) {
+        d.levels = {0, 2, 1, 3}, d.starts = {0, 1, 3, 4};
+      },
+      ErrorCode::invalid_argument_value, "levels[1][1]");
   check_change(
       [](D& d) {
         d.rows = 0;
@@ -135,21 +144,33 @@ TEST_CASE("arguments of the routines are checked") {
   check_error([&] { evaluate(problem, std::vector<std::int32_t>{0, 1}); }, ErrorCode::shape_mismatch, "indices");
   check_error([&] { evaluate(problem, std::vector<std::int32_t>{0, 5, 1}); }, ErrorCode::out_of_range, "indices[1]");
   check_error([&] { evaluate(problem, std::vector<std::int32_t>{0, 1, -1}); }, ErrorCode::out_of_range, "indices[2]");
-  check_error([&] { one_flip_table(problem, std::vector<std::int32_t>{0, 0, 0}, 1, std::span(table).first(3)); },
-              ErrorCode::shape_mismatch, "out");
+  check_error(
+      [&] {
+        one_flip_table(problem, std::vector<std::int32_t>{0, 0, 0}, 1, std::span(table).first(3));
+      },
+      ErrorCode::shape_mismatch, "out");
   check_error([&] { nearest_levels(problem, std::vector<double>{0, nan, 0}); }, ErrorCode::not_finite, "point[1]");
   check_error([&] { check_certificate(problem, std::vector<double>{1}); }, ErrorCode::shape_mismatch, "multipliers");
-  check_error([&] { check_certificate(problem, std::vector<double>{0, nan, 0, 0}); }, ErrorCode::not_finite,
-              "multipliers[1]");
+  check_error(
+      [&] {
+        check_certificate(problem, std::vector<double>{0, nan, 0, 0});
+      },
+      ErrorCode::not_finite, "multipliers[1]");
   const test::ProblemData one_sided = [] {
     test::ProblemData data = test::random_problem(1, 2, 2, false);
     data.upper[0] = infinity;
     return data;
   }();
-  check_error([&] { check_certificate(one_sided.create(), std::vector<double>{0.5, 0}); },
-              ErrorCode::invalid_argument_value, "multipliers[0]");
-  check_error([&] { check_certificate(one_sided.create(), std::vector<double>{-0.7, 0.7}); },
-              ErrorCode::invalid_argument_value, "multipliers");
+  check_error(
+      [&] {
+        check_certificate(one_sided.create(), std::vector<double>{0.5, 0});
+      },
+      ErrorCode::invalid_argument_value, "multipliers[0]");
+  check_error(
+      [&] {
+        check_certificate(one_sided.create(), std::vector<double>{-0.7, 0.7});
+      },
+      ErrorCode::invalid_argument_value, "multipliers");
   const auto solve_with = [&](const std::function<void(SolveOptions&)>& change) {
     SolveOptions options;
     options.iteration_limit = 10;
@@ -159,7 +180,8 @@ TEST_CASE("arguments of the routines are checked") {
   };
   const std::vector<std::int32_t> outside{0, 0, 9};
   const std::vector<double> not_finite{0, nan, 0}, short_point{0};
-  check_error([&] { solve_with([&](SolveOptions& o) { o.initial = outside; }); }, ErrorCode::out_of_range, "initial[2]");
+  check_error([&] { solve_with([&](SolveOptions& o) { o.initial = outside; }); }, ErrorCode::out_of_range,
+              "initial[2]");
   check_error([&] { solve_with([&](SolveOptions& o) { o.continuous = not_finite; }); }, ErrorCode::not_finite,
               "continuous[1]");
   check_error([&] { solve_with([&](SolveOptions& o) { o.continuous = short_point; }); }, ErrorCode::shape_mismatch,

@@ -100,6 +100,19 @@ TEST_CASE("small random problems of every kind are solved to the optimum") {
   }
 }
 
+TEST_CASE("enumeration passes over fixed variables") {
+  for (std::uint64_t seed = 1; seed <= 6; ++seed) {
+    test::ProblemData data = test::random_problem(seed, 7, 5, true);
+    data.starts = {0, 1, 4, 5, 7, 11};
+    data.levels = {0.5, -1, 0, 2, 1, -1, 1, -2, -1, 0.5, 3};
+    const Problem problem = data.create();
+    const SolveResult result = run(problem, {});
+    CHECK(result.status == SolveStatus::optimal);
+    CHECK(result.evaluations == 3 * 2 * 4);
+    CHECK(std::abs(result.objective - exhaustive(problem)) <= 1e-12);
+  }
+}
+
 TEST_CASE("engines and moves can be chosen") {
   const Problem problem = make_fir_problem(small_filter());
   SolveOptions options;

@@ -176,7 +176,8 @@ TEST_CASE("official_fir.json: the optimum of the small official filters") {
     const double unit = std::ldexp(1.0, 1 - static_cast<int>(one["bits"].number));
     for (std::size_t j = 0; j <= half; ++j) {
       for (const double f : frequencies) {
-        data.matrix.push_back(j == half ? unit : 2 * unit * std::cos(std::acos(-1.0) * static_cast<double>(half - j) * f));
+        data.matrix.push_back(j == half ? unit
+                                        : 2 * unit * std::cos(std::acos(-1.0) * static_cast<double>(half - j) * f));
       }
     }
     const int reach = 1 << (static_cast<int>(one["bits"].number) - 1);
