@@ -14,7 +14,10 @@ export type SolveStatus = 'optimal' | 'target' | 'stagnation' | 'iterations' | '
 
 /** Options of the search itself. */
 export interface SearchOptions extends RunOptions<Int32Array> {
-  /** Engines to use; default: chosen by the shape of the problem. */
+  /**
+   * Engines to use; default: target search, with annealing beside it where all variables have two levels. Small problems
+   * are enumerated instead, unless engines are named.
+   */
   engines?: readonly EngineName[];
   /** Moves to use; default: chosen by the shape of the problem. */
   moves?: readonly MoveName[];

@@ -172,6 +172,9 @@ class BasisFactors {
   std::vector<double> right_, rest_;
 };
 
+/// Variables that cannot move any activity by more than this do not count as movable.
+constexpr double least_reach = 0x1p-960;
+
 /// min sum cost y over M y = (0, 1), y >= 0. Columns: (i, +1) = (h_i; 1) cost b_i; (i, -1) = (-h_i; 1) cost -b_i; box
 /// columns +-(e_j; 0) cost rho_j. Its multipliers are (x, -t).
 class Exchange {
@@ -197,7 +200,9 @@ class Exchange {
         largest = std::max(largest, std::abs(column[i]));
       });
       const double half = 0.5 * high - 0.5 * low;
-      if (largest == 0 || half == 0) {
+      // A reach that vanishes in float64 is none: its reciprocal would overflow. The bound stays proven, because the
+      // multipliers are checked on the matrix itself.
+      if (half * largest < least_reach || largest < least_reach) {
         std::fill(column, column + m_, 0.0);
         continue;
       }
@@ -210,6 +215,15 @@ class Exchange {
     for (std::size_t j = 0; j < n_; ++j) {
       if (column_scale_[j] > 0) scale_ = std::max(scale_, rho_[j]);
     }
+    double largest_side = 0;
+    for (std::size_t i = 0; i < m_; ++i) {
+      for (const double side : {problem.lower()[i], problem.upper()[i]}) {
+        if (std::isfinite(side)) {
+          largest_side = std::max(largest_side, std::abs(problem.weights()[i] * side - shift_[i]));
+        }
+      }
+    }
+    scale_ = std::max(scale_, largest_side * 0x1p-500);
     if (scale_ == 0) scale_ = 1;
     // Everything in units of the largest reach of a single variable.
     for (std::size_t j = 0; j < n_; ++j) {

@@ -69,7 +69,8 @@ void search_column(const Problem& problem, const SearchRows& rows, std::size_t j
   }
 }
 
-SearchLattice search_lattice(const Problem& problem, const SearchRows& rows, std::span<const double> row_factors) {
+SearchLattice search_lattice(const Problem& problem, const SearchRows& rows, std::span<const double> row_factors,
+                             const RunControl& control) {
   SearchLattice lattice;
   if (!problem.levels().equally_spaced()) return lattice;
   std::vector<double> column(rows.stride);
@@ -108,6 +109,7 @@ SearchLattice search_lattice(const Problem& problem, const SearchRows& rows, std
     try {
       linalg::LatticeReductionOptions options;
       options.block_size = size <= 128 ? 20 : 0;
+      options.control = &control;
       linalg::ReducedBasis basis =
           linalg::reduce_lattice(MatrixView<const double>::column_major(matrix.data(), height, size), options);
       if (!linalg::is_unimodular(basis.transform, size)) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/aligned_buffer.hpp"
+#include "core/run_control.hpp"
 #include "dmmv/problem.hpp"
 #include "dmmv/solve.hpp"
 
@@ -56,7 +57,8 @@ struct SearchLattice {
 
 /// LLL with deep insertions of the columns of W A step (damped when they are dependent). `row_factors` (one per hard
 /// row, may be empty) reweights the rows. Not available: unequal levels, no free variable, or ill-conditioned.
-SearchLattice search_lattice(const Problem& problem, const SearchRows& rows, std::span<const double> row_factors);
+SearchLattice search_lattice(const Problem& problem, const SearchRows& rows, std::span<const double> row_factors,
+                             const RunControl& control);
 
 MoveDictionary make_moves(const Problem& problem, const SearchRows& rows, const SearchLattice& lattice, Moves kinds);
 

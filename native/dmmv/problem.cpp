@@ -242,7 +242,7 @@ Problem Problem::create(const ProblemDescription& description) {
            "must be large enough beside the offset for levels to differ, got " + std::to_string(uniform->step));
     }
   } else if (const auto* shared = std::get_if<SharedLevels>(&description.levels)) {
-    check_ascending("levels", shared->values);
+    if (variables > 0 || !shared->values.empty()) check_ascending("levels", shared->values);
     levels.shared_count_ = static_cast<std::int32_t>(shared->values.size());
     levels.table_.assign(shared->values.begin(), shared->values.end());
     levels.step_ = common_step(shared->values);

@@ -150,6 +150,10 @@ class Portfolio {
       }
     }
     result_.seconds.relaxation = control_.seconds() - begun;
+    const std::span<const double> point =
+        options_.continuous.empty() ? std::span<const double>(result_.continuous) : options_.continuous;
+    offer(point.empty() ? middle_levels(problem_) : nearest_levels(problem_, point));
+    report("lattice reduction");
 
     begun = control_.seconds();
     kinds_ = options_.moves;
@@ -161,21 +165,17 @@ class Portfolio {
         kinds_ = kinds_ | Moves::pair;
     }
     SearchLattice lattice;
-    if (has(kinds_, Moves::lattice)) lattice = search_lattice(problem_, rows_, {});
+    if (has(kinds_, Moves::lattice)) lattice = search_lattice(problem_, rows_, {}, control_);
     moves_ = make_moves(problem_, rows_, lattice, kinds_);
     result_.seconds.reduction = control_.seconds() - begun;
 
     begun = control_.seconds();
-    const std::span<const double> point =
-        options_.continuous.empty() ? std::span<const double>(result_.continuous) : options_.continuous;
-    if (point.empty()) {
-      offer(middle_levels(problem_));
-    } else {
-      offer(nearest_levels(problem_, point));
-      if (!control_.should_stop()) {
-        for (std::vector<std::int32_t>& start : make_starts(problem_, rows_, lattice, point)) offer(std::move(start));
-        prepare_sampling(lattice, point);
+    report("starts");
+    if (!point.empty() && !control_.should_stop()) {
+      for (std::vector<std::int32_t>& start : make_starts(problem_, rows_, lattice, point, control_)) {
+        offer(std::move(start));
       }
+      prepare_sampling(lattice, point);
     }
     result_.seconds.starts = control_.seconds() - begun;
     return true;
@@ -186,7 +186,7 @@ class Portfolio {
     if (!lattice.available) return;
     const std::vector<double> factors = design_factors(problem_, rows_, lattice);
     if (factors.empty()) return;
-    const SearchLattice reduced = search_lattice(problem_, rows_, factors);
+    const SearchLattice reduced = search_lattice(problem_, rows_, factors, control_);
     if (!reduced.available) return;
     plane_ = std::make_unique<NearestPlane>(problem_, rows_, reduced, factors, point);
     if (!plane_->usable()) plane_.reset();
@@ -328,7 +328,7 @@ class Portfolio {
         if (chain.search) chain.search->tell(incumbent_.objective);
       }
       round_steps = std::min(2 * round_steps, longest_round);
-      if (control_.wants_progress()) report();
+      report("search");
     }
     result_.iterations = iterations_;
     for (const Chain& chain : chains_) {
@@ -355,8 +355,8 @@ class Portfolio {
     restart_after_ =
         plane_ ? std::max<std::uint64_t>(300, 8 * variables) : std::max<std::uint64_t>(300, 50 * variables);
     for (std::size_t k = 0; k < chains; ++k) {
-      const bool anneal = options_.engine == Engine::norm_annealing ||
-                          (options_.engine == Engine::automatic && two_levels_ && may_anneal && k % 2 == 0);
+      const bool shared = options_.engine == Engine::both || (options_.engine == Engine::automatic && two_levels_);
+      const bool anneal = options_.engine == Engine::norm_annealing || (shared && may_anneal && k % 2 == 0);
       const auto stream = static_cast<std::uint32_t>(k);
       Chain chain;
       const SearchBest& elite = pool_[k % pool_.size()];
@@ -428,9 +428,10 @@ class Portfolio {
     }
   }
 
-  void report() {
+  void report(const char* phase) {
+    if (!control_.wants_progress()) return;
     Progress progress;
-    progress.phase = "search";
+    progress.phase = phase;
     progress.iterations = iterations_;
     if (options_.iteration_limit > 0) {
       progress.fraction = static_cast<double>(iterations_) / static_cast<double>(options_.iteration_limit);

@@ -16,6 +16,7 @@ enum class Engine : std::uint8_t {
   automatic,       ///< annealing joins the target search where all variables have two levels
   target_search,   ///< weighted target search (specs/dmmv.md 6.3)
   norm_annealing,  ///< p-norm annealing (6.4)
+  both,            ///< every other chain anneals, where annealing is possible at all
 };
 
 /// Which integer directions the search may step along; a sum of the values below.

@@ -57,8 +57,9 @@ class NearestPlane {
 };
 
 /// Starts for one continuous point, best first, none twice: nearest levels, nearest plane, five rounds of reweighting
-/// with the basis reduced anew.
+/// with the basis reduced anew. Fewer when `control` says stop.
 std::vector<std::vector<std::int32_t>> make_starts(const Problem& problem, const SearchRows& rows,
-                                                   const SearchLattice& lattice, std::span<const double> point);
+                                                   const SearchLattice& lattice, std::span<const double> point,
+                                                   const RunControl& control);
 
 }  // namespace dd::dmmv

@@ -77,7 +77,7 @@ class Reduction {
       lll(0);
       if (options_.block_size > 2) bkz();
       rebuild();
-      if (pass > 0 && swaps_ == before) break;
+      if ((pass > 0 && swaps_ == before) || stopped()) break;
     }
     for (std::size_t k = 1; k < n_; ++k) size_reduce(k);
     return {n_, transform_, triangle_, swaps_};
@@ -154,7 +154,7 @@ class Reduction {
 
   void lll(std::size_t first) {
     std::size_t k = std::max<std::size_t>(first, 1);
-    while (k < n_) {
+    while (k < n_ && !stopped()) {
       size_reduce(k);
       std::size_t place = k;
       if (options_.deep_insertions) {
@@ -191,6 +191,7 @@ class Reduction {
     std::size_t top = 0;  // highest coordinate in use: its sign is kept positive, since -x is as long as x
     x[0] = 1;
     for (std::uint64_t budget = 2'000'000; budget > 0; --budget) {
+      if (budget % 4096 == 0 && stopped()) return false;
       const double distance = (static_cast<double>(x[level]) - centre[level]) * r(first + level, first + level);
       const double length = partial[level + 1] + distance * distance;
       if (length < radius) {
@@ -250,7 +251,7 @@ class Reduction {
     std::vector<std::int64_t> x;
     for (int tour = 0; tour < 16; ++tour) {
       bool changed = false;
-      for (std::size_t first = 0; first + 1 < n_; ++first) {
+      for (std::size_t first = 0; first + 1 < n_ && !stopped(); ++first) {
         const std::size_t last = std::min(first + block, n_);
         if (!enumerate(first, last, x)) continue;
         insert(first, x);
@@ -258,9 +259,12 @@ class Reduction {
         lll(0);
         changed = true;
       }
-      if (!changed) break;
+      if (!changed || stopped()) break;
     }
   }
+
+  /// Every step keeps a basis of the same lattice, so any moment is a good one to stop.
+  bool stopped() const { return options_.control != nullptr && options_.control->should_stop(); }
 
   MatrixView<const double> a_;
   LatticeReductionOptions options_;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/matrix_view.hpp"
+#include "core/run_control.hpp"
 
 namespace dd::linalg {
 
@@ -14,6 +15,7 @@ struct LatticeReductionOptions {
   double delta = 0.99;          ///< Lovasz factor, (1/4, 1]
   bool deep_insertions = true;  ///< Schnorr and Euchner, Math. Programming 66 (1994): slower, shorter vectors
   std::size_t block_size = 0;   ///< > 2: also BKZ with blocks of this size until a tour changes nothing (or 16 tours)
+  const RunControl* control = nullptr;  ///< when it says stop, the basis reached by then is returned
 };
 
 /// A basis B = A U. Column k of B is A times column k of U.

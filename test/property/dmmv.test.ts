@@ -49,6 +49,11 @@ const close = (actual: number, expected: number, scale = 1): void => {
   expect(Math.abs(actual - expected)).toBeLessThanOrEqual(1e-9 * Math.max(1, Math.abs(expected), scale));
 };
 
+/** Every assignment. */
+function assignments(levels: readonly number[][]): number[][] {
+  return levels.reduce<number[][]>((list, table) => list.flatMap((head) => table.map((_, q) => [...head, q])), [[]]);
+}
+
 /** The definition, spelt out. */
 function objectiveOf(
   { rows, columns, data, lower, upper, weights, levels }: Drawn,
@@ -150,13 +155,19 @@ test('any multipliers of norm 1 prove a bound that holds', () => {
   );
 });
 
-test('the solver returns levels, never loses to its start, and on tiny problems finds the optimum', () => {
+test('the solver returns levels, never loses to its start, and on tiny problems proves the optimum', () => {
   fc.assert(
     fc.property(problems, fc.integer({ min: 0, max: 1000 }), (drawn, seed) => {
       const result = dmmv.solveSync(make(drawn), { initial: drawn.indices, seed, maxIterations: 3000, threads: 1 });
       expect(result.objective).toBeLessThanOrEqual(objectiveOf(drawn, drawn.indices) + 1e-9);
       close(result.objective, objectiveOf(drawn, [...result.indices]));
+      expect(result.status).toBe('optimal');
       expect(result.lowerBound).toBeLessThanOrEqual(result.objective + 1e-12);
+      fc.pre(drawn.levels.reduce((product, table) => product * table.length, 1) <= 400);
+      const [best] = assignments(drawn.levels)
+        .map((indices) => objectiveOf(drawn, indices))
+        .sort((a, b) => a - b);
+      close(result.objective, best as number);
     }),
     { numRuns: 40 },
   );

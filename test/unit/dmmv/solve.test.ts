@@ -106,7 +106,7 @@ test('an exception in onProgress stops the search and nothing is lost of the pro
 });
 
 test('bound: false leaves the bound out, bound: true proves one', async () => {
-  const tight = randomProblem(2, 80, 6, { offset: -1, step: 1, count: 3 });
+  const tight = randomProblem(2, 80, 24, { offset: -0.25, step: 0.125, count: 5 });
   const without = await dmmv.solve(tight, { bound: false, maxIterations: 500 });
   expect(without.lowerBound).toBe(-Infinity);
   expect(without.multipliers).toBeNull();
