@@ -173,7 +173,9 @@ class Portfolio {
     } else {
       offer(nearest_levels(problem_, point));
       if (!control_.should_stop()) {
-        for (std::vector<std::int32_t>& start : make_starts(problem_, rows_, lattice, point)) offer(std::move(start));
+        for (std::vector<std::int32_t>& start :
+             make_starts(problem_, rows_, lattice, point, [this] { return control_.should_stop(); }))
+          offer(std::move(start));
         prepare_sampling(lattice, point);
       }
     }

@@ -145,13 +145,14 @@ std::vector<std::int32_t> NearestPlane::levels(const std::vector<std::int64_t>& 
 }
 
 std::vector<std::vector<std::int32_t>> make_starts(const Problem& problem, const SearchRows& rows,
-                                                   const SearchLattice& lattice, std::span<const double> point) {
+                                                   const SearchLattice& lattice, std::span<const double> point,
+                                                   FunctionRef<bool()> should_stop) {
   std::vector<std::vector<std::int32_t>> starts{nearest_levels(problem, point)};
   if (lattice.available) {
     const NearestPlane plain(problem, rows, lattice, {}, point);
     if (plain.usable()) starts.push_back(plain.nearest());
     std::vector<double> factors(rows.hard, 1.0);
-    for (int round = 0; round < 5; ++round) {
+    for (int round = 0; round < 5 && !should_stop(); ++round) {
       const Evaluation evaluation = evaluate(problem, starts.back());
       double mean = 0;
       for (const double violation : evaluation.violations) mean += std::abs(violation);

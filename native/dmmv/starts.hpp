@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "core/function_ref.hpp"
 #include "core/philox.hpp"
 #include "dmmv/moves.hpp"
 #include "dmmv/problem.hpp"
@@ -57,8 +58,9 @@ class NearestPlane {
 };
 
 /// Starts for one continuous point, best first, none twice: nearest levels, nearest plane, five rounds of reweighting
-/// with the basis reduced anew.
+/// with the basis reduced anew, as long as `should_stop()` does not say so.
 std::vector<std::vector<std::int32_t>> make_starts(const Problem& problem, const SearchRows& rows,
-                                                   const SearchLattice& lattice, std::span<const double> point);
+                                                   const SearchLattice& lattice, std::span<const double> point,
+                                                   FunctionRef<bool()> should_stop);
 
 }  // namespace dd::dmmv
