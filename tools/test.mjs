@@ -73,7 +73,6 @@ const tiers = {
     });
     ctest(folder);
   },
-  objects: () => node('tools/check-isa-objects.mjs', developmentFolder),
   asan: () =>
     ctest(sanitized('asan', 'address,undefined'), {
       env: { ASAN_OPTIONS: 'detect_leaks=1', UBSAN_OPTIONS: 'print_stacktrace=1' },
