@@ -7,3 +7,4 @@
 #include "dmmv/one_flip.kernel.hpp"
 #include "linalg/factors.kernel.hpp"
 #include "linalg/products.kernel.hpp"
+#include "quantize/gptq.kernel.hpp"

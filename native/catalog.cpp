@@ -24,12 +24,14 @@ struct ListBlockKernel {
 #include "core/kernels.hpp"
 #include "dmmv/kernels.hpp"
 #include "linalg/kernels.hpp"
+#include "quantize/kernels.hpp"
 
 namespace dd {
 
 std::span<const KernelEntry> all_kernels() {
   static const std::vector<KernelEntry> table = [] {
-    const std::span<const KernelEntry> rooms[] = {core::kernels(), linalg::kernels(), dmmv::kernels()};
+    const std::span<const KernelEntry> rooms[] = {core::kernels(), linalg::kernels(), dmmv::kernels(),
+                                                  quantize::kernels()};
     std::vector<KernelEntry> all;
     for (const std::span<const KernelEntry> room : rooms) all.insert(all.end(), room.begin(), room.end());
     return all;

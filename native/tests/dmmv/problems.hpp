@@ -9,7 +9,7 @@
 
 #include "core/philox.hpp"
 #include "dmmv/problem.hpp"
-#include "tests/dmmv/json.hpp"
+#include "tests/json.hpp"
 
 namespace dd::test {
 

@@ -36,7 +36,7 @@ FirSpecification filter(const Json& one) {
 }  // namespace
 
 TEST_CASE("evaluate.json: activities, violations, objective, worst row, one-flip table, swaps") {
-  const Json file = test::read_vectors("evaluate.json");
+  const Json file = test::read_vectors("dmmv/evaluate.json");
   for (const Json& one : file["cases"].items) {
     CAPTURE(one["name"].text);
     const Problem problem = test::from_vector(one).create();
@@ -69,7 +69,7 @@ TEST_CASE("evaluate.json: activities, violations, objective, worst row, one-flip
 }
 
 TEST_CASE("exact_small.json: the optimum for every seed, the linear bound, the dual value") {
-  const Json file = test::read_vectors("exact_small.json");
+  const Json file = test::read_vectors("dmmv/exact_small.json");
   for (const Json& one : file["cases"].items) {
     CAPTURE(one["name"].text);
     const Problem problem = test::from_vector(one).create();
@@ -94,7 +94,7 @@ TEST_CASE("exact_small.json: the optimum for every seed, the linear bound, the d
 }
 
 TEST_CASE("fir.json: grid, values of the known filters, the linear bound") {
-  const Json file = test::read_vectors("fir.json");
+  const Json file = test::read_vectors("dmmv/fir.json");
   for (const Json& one : file["cases"].items) {
     CAPTURE(one["name"].text);
     const FirSpecification specification = filter(one);
@@ -122,7 +122,7 @@ TEST_CASE("fir.json: grid, values of the known filters, the linear bound") {
 }
 
 TEST_CASE("fir.json: the search reaches the best known value of every 35- and 45-tap filter") {
-  const Json file = test::read_vectors("fir.json");
+  const Json file = test::read_vectors("dmmv/fir.json");
   for (const Json& one : file["cases"].items) {
     if (one["taps"].number > 45) continue;
     CAPTURE(one["name"].text);
@@ -143,7 +143,7 @@ TEST_CASE("fir.json: the search reaches the best known value of every 35- and 45
 }
 
 TEST_CASE("official_fir.json: the optimum of the small official filters") {
-  const Json file = test::read_vectors("official_fir.json");
+  const Json file = test::read_vectors("dmmv/official_fir.json");
   for (const Json& one : file["cases"].items) {
     CAPTURE(one["name"].text);
     // The official grid: 16 L points dealt out to the bands by width, the last band takes the rest.
@@ -194,7 +194,7 @@ TEST_CASE("official_fir.json: the optimum of the small official filters") {
 }
 
 TEST_CASE("hadamard.json: both engines in their place up to m = 6") {
-  const Json file = test::read_vectors("hadamard.json");
+  const Json file = test::read_vectors("dmmv/hadamard.json");
   for (const Json& one : file["cases"].items) {
     if (one["m"].number > 6) continue;
     CAPTURE(one["m"].number);

@@ -110,9 +110,9 @@ class JsonReader {
   std::size_t at_ = 0;
 };
 
-/// The file `name` of test/golden/vectors/dmmv.
+/// The file `name` of test/golden/vectors.
 inline Json read_vectors(const std::string& name) {
-  const std::string path = std::string(DD_GOLDEN_VECTORS) + "/dmmv/" + name;
+  const std::string path = std::string(DD_GOLDEN_VECTORS) + "/" + name;
   std::FILE* file = std::fopen(path.c_str(), "rb");
   if (file == nullptr) throw std::runtime_error("cannot open " + path);
   std::string source;

@@ -1,0 +1,202 @@
+// Registration of GPTQ: what it computes, on which sizes it is tested and timed, and its three forms.
+//
+// A code is a rounding, so float32 and float64 may differ by a whole step wherever a weight, corrected by all columns
+// before it, comes near the middle of two codes. The inputs are made backwards instead: codes and errors are drawn
+// first, errors short of half a step, and W = Q + E U (the identity that GPTQ fulfils) is what must be taken apart into
+// them again. Then every form has the same codes, and Q and E agree to rounding.
+#include "quantize/kernels.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "core/block_launcher.hpp"
+#include "quantize/gptq.hpp"
+#include "quantize/gptq.kernel.hpp"
+#include "quantize/reference.hpp"
+
+namespace dd::quantize {
+namespace {
+
+double number(std::size_t value) { return static_cast<double>(value); }
+
+struct Gptq {
+  static constexpr std::string_view name = "quantize.gptq.float32";
+  static constexpr std::string_view formula =
+      "for each column j: q_j = round(W_:j), e_j = (W_:j - q_j) / U_jj, W_:k -= e_j U_jk";
+  static constexpr std::array<std::string_view, 4> size_names{"rows", "columns", "groups", "ranges"};
+  // Weights up to 16 with 300 corrections of size 1 / sqrt(columns): some hundred ulp of 16, seen through e = r / U_jj.
+  static constexpr Tolerance tolerance{.relative = 1e-5, .absolute = 2e-4};
+
+  enum Buffer : std::size_t { weights, factor, scale, zero, group, levels, errors, codes };
+
+  static std::vector<KernelSize> test_sizes() {
+    std::vector<KernelSize> sizes;
+    for (std::size_t ranges : {0, 1}) {
+      sizes.push_back({{1, 1, 1, ranges}});
+      sizes.push_back({{50, 9, 2, ranges}});
+      sizes.push_back({{33, 131, 3, ranges}});
+      sizes.push_back({{7, 300, 5, ranges}});
+    }
+    sizes.push_back({{0, 5, 1, 0}});
+    sizes.push_back({{5, 0, 1, 0}});
+    sizes.push_back({{97, 40, 1, 0}});
+    return sizes;
+  }
+  static std::vector<KernelSize> benchmark_sizes() { return {{{256, 256, 1, 0}}, {{1024, 1024, 1, 0}}}; }
+  static std::vector<BufferSpec> buffers(const KernelSize& size) {
+    const std::size_t rows = size[0], columns = size[1], grids = size[0] * size[2];
+    return {{"weights", DataType::float32, BufferRole::in_out, rows * columns},
+            {"factor", DataType::float32, BufferRole::input, columns * columns},
+            {"scale", DataType::float32, BufferRole::input, grids},
+            {"zero", DataType::float32, BufferRole::input, grids},
+            {"group", DataType::uint32, BufferRole::input, columns},
+            {"levels", DataType::uint32, BufferRole::input, columns},
+            {"errors", DataType::float32, BufferRole::output, rows * columns},
+            {"codes", DataType::uint8, BufferRole::output, rows * columns}};
+  }
+
+  /// `levels` and the grids, in any order of groups.
+  static void fill_grids(Workload& workload, PhiloxStream& random) {
+    const bool ranges = workload.size()[3] != 0;
+    for (std::uint32_t& g : workload.buffer<std::uint32_t>("group")) {
+      g = random.next_below(static_cast<std::uint32_t>(workload.size()[2]));
+    }
+    for (std::uint32_t& count : workload.buffer<std::uint32_t>("levels")) {
+      count = ranges ? 2 + random.next_below(30) : 16;
+    }
+    for (float& value : workload.buffer<float>("scale")) {
+      value = static_cast<float>((ranges ? 4 : 0.5) * (1 + random.next_uniform()));
+    }
+    for (float& value : workload.buffer<float>("zero")) {
+      value = ranges ? -2.0f : static_cast<float>(random.next_below(16));
+    }
+  }
+  static void fill(Workload& workload, PhiloxStream& random) {
+    const std::size_t rows = workload.size()[0], columns = workload.size()[1];
+    const std::span<float> w = workload.buffer<float>("weights"), u = workload.buffer<float>("factor");
+    fill_grids(workload, random);
+    for (std::size_t j = 0; j < columns; ++j) {
+      for (std::size_t k = 0; k < columns; ++k) {
+        // The lower triangle must not be read: it keeps its NaN.
+        if (k > j)
+          u[j * columns + k] = static_cast<float>((2 * random.next_uniform() - 1) / std::sqrt(number(columns)));
+      }
+      u[j * columns + j] = static_cast<float>(0.5 + random.next_uniform());
+    }
+    std::vector<double> e(columns);
+    for (std::size_t i = 0; i < rows; ++i) {
+      for (std::size_t j = 0; j < columns; ++j) {
+        const auto [step, offset] = grid_at(workload, i, j);
+        const std::uint32_t levels = workload.buffer<std::uint32_t>("levels")[j];
+        const std::uint32_t code = random.next_below(levels);
+        double rest = 0.8 * random.next_uniform() - 0.4;  // in steps
+        // Outside the grid the residual may be any.
+        if (code == 0 && random.next_below(2) == 0) rest = -3 * random.next_uniform();
+        if (code + 1 == levels && random.next_below(2) == 0) rest = 3 * random.next_uniform();
+        e[j] = step * rest / static_cast<double>(u[j * columns + j]);
+        double sum = step * (code - offset);
+        for (std::size_t k = 0; k <= j; ++k) sum += e[k] * static_cast<double>(u[k * columns + j]);
+        w[i * columns + j] = static_cast<float>(sum);
+      }
+    }
+  }
+  /// Exact ties, both zeros and weights far outside, where float32 makes no error: U diagonal, everything a power of
+  /// two.
+  static void fill_special(Workload& workload, PhiloxStream& random) {
+    const std::size_t columns = workload.size()[1];
+    fill_grids(workload, random);
+    for (float& value : workload.buffer<float>("scale")) value = workload.size()[3] != 0 ? 4.0f : 0.25f;
+    for (std::uint32_t& count : workload.buffer<std::uint32_t>("levels")) count = 17;
+    const std::span<float> w = workload.buffer<float>("weights"), u = workload.buffer<float>("factor");
+    std::fill(u.begin(), u.end(), 0.0f);
+    for (std::size_t j = 0; j < columns; ++j) u[j * columns + j] = j % 2 == 0 ? 0.5f : 2.0f;
+    for (float& value : w) {
+      value = (static_cast<float>(random.next_below(48)) - 24) / 8;
+      if (random.next_below(8) == 0) value = -0.0f;
+      if (random.next_below(8) == 0) value = random.next_below(2) == 0 ? 0x1p24f : -0x1p24f;
+    }
+  }
+
+  static std::pair<double, double> grid_at(const Workload& workload, std::size_t i, std::size_t j) {
+    const std::size_t at = i * workload.size()[2] + workload.buffer<std::uint32_t>("group")[j];
+    double step = static_cast<double>(workload.buffer<float>("scale")[at]);
+    double offset = static_cast<double>(workload.buffer<float>("zero")[at]);
+    if (workload.size()[3] != 0) {
+      step /= number(workload.buffer<std::uint32_t>("levels")[j]) - 1;
+      offset = std::nearbyint(-offset / step);
+    }
+    return {step, offset};
+  }
+  template <class T>
+  static T* data(std::span<void* const> buffers, Buffer which) {
+    return static_cast<T*>(buffers[which]);
+  }
+  static GptqGrids grids(const KernelSize& size, std::span<void* const> buffers) {
+    const auto view = [&](Buffer which) {
+      return MatrixView<const float>::row_major(data<float>(buffers, which), size[0], size[2]);
+    };
+    return {size[3] != 0 ? GptqGridForm::range_and_minimum : GptqGridForm::scale_and_zero,
+            view(scale),
+            view(zero),
+            {data<std::uint32_t>(buffers, group), size[1]},
+            {data<std::uint32_t>(buffers, levels), size[1]}};
+  }
+
+  static void reference(const KernelSize& size, std::span<void* const> buffers) {
+    const std::size_t rows = size[0], columns = size[1];
+    float* const w = data<float>(buffers, weights);
+    std::vector<double> wide(w, w + rows * columns), wide_errors(rows * columns);
+    quantize::reference::gptq(MatrixView<double>::row_major(wide.data(), rows, columns),
+                              MatrixView<const float>::row_major(data<float>(buffers, factor), columns, columns),
+                              grids(size, buffers), MatrixView<double>::row_major(wide_errors.data(), rows, columns),
+                              MatrixView<std::uint8_t>::row_major(data<std::uint8_t>(buffers, codes), rows, columns));
+    const auto narrow = [](double value) { return static_cast<float>(value); };
+    std::transform(wide.begin(), wide.end(), w, narrow);
+    std::transform(wide_errors.begin(), wide_errors.end(), data<float>(buffers, errors), narrow);
+  }
+  static void cpu(std::size_t threads, const KernelSize& size, std::span<void* const> buffers) {
+    const std::size_t rows = size[0], columns = size[1];
+    const auto w = MatrixView<float>::row_major(data<float>(buffers, weights), rows, columns);
+    const GptqOutputs outputs{MatrixView<std::uint8_t>::row_major(data<std::uint8_t>(buffers, codes), rows, columns),
+                              w,
+                              MatrixView<float>::row_major(data<float>(buffers, errors), rows, columns),
+                              {}};
+    // Without a control nothing stops it early.
+    (void)gptq_quantize(w, MatrixView<const float>::row_major(data<float>(buffers, factor), columns, columns),
+                        grids(size, buffers), outputs, {.threads = threads});
+  }
+  static void block(BlockLauncher& launcher, const KernelSize& size, std::span<void* const> buffers) {
+    const std::size_t rows = size[0], columns = size[1];
+    const auto stride = static_cast<std::ptrdiff_t>(columns);
+    float* const w = data<float>(buffers, weights);
+    float* const e = data<float>(buffers, errors);
+    const float* const u = data<float>(buffers, factor);
+    using Product = linalg::TiledProduct<float, float>;
+    for (std::size_t first = 0; first < columns; first += gptq_tile_columns) {
+      const std::size_t width = std::min<std::size_t>(gptq_tile_columns, columns - first);
+      const std::size_t behind = columns - first - width;
+      launcher.launch(GptqBlock{w + first, e + first, data<std::uint8_t>(buffers, codes) + first, rows, width, columns,
+                                u + first * columns + first, columns, data<float>(buffers, scale),
+                                data<float>(buffers, zero), size[2], data<std::uint32_t>(buffers, group) + first,
+                                data<std::uint32_t>(buffers, levels) + first, size[3] != 0},
+                      {blocks_for(rows, gptq_tile_rows)});
+      if (behind == 0) break;
+      launcher.launch(Product{rows, behind, width, width, e + first, stride, 1, u + first * columns + first + width,
+                              stride, 1, -1.0f, 1.0f, w + first + width, stride, 1, false, nullptr},
+                      Product::grid(rows, behind));
+    }
+  }
+  static double flops(const KernelSize& size) { return number(size[0]) * number(size[1]) * number(size[1]); }
+  static double bytes(const KernelSize& size) {
+    return 2 * number(size[1]) * number(size[1]) + 13 * number(size[0]) * number(size[1]);
+  }
+};
+
+constexpr std::array entries{kernel_entry<Gptq>()};
+
+}  // namespace
+
+std::span<const KernelEntry> kernels() noexcept { return entries; }
+
+}  // namespace dd::quantize

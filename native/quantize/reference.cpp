@@ -1,0 +1,32 @@
+// Formulas as loops.
+#include "quantize/reference.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace dd::quantize::reference {
+
+void gptq(MatrixView<double> w, MatrixView<const float> u, const GptqGrids& grids, MatrixView<double> errors,
+          MatrixView<std::uint8_t> codes) {
+  for (std::size_t j = 0; j < w.columns; ++j) {
+    const std::size_t group = grids.group.empty() ? 0 : grids.group[j];
+    const double largest = static_cast<double>(grids.levels[grids.levels.size() == 1 ? 0 : j]) - 1;
+    for (std::size_t i = 0; i < w.rows; ++i) {
+      double scale = static_cast<double>(grids.scale(i, group)), zero = static_cast<double>(grids.zero(i, group));
+      if (grids.form == GptqGridForm::range_and_minimum) {
+        scale /= static_cast<double>(static_cast<float>(largest) + 1e-8f);  // a float32 number, given for the column
+        zero = std::nearbyint(-zero / scale);
+      }
+      // nearbyint rounds half to even unless the process changed the rounding mode.
+      const double code = std::clamp(std::nearbyint(w(i, j) / scale) + zero, 0.0, largest);
+      const double value = scale * (code - zero);
+      const double error = (w(i, j) - value) / static_cast<double>(u(j, j));
+      codes(i, j) = static_cast<std::uint8_t>(code);
+      errors(i, j) = error;
+      for (std::size_t k = j + 1; k < w.columns; ++k) w(i, k) -= error * static_cast<double>(u(j, k));
+      w(i, j) = value;
+    }
+  }
+}
+
+}  // namespace dd::quantize::reference

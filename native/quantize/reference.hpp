@@ -1,0 +1,16 @@
+// The slow scalar truth of quantisation, in float64, written from the formula.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "quantize/gptq.hpp"
+
+namespace dd::quantize::reference {
+
+/// GPTQ one column after the other on `w` (becomes Q), with errors E and codes. Scale and zero of a column are computed
+/// in float64, too, so a code may differ from the float32 kernels where w / scale is near the middle of two codes.
+void gptq(MatrixView<double> w, MatrixView<const float> u, const GptqGrids& grids, MatrixView<double> errors,
+          MatrixView<std::uint8_t> codes);
+
+}  // namespace dd::quantize::reference
