@@ -203,13 +203,12 @@ class Quantisation {
 
   /// What all strips read of U and of the columns' grids in this block.
   void pack(std::size_t first, std::size_t width) {
-    for (std::size_t p = 0; p < width; ++p) {
-      float* const row = factor_ + p * gptq_block_columns;
-      for (std::size_t j = 0; j < width; ++j) {
-        const bool inside = first + p < w_.columns && first + j < w_.columns;
-        row[j] = j < p ? 0.0f : inside ? u_(first + p, first + j) : p == j ? 1.0f : 0.0f;
-      }
+    const std::size_t real = std::min(width, w_.columns - first);
+    std::fill_n(factor_, width * gptq_block_columns, 0.0f);
+    for (std::size_t p = 0; p < real; ++p) {
+      std::copy_n(&u_(first + p, first + p), real - p, factor_ + p * gptq_block_columns + p);
     }
+    for (std::size_t p = real; p < width; ++p) factor_[p * gptq_block_columns + p] = 1;
     for (std::size_t j = 0; j < width; ++j) {
       const std::size_t column = first + j;
       const bool inside = column < w_.columns;

@@ -7,6 +7,8 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <string>
+#include <vector>
 
 #include "core/error.hpp"
 #include "core/isa.hpp"
@@ -158,7 +160,7 @@ void at_every_level(Body body) {
   const IsaLevel before = active_isa();
   for (const IsaLevel level : available_isa_levels()) {
     REQUIRE(set_active_isa(level));
-    CAPTURE(isa_name(level));
+    CAPTURE(std::string(isa_name(level)));
     body(level);
   }
   set_active_isa(before);
@@ -302,6 +304,7 @@ TEST_CASE("gptq: W - Q = E U, and the losses are the sums of E") {
           losses[j] += static_cast<double>(c.e(i, j)) * static_cast<double>(c.e(i, j)) / 2;
         }
       }
+      // Measured 2.1e-8 to 2.4e-8; an ulp of the weights is 1.9e-9, and 700 corrections round.
       CHECK(worst < 4e-8);
       for (std::size_t j = 0; j < c.w.columns; ++j) CHECK(c.losses[j] == doctest::Approx(losses[j]).epsilon(1e-5));
     }
