@@ -105,19 +105,7 @@ await check('TypeScript: types resolve for ESM and CommonJS (tsc --module nodene
   const tsc = path.join(root, 'node_modules', 'typescript', 'bin', 'tsc');
   run(
     process.execPath,
-    [
-      tsc,
-      '--noEmit',
-      '--strict',
-      '--target',
-      'es2022',
-      '--module',
-      'nodenext',
-      '--types',
-      '',
-      'typed.mts',
-      'typed.cts',
-    ],
+    [tsc, '--noEmit', '--strict', '--target', 'es2022', '--module', 'nodenext', 'typed.mts', 'typed.cts'],
     { cwd: folder },
   );
 });
@@ -339,7 +327,7 @@ await check(
 
 await check('without prebuilt binary it builds from source with CMake and g++ only, and works', () => {
   const { installed: built } = project('from source', sourceTarball, {
-    env: { PATH: pathOf('path with compiler', ['node', 'npm', 'sh', 'env', ...buildTools]) },
+    env: { PATH: pathOf('path-with-compiler', ['node', 'npm', 'sh', 'env', ...buildTools]) },
     cleanEnvironment: true,
   });
   assert(fs.existsSync(path.join(built, 'build', 'Release', 'discrete-descent.node')));
