@@ -23,7 +23,7 @@ function(dd_keep_old_glibc target)
   endif()
   target_sources(${target} PRIVATE ${CMAKE_SOURCE_DIR}/native/core/glibc_compat.cpp)
   foreach(name pthread_create pthread_join pthread_detach pthread_once pthread_key_create __pthread_key_create
-               dlopen dlsym dlerror dlclose exp log pow exp2 log2)
+               dlopen dlsym dlerror dlclose exp log pow exp2 log2 hypot)
     target_link_options(${target} PRIVATE -Wl,--wrap=${name})
   endforeach()
 endfunction()

@@ -19,13 +19,16 @@ function run(command, args, options = {}) {
   if (result.status !== 0) throw new Error(`${command} ${args.join(' ')} ended with status ${result.status}`);
 }
 
-/** `npm ci` when node_modules is missing or older than the lock file. */
+/**
+ * Installs the locked versions when node_modules is missing or older than the lock file. Not `npm ci`, which refuses a
+ * lock file that lacks optional binaries of other platforms.
+ */
 function ensureDependencies() {
   const installed = path.join(root, 'node_modules', '.package-lock.json');
   const wanted = path.join(root, 'package-lock.json');
   if (fs.existsSync(installed) && fs.statSync(installed).mtimeMs >= fs.statSync(wanted).mtimeMs) return;
   console.log('installing dependencies');
-  run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']);
+  run('npm', ['install', '--no-save', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']);
   fs.utimesSync(installed, new Date(), new Date());
 }
 

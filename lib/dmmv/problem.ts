@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 // A discrete min-max violation problem: created once, checked once, used by every other function of dmmv.
 import { callNative, makeError } from '../runtime/errors';
 import { matrix, type Matrix } from '../runtime/matrix';

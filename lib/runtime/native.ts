@@ -116,8 +116,27 @@ function glibcVersion(): string {
   return version === undefined ? ', no glibc (musl?)' : `, glibc ${version}`;
 }
 
+/**
+ * Throws when a Linux binary is cut short: the system's loader would end the process with a bus error. The section
+ * headers are the last thing in the file, and the first 64 bytes say where they end.
+ */
+function checkWhole(file: string): void {
+  if (process.platform !== 'linux') return;
+  const header = Buffer.alloc(64);
+  const descriptor = fs.openSync(file, 'r');
+  let read: number;
+  try {
+    read = fs.readSync(descriptor, header, 0, header.length, 0);
+  } finally {
+    fs.closeSync(descriptor);
+  }
+  const end = Number(header.readBigUInt64LE(40)) + header.readUInt16LE(58) * header.readUInt16LE(60);
+  if (read < header.length || fs.statSync(file).size < end) throw new Error(`${file} is truncated`);
+}
+
 function loadNative(): Native {
   try {
+    checkWhole(load.resolve(packageRoot));
     return load(packageRoot) as Native;
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message.split('\n')[0] : String(cause);

@@ -75,7 +75,8 @@ const DdBackend* find_backend(std::string_view name, std::string& reason) {
   const std::string file_name = "libdiscrete-descent-" + std::string(name) + std::string(library_suffix);
   std::string searched;
   for (const std::string& directory : search_path()) {
-    const std::string file = directory + "/" + file_name;
+    std::string file = directory;
+    file += "/" + file_name;
     if (access(file.c_str(), F_OK) == 0) return load_backend_file(file, reason);
     if (!searched.empty()) searched += ", ";
     searched += directory;

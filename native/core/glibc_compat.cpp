@@ -44,6 +44,7 @@ DD_WRAP(double, log, (double x), (x))
 DD_WRAP(double, pow, (double x, double y), (x, y))
 DD_WRAP(double, exp2, (double x), (x))
 DD_WRAP(double, log2, (double x), (x))
+DD_WRAP(double, hypot, (double x, double y), (x, y))
 // NOLINTEND
 }
 

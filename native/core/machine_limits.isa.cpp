@@ -63,7 +63,8 @@ inline double fma_loop(size_type turns, T x, T y, T* sink) noexcept {
   T sum = 0;
   for (size_type lane = 0; lane < sizeof(V) / sizeof(T); ++lane) sum += total[lane];
   *sink = sum;
-  return 2.0 * static_cast<double>(turns) * static_cast<double>(accumulators * (sizeof(V) / sizeof(T)));
+  const size_type lanes = sizeof(V) / sizeof(T);
+  return 2.0 * static_cast<double>(turns) * static_cast<double>(accumulators * lanes);
 }
 
 }  // namespace

@@ -13,11 +13,17 @@ RunControl::RunControl(std::size_t threads, double time_limit_seconds) noexcept
       start_(Clock::now()),
       next_report_(start_) {}
 
+RunControl::RunControl(const RunControl& parent, double time_limit_seconds) noexcept
+    : RunControl(parent.threads_, time_limit_seconds) {
+  parent_ = &parent;
+}
+
 double RunControl::seconds() const noexcept { return std::chrono::duration<double>(Clock::now() - start_).count(); }
 
 StopReason RunControl::stop_reason() const noexcept {
   if (cancelled()) return StopReason::cancelled;
   if (seconds() >= time_limit_seconds_) return StopReason::time_limit;
+  if (parent_ != nullptr) return parent_->stop_reason();
   return StopReason::none;
 }
 

@@ -34,6 +34,8 @@ class RunControl {
   /// threads: 0 means the size of the shared pool. time_limit_seconds: infinity means none.
   explicit RunControl(std::size_t threads = 1,
                       double time_limit_seconds = std::numeric_limits<double>::infinity()) noexcept;
+  /// A part of `parent`'s run: it stops when the parent does, or by itself after `time_limit_seconds`.
+  RunControl(const RunControl& parent, double time_limit_seconds) noexcept;
   RunControl(const RunControl&) = delete;
   RunControl& operator=(const RunControl&) = delete;
 
@@ -47,7 +49,8 @@ class RunControl {
   void watch(const std::atomic<std::int32_t>* flag) noexcept { external_flag_ = flag; }
   bool cancelled() const noexcept {
     return cancelled_.load(std::memory_order_relaxed) ||
-           (external_flag_ != nullptr && external_flag_->load(std::memory_order_relaxed) != 0);
+           (external_flag_ != nullptr && external_flag_->load(std::memory_order_relaxed) != 0) ||
+           (parent_ != nullptr && parent_->cancelled());
   }
   /// Reads the flags and the clock (about 30 ns): poll it every few microseconds of work, not in inner loops.
   StopReason stop_reason() const noexcept;
@@ -63,6 +66,7 @@ class RunControl {
  private:
   std::atomic<bool> cancelled_{false};
   const std::atomic<std::int32_t>* external_flag_ = nullptr;
+  const RunControl* parent_ = nullptr;
   std::size_t threads_;
   double time_limit_seconds_;
   Clock::time_point start_;

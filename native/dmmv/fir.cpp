@@ -249,16 +249,17 @@ FirDesign design_fir(const FirSpecification& specification, const SolveOptions& 
       const std::vector<std::int32_t> start(part.initial.begin(), part.initial.end());
       part.initial = start;
       part.continuous = {};
-      RunControl inner(control.threads(), remaining_seconds(control) * share);
-      inner.on_progress(
-          [&](const Progress& progress) {
-            if (control.should_stop()) inner.cancel();
-            Progress outer = progress;
-            outer.phase = "gain";
-            outer.objective = std::min(best.ripple, progress.objective / trial.gain);
-            control.report(outer);
-          },
-          0.002);
+      RunControl inner(control, remaining_seconds(control) * share);
+      inner.on_progress([&](const Progress& progress) {
+        Progress outer = progress;
+        outer.phase = "gain";
+        outer.objective = progress.objective / trial.gain;
+        if (best.ripple < outer.objective) {
+          outer.objective = best.ripple;
+          outer.best = std::as_bytes(std::span<const std::int32_t>(best.result.indices));
+        }
+        control.report(outer);
+      });
       SolveResult result = solve(problem, part, inner);
       spent_iterations += result.iterations;
       spent_evaluations += result.evaluations;

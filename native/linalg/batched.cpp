@@ -93,7 +93,7 @@ std::size_t batched_cholesky(std::size_t count, std::size_t n, std::span<T> a, s
         end - begin, n, 0, a.data() + begin * n * n * width, nullptr, padded.data() + begin * width, nullptr};
     Kernels<T>::batched_cholesky(&batch);
   });
-  std::copy_n(padded.data(), count, status.data());
+  for (std::size_t matrix = 0; matrix < count; ++matrix) status[matrix] = padded[matrix];
   return count_failures(status);
 }
 
@@ -142,7 +142,7 @@ std::size_t batched_lu(std::size_t count, std::size_t n, std::span<T> a, std::sp
                                   exchanges.data() + begin * n * width};
     Kernels<T>::batched_lu(&batch);
   });
-  std::copy_n(padded.data(), count, status.data());
+  for (std::size_t matrix = 0; matrix < count; ++matrix) status[matrix] = padded[matrix];
   for (std::size_t matrix = 0; matrix < count; ++matrix) {
     for (std::size_t j = 0; j < n; ++j) {
       pivots[matrix * n + j] = exchanges[(matrix / width * n + j) * width + matrix % width];

@@ -63,9 +63,9 @@ __attribute__((noinline)) void store_elements(const T* values, size_t values_ste
   }
 }
 
-template <int Half>
-DD_INLINE VectorN<float, lanes<double>> half_of(Float32s value) {
-  constexpr int n = lanes<double>, first = Half * n;
+template <int Half, int n = lanes<double>>
+DD_INLINE VectorN<float, n> half_of(Float32s value) {
+  constexpr int first = Half * n;
   if constexpr (n == 8) {
     return __builtin_shufflevector(value, value, first, first + 1, first + 2, first + 3, first + 4, first + 5,
                                    first + 6, first + 7);

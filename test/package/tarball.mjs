@@ -105,19 +105,7 @@ await check('TypeScript: types resolve for ESM and CommonJS (tsc --module nodene
   const tsc = path.join(root, 'node_modules', 'typescript', 'bin', 'tsc');
   run(
     process.execPath,
-    [
-      tsc,
-      '--noEmit',
-      '--strict',
-      '--target',
-      'es2022',
-      '--module',
-      'nodenext',
-      '--types',
-      '',
-      'typed.mts',
-      'typed.cts',
-    ],
+    [tsc, '--noEmit', '--strict', '--target', 'es2022', '--module', 'nodenext', 'typed.mts', 'typed.cts'],
     { cwd: folder },
   );
 });
@@ -275,6 +263,46 @@ await check('a truncated binary: the error names the platform, the reason and th
     assert.match(stderr, expected);
 });
 
+await check('a binary for another processor: the same message', () => {
+  const broken = path.join(work, 'broken');
+  const prebuilds = path.join(broken, 'node_modules', 'discrete-descent', 'prebuilds');
+  fs.copyFileSync(
+    path.join(prebuilds, 'linux-arm64', 'discrete-descent.glibc.node'),
+    path.join(prebuilds, 'linux-x64', 'discrete-descent.glibc.node'),
+  );
+  const { stderr } = run(process.execPath, ['-e', "require('discrete-descent')"], {
+    cwd: broken,
+    env: prebuiltOnly,
+    cleanEnvironment: true,
+    status: 1,
+  });
+  for (const expected of [/ERR_NATIVE_UNAVAILABLE/, /linux-x64/, /npm rebuild discrete-descent/])
+    assert.match(stderr, expected);
+});
+
+await check("the layout of pnpm: a link to a store, dependencies beside the package's real place", () => {
+  const store = path.join(work, 'store', 'node_modules');
+  fs.cpSync(path.join(folder, 'node_modules'), store, { recursive: true });
+  const linked = path.join(work, 'linked', 'node_modules');
+  fs.mkdirSync(linked, { recursive: true });
+  fs.symlinkSync(path.join(store, 'discrete-descent'), path.join(linked, 'discrete-descent'));
+  run(process.execPath, ['-e', "require('discrete-descent').backends()"], {
+    cwd: path.join(work, 'linked'),
+    env: prebuiltOnly,
+    cleanEnvironment: true,
+  });
+});
+
+await check('loading and solving write nothing into the package: it may be read-only', () => {
+  const listing = () =>
+    fs
+      .readdirSync(installed, { recursive: true })
+      .map((name) => `${name} ${fs.statSync(path.join(installed, name)).mtimeMs}`);
+  const before = listing();
+  run(process.execPath, [smoke, installed], { env: prebuiltOnly, cleanEnvironment: true });
+  assert.deepEqual(listing(), before);
+});
+
 // The same package without prebuilt binaries.
 const bare = path.join(work, 'bare');
 fs.mkdirSync(bare);
@@ -299,7 +327,7 @@ await check(
 
 await check('without prebuilt binary it builds from source with CMake and g++ only, and works', () => {
   const { installed: built } = project('from source', sourceTarball, {
-    env: { PATH: pathOf('path with compiler', ['node', 'npm', 'sh', 'env', ...buildTools]) },
+    env: { PATH: pathOf('path-with-compiler', ['node', 'npm', 'sh', 'env', ...buildTools]) },
     cleanEnvironment: true,
   });
   assert(fs.existsSync(path.join(built, 'build', 'Release', 'discrete-descent.node')));
