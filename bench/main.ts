@@ -6,12 +6,13 @@ import { writeWhole } from '../lib/cli/files';
 import { native } from '../lib/runtime/native';
 import { edge } from './edge';
 import { fir } from './fir';
+import { gptq } from './gptq';
 import type { Family } from './harness';
 import { kernels } from './kernels';
 import { linalg } from './linalg';
 import { type BenchRun, markdown, svg } from './report';
 
-const families: readonly Family[] = [linalg, kernels, edge, fir];
+const families: readonly Family[] = [linalg, gptq, kernels, edge, fir];
 
 async function main(): Promise<void> {
   const args = process.argv.slice(2);

@@ -1,4 +1,5 @@
 // A benchmark run as JSON, Markdown table and SVG picture.
+import { verdicts } from './bars';
 import type { Family, Row } from './harness';
 
 /** Everything of one run. */
@@ -22,10 +23,24 @@ function duration(value: number): string {
   return value < 1 ? `${number(value * 1e3)} ms` : `${number(value)} s`;
 }
 
+/** The requirements that were missed in this run, and how many held. */
+function requirements(run: BenchRun): string[] {
+  const all = verdicts(run.rows);
+  if (all.length === 0) return [];
+  const missed = all.filter(({ held }) => !held);
+  return [
+    `\n### Requirements\n\n${all.length - missed.length} of ${all.length} requirements on dense routines (bench/bars.ts) held in this run${missed.length === 0 ? '.' : '; missed:\n'}`,
+    ...missed.map(
+      ({ row, text }) => `- ${row.name} ${row.size}, ${row.dtype}, ${row.isa}, ${row.threads} threads: ${text}`,
+    ),
+  ];
+}
+
 /** The run as a Markdown document. */
 export function markdown(run: BenchRun, families: readonly Family[]): string {
   const parts = [
     `discrete-descent ${run.version}, Node ${run.node}, ${run.processor}, kernels at level ${run.isa}, ${run.threads} thread${run.threads === 1 ? '' : 's'}, ${run.date}${run.quick ? ', quick run' : ''}.`,
+    ...requirements(run),
   ];
   for (const family of families) {
     const rows = run.rows.filter((row) => row.family === family.name);
@@ -35,6 +50,7 @@ export function markdown(run: BenchRun, families: readonly Family[]): string {
       'case',
       'size',
       'type',
+      'level',
       'threads',
       'median',
       'rate',
@@ -43,12 +59,13 @@ export function markdown(run: BenchRun, families: readonly Family[]): string {
       ...peers.map((peer) => `${peer} / ours`),
     ];
     parts.push(`\n### ${family.name}\n\n${family.description}\n`);
-    parts.push(`| ${head.join(' | ')} |`, `|${head.map((_, i) => (i < 3 ? '---' : '---:')).join('|')}|`);
+    parts.push(`| ${head.join(' | ')} |`, `|${head.map((_, i) => (i < 4 ? '---' : '---:')).join('|')}|`);
     for (const row of rows) {
       const cells = [
         row.name,
         row.size,
         row.dtype,
+        row.isa,
         String(row.threads),
         duration(row.medianSeconds),
         row.rate === undefined ? '-' : `${number(row.rate.value)} ${row.rate.unit}`,
@@ -71,7 +88,8 @@ export function svg(run: BenchRun): string {
       const ratio = result.speedRatio ?? result.qualityRatio;
       if (ratio === undefined || !Number.isFinite(ratio) || peer === 'proven optimum') return [];
       const type = row.dtype === '-' ? '' : ` ${row.dtype}`;
-      return [{ label: `${row.name} ${row.size}${type} vs ${peer}`, ratio }];
+      const how = row.isa === run.isa ? '' : ` ${row.isa}`;
+      return [{ label: `${row.name} ${row.size}${type}${how} vs ${peer}`, ratio }];
     }),
   );
   const left = 380;

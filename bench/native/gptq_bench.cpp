@@ -4,7 +4,7 @@
 //
 // A size is rows x columns, or one number for both. Flops: rows columns^2. One thread is timed by its CPU time, several
 // by the wall clock; the 10th percentile is the speed; the peak is measured before and after each size. Memory is kept
-// between calls, as a caller with many layers does. There is no peer: no library has this loop.
+// between calls, as a caller with many layers does. With several threads the peer is the same loop on one, in turn.
 #include <time.h>
 
 #include <algorithm>
@@ -92,28 +92,36 @@ void measure(const Size& size, const Options& options) {
   }
   quantize::GptqWorkspace workspace;
   const bool wall = options.threads > 1;
-  const auto time_once = [&] {
+  const auto time_once = [&](std::size_t threads) {
     const double start = now(wall);
-    const std::size_t done =
-        quantize::gptq_quantize(MatrixView<const float>::row_major(w.data(), rows, columns),
-                                MatrixView<const float>::row_major(u.data(), columns, columns), grids, outputs,
-                                {.threads = options.threads, .workspace = &workspace});
+    const std::size_t done = quantize::gptq_quantize(MatrixView<const float>::row_major(w.data(), rows, columns),
+                                                     MatrixView<const float>::row_major(u.data(), columns, columns),
+                                                     grids, outputs, {.threads = threads, .workspace = &workspace});
     if (done != columns) throw std::runtime_error("the loop stopped early");
     return now(wall) - start;
   };
-  time_once();
+  time_once(options.threads);
   const double before = measure_peak();
-  std::vector<double> seconds;
-  for (std::size_t sample = 0; sample < options.samples; ++sample) seconds.push_back(time_once());
+  std::vector<double> seconds, one_thread;
+  for (std::size_t sample = 0; sample < options.samples; ++sample) {
+    seconds.push_back(time_once(options.threads));
+    if (wall) one_thread.push_back(time_once(1));
+  }
   const double peak = (before + measure_peak()) / 2 * static_cast<double>(options.threads);
   const double n = static_cast<double>(columns), p10 = percentile(seconds, 0.1);
   const double gflops = static_cast<double>(rows) * n * n / p10 * 1e-9;
   std::printf(
-      "{\"family\":\"gptq\",\"routine\":\"gptq\",\"dtype\":\"float32\",\"sizes\":{\"m\":%zu,\"n\":%zu,\"k\":0},"
-      "\"isa\":\"%s\",\"threads\":%zu,\"ours\":{\"p10Seconds\":%.6g,\"medianSeconds\":%.6g,\"gflops\":%.4g},"
-      "\"peers\":{},\"peakGflops\":%.4g,\"peakPercent\":%.3g,\"samples\":%zu}\n",
-      rows, columns, isa_name(active_isa()), options.threads, p10, percentile(seconds, 0.5), gflops, peak,
-      100 * gflops / peak, options.samples);
+      "{\"family\":\"gptq\",\"routine\":\"%s\",\"dtype\":\"float32\",\"sizes\":{\"m\":%zu,\"n\":%zu,\"k\":0},"
+      "\"isa\":\"%s\",\"threads\":%zu,\"ours\":{\"p10Seconds\":%.6g,\"medianSeconds\":%.6g,\"gflops\":%.4g},\"peers\":"
+      "{",
+      options.all_outputs ? "gptq, all outputs" : "gptq", rows, columns, isa_name(active_isa()), options.threads, p10,
+      percentile(seconds, 0.5), gflops);
+  if (wall) {
+    std::printf("\"one thread\":{\"p10Seconds\":%.6g,\"medianSeconds\":%.6g}", percentile(one_thread, 0.1),
+                percentile(one_thread, 0.5));
+  }
+  std::printf("},\"peakGflops\":%.4g,\"peakPercent\":%.3g,\"samples\":%zu}\n", peak, 100 * gflops / peak,
+              options.samples);
   std::fflush(stdout);
 }
 

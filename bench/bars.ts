@@ -1,0 +1,110 @@
+// What the dense routines must reach (the project's requirements, one machine, one run), checked against the rows of a
+// run and printed with it, missed ones first. Ratios are peer's median time over ours; percentages are of the
+// multiply-add limit of the same run.
+import type { Row } from './harness';
+
+interface Bar {
+  routine: string;
+  /** Sizes as in Row.size. */
+  sizes: readonly string[];
+  isa: readonly string[];
+  threads: number;
+  dtypes?: readonly string[];
+  /** The peer whose time counts. */
+  peer?: string;
+  ratio?: number;
+  percent?: number;
+}
+
+const square = (n: number): string => `${n} x ${n}`;
+const cube = (n: number): string => `${n} x ${n} x ${n}`;
+const tall = (n: number): string => `${n} x ${n} x 2048`;
+const native = ['avx512', 'avx2'];
+const oneThread = { threads: 1 };
+const blas = { ...oneThread, peer: 'openblas' };
+
+const bars: readonly Bar[] = [
+  { routine: 'gemm', sizes: [32, 64].map(cube), isa: native, ...blas, ratio: 0.85, percent: 75 },
+  { routine: 'gemm', sizes: [128, 256].map(cube), isa: native, ...blas, ratio: 1, percent: 85 },
+  { routine: 'gemm', sizes: [512, 1024, 2048].map(cube), isa: native, ...blas, ratio: 0.95, percent: 75 },
+  { routine: 'gemm', sizes: ['37 x 53 x 71', cube(65), cube(100)], isa: native, ...blas, ratio: 0.75 },
+  { routine: 'syrk', sizes: [32, 64, 128, 256].map(tall), isa: native, ...blas, ratio: 1 },
+  { routine: 'syrk', sizes: [512, 1024, 2048].map(tall), isa: native, ...blas, ratio: 0.95, percent: 70 },
+  {
+    routine: 'syrk_mixed',
+    sizes: [512, 1024, 2048].map(tall),
+    isa: native,
+    ...oneThread,
+    peer: 'float32',
+    ratio: 0.85,
+  },
+  { routine: 'cholesky', sizes: [64, 256].map(square), isa: ['avx512'], ...blas, ratio: 1.5 },
+  { routine: 'cholesky', sizes: [square(1024)], isa: ['avx512'], ...blas, ratio: 1.3, percent: 70 },
+  { routine: 'cholesky', sizes: [square(64)], isa: ['avx2'], ...blas, ratio: 1 },
+  { routine: 'cholesky', sizes: [square(256)], isa: ['avx2'], ...blas, ratio: 0.9 },
+  { routine: 'cholesky', sizes: [square(1024)], isa: ['avx2'], ...blas, ratio: 0.85 },
+  { routine: 'inverse', sizes: [64, 256].map(square), isa: ['avx512'], ...blas, ratio: 3 },
+  { routine: 'inverse', sizes: [square(1024)], isa: ['avx512'], ...blas, ratio: 1.3 },
+  { routine: 'inverse', sizes: [square(64)], isa: ['avx2'], ...blas, ratio: 2.5 },
+  { routine: 'inverse', sizes: [square(256)], isa: ['avx2'], ...blas, ratio: 2 },
+  { routine: 'inverse', sizes: [square(1024)], isa: ['avx2'], ...blas, ratio: 0.95 },
+  ...['gemm', 'syrk', 'cholesky', 'inverse'].map((routine) => ({
+    routine,
+    sizes: [64, 256, 1024].map({ gemm: cube, syrk: tall }[routine] ?? square),
+    isa: ['baseline'],
+    ...blas,
+    ratio: 0.75,
+  })),
+  { routine: 'batched_cholesky', sizes: ['4 x 4 x 1024'], isa: native, ...blas, ratio: 10 },
+  { routine: 'batched_cholesky', sizes: ['16 x 16 x 64'], isa: native, ...blas, ratio: 5 },
+  { routine: 'batched_cholesky', sizes: ['32 x 32 x 16'], isa: native, ...blas, ratio: 4 },
+  { routine: 'gptq', sizes: [square(1024)], isa: native, ...oneThread, percent: 65 },
+  { routine: 'gptq', sizes: [square(2048)], isa: native, ...oneThread, percent: 70 },
+  { routine: 'gptq', sizes: [square(4096)], isa: native, ...oneThread, percent: 75 },
+  ...['gemm', 'syrk', 'cholesky', 'inverse', 'gptq'].map((routine) => ({
+    routine,
+    sizes: [256, 512, 1024, 2048, 4096].map({ gemm: cube, syrk: tall }[routine] ?? square),
+    isa: native,
+    threads: 2,
+    peer: 'one thread',
+    ratio: 1.7,
+  })),
+];
+
+/** One requirement met by a row, or not. */
+export interface Verdict {
+  row: Row;
+  /** "1.20 of openblas (1.00 asked)". */
+  text: string;
+  held: boolean;
+}
+
+function verdict(bar: Bar, row: Row): Verdict | undefined {
+  const parts: string[] = [];
+  let held = true;
+  const ratio = bar.peer === undefined ? undefined : row.peers[bar.peer]?.speedRatio;
+  if (bar.ratio !== undefined && bar.peer !== undefined && ratio !== undefined) {
+    parts.push(`${ratio.toFixed(2)} of ${bar.peer} (${bar.ratio.toFixed(2)} asked)`);
+    held &&= ratio >= bar.ratio;
+  }
+  if (bar.percent !== undefined && row.limitPercent !== undefined) {
+    parts.push(`${row.limitPercent.toFixed(0)} % of the limit (${bar.percent} % asked)`);
+    held &&= row.limitPercent >= bar.percent;
+  }
+  return parts.length === 0 ? undefined : { row, text: parts.join(', '), held };
+}
+
+/** Every requirement that the rows speak of. */
+export function verdicts(rows: readonly Row[]): Verdict[] {
+  return bars.flatMap((bar) =>
+    rows
+      .filter(
+        (row) =>
+          row.name === bar.routine &&
+          bar.sizes.includes(row.size) &&
+          bar.isa.includes(row.isa) &&
+          row.threads === bar.threads,
+      )
+      .flatMap((row) => verdict(bar, row) ?? []),
+  );
+}
