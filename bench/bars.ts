@@ -61,7 +61,7 @@ const bars: readonly Bar[] = [
   { routine: 'gptq', sizes: [square(1024)], isa: native, ...oneThread, percent: 65 },
   { routine: 'gptq', sizes: [square(2048)], isa: native, ...oneThread, percent: 70 },
   { routine: 'gptq', sizes: [square(4096)], isa: native, ...oneThread, percent: 75 },
-  ...['gemm', 'syrk', 'cholesky', 'inverse', 'gptq'].map((routine) => ({
+  ...['gemm', 'syrk', 'gptq'].map((routine) => ({
     routine,
     sizes: [256, 512, 1024, 2048, 4096].map({ gemm: cube, syrk: tall }[routine] ?? square),
     isa: native,

@@ -111,12 +111,21 @@ void reset(const Problem& problem, Competitor& competitor, std::size_t copies) {
   }
 }
 
-double time_once(const Problem& problem, Competitor& competitor, std::size_t repeats, bool wall) {
+/// How often a sample calls: `rounds` times `copies`, with fresh outputs before every round.
+struct Repeats {
+  std::size_t copies = 1, rounds = 1;
+};
+
+double time_once(const Problem& problem, Competitor& competitor, const Repeats& repeats, bool wall) {
   const std::size_t step = problem.start == nullptr ? 0 : problem.output_bytes;
-  reset(problem, competitor, repeats);
-  const double start = now(wall);
-  for (std::size_t r = 0; r < repeats; ++r) competitor.run(competitor.output.data() + r * step);
-  return (now(wall) - start) / static_cast<double>(repeats);
+  double seconds = 0;
+  for (std::size_t round = 0; round < repeats.rounds; ++round) {
+    reset(problem, competitor, repeats.copies);
+    const double start = now(wall);
+    for (std::size_t r = 0; r < repeats.copies; ++r) competitor.run(competitor.output.data() + r * step);
+    seconds += now(wall) - start;
+  }
+  return seconds / static_cast<double>(repeats.copies * repeats.rounds);
 }
 
 template <class Out>
@@ -138,18 +147,24 @@ template <class T, class Out>
 void measure(const Problem& problem, std::vector<Competitor>& all, const Options& options) {
   const bool wall = options.threads > 1;
   const double peak_before = measure_peak<T>();
+  // Fresh copies beyond the caches would time the memory.
+  constexpr std::size_t most_copies = 512, most_copied_bytes = std::size_t{2} << 20;
   const double least_seconds = wall ? 2e-2 : 2e-4;
-  std::size_t repeats = 1;
+  std::size_t calls = 1;
   for (Competitor& competitor : all) {
     competitor.output = AlignedBuffer<std::byte>(problem.output_bytes);
-    time_once(problem, competitor, 1, wall);  // warms up, and grows scratch memory
-    const double seconds = time_once(problem, competitor, 1, wall);
-    repeats = std::max(repeats, static_cast<std::size_t>(least_seconds / std::max(seconds, 1e-8)) + 1);
+    time_once(problem, competitor, {}, wall);  // warms up, and grows scratch memory
+    const double seconds = time_once(problem, competitor, {}, wall);
+    calls = std::max(calls, static_cast<std::size_t>(least_seconds / std::max(seconds, 1e-8)) + 1);
   }
-  repeats = std::min<std::size_t>(repeats, 512);
+  Repeats repeats{std::min(calls, most_copies), 1};
   if (problem.start != nullptr) {
-    for (Competitor& competitor : all) competitor.output = AlignedBuffer<std::byte>(problem.output_bytes * repeats);
+    repeats.copies = std::clamp<std::size_t>(most_copied_bytes / problem.output_bytes, 1, repeats.copies);
+    for (Competitor& competitor : all) {
+      competitor.output = AlignedBuffer<std::byte>(problem.output_bytes * repeats.copies);
+    }
   }
+  if (wall) repeats.rounds = (calls + repeats.copies - 1) / repeats.copies;
   for (std::size_t sample = 0; sample < options.samples; ++sample) {
     for (Competitor& competitor : all) competitor.samples.push_back(time_once(problem, competitor, repeats, wall));
   }

@@ -49,6 +49,19 @@ SearchRows search_rows(const Problem& problem) {
   return rows;
 }
 
+std::vector<std::size_t> free_variables(const Problem& problem) {
+  std::vector<std::size_t> free;
+  for (std::size_t j = 0; j < problem.variables(); ++j) {
+    if (problem.levels().count(j) < 2) continue;
+    bool noticed = false;
+    const auto look = [&](std::size_t, double entry) { noticed = noticed || entry != 0; };
+    problem.matrix().for_each(j, look);
+    if (const SoftRows* soft = problem.soft_rows()) soft->matrix.for_each(j, look);
+    if (noticed) free.push_back(j);
+  }
+  return free;
+}
+
 void search_residual(const Problem& problem, const SearchRows& rows, std::span<const std::int32_t> indices,
                      std::span<double> out) {
   std::fill(out.begin(), out.end(), 0.0);
@@ -129,10 +142,7 @@ MoveDictionary make_moves(const Problem& problem, const SearchRows& rows, const 
   const LevelSets& levels = problem.levels();
   MoveDictionary moves;
   moves.starts.push_back(0);
-  std::vector<std::size_t> free;
-  for (std::size_t j = 0; j < problem.variables(); ++j) {
-    if (levels.count(j) > 1) free.push_back(j);
-  }
+  const std::vector<std::size_t> free = free_variables(problem);
   const auto reserve = [&](std::size_t pairs) {
     if (rows.stride > 0 && pairs > largest_dictionary / rows.stride) {
       throw Error(ErrorCode::out_of_memory, "problem", "`problem` is too large for a dense move dictionary");

@@ -28,6 +28,9 @@ struct SearchRows {
 
 SearchRows search_rows(const Problem& problem);
 
+/// Variables that have a choice and that some row notices: the others keep their start.
+std::vector<std::size_t> free_variables(const Problem& problem);
+
 /// z for level indices, from scratch: `rows.stride` values.
 void search_residual(const Problem& problem, const SearchRows& rows, std::span<const std::int32_t> indices,
                      std::span<double> out);

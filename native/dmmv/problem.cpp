@@ -289,6 +289,42 @@ Problem Problem::create(const ProblemDescription& description) {
   return problem;
 }
 
+Problem Problem::with_rows(std::span<const std::size_t> rows, std::vector<double> lower,
+                           std::vector<double> upper) const {
+  Problem problem;
+  Matrix& matrix = problem.matrix_;
+  matrix.rows_ = rows.size();
+  matrix.columns_ = variables();
+  matrix.sparse_ = matrix_.sparse_;
+  if (matrix.sparse_) {
+    constexpr auto dropped = static_cast<std::size_t>(-1);
+    std::vector<std::size_t> place(this->rows(), dropped);
+    for (std::size_t k = 0; k < rows.size(); ++k) place[rows[k]] = k;
+    matrix.pointers_.push_back(0);
+    for (std::size_t j = 0; j < variables(); ++j) {
+      matrix_.for_each(j, [&](std::size_t i, double value) {
+        if (place[i] == dropped) return;
+        matrix.row_indices_.push_back(static_cast<std::int32_t>(place[i]));
+        matrix.values_.push_back(value);
+      });
+      matrix.pointers_.push_back(matrix.values_.size());
+    }
+  } else {
+    matrix.values_.reserve(rows.size() * variables());
+    for (std::size_t j = 0; j < variables(); ++j) {
+      const std::span<const double> column = matrix_.column(j);
+      for (const std::size_t i : rows) matrix.values_.push_back(column[i]);
+    }
+  }
+  problem.lower_ = std::move(lower);
+  problem.upper_ = std::move(upper);
+  for (const std::size_t i : rows) problem.weights_.push_back(weights_[i]);
+  problem.levels_ = levels_;
+  problem.soft_ = soft_;
+  problem.all_equalities_ = problem.lower_ == problem.upper_;
+  return problem;
+}
+
 void Problem::check_indices(std::span<const std::int32_t> indices, const char* argument) const {
   check_length(argument, indices.size(), variables(), "variable");
   for (std::size_t j = 0; j < indices.size(); ++j) {

@@ -13,6 +13,7 @@
 #include "dmmv/evaluate.hpp"
 #include "dmmv/moves.hpp"
 #include "dmmv/norm_annealing.hpp"
+#include "dmmv/presolve.hpp"
 #include "dmmv/starts.hpp"
 #include "dmmv/target_search.hpp"
 
@@ -120,16 +121,16 @@ class Portfolio {
  private:
   bool prepare() {
     const LevelSets& levels = problem_.levels();
-    std::size_t free = 0, many = 0;
+    free_ = free_variables(problem_);
+    std::size_t many = 0;
     for (std::size_t j = 0; j < problem_.variables(); ++j) {
-      if (levels.count(j) > 1) ++free;
-      if (levels.count(j) > 4) ++many;
       if (levels.count(j) != 2) two_levels_ = false;
     }
+    for (const std::size_t j : free_) many += levels.count(j) > 4 ? 1 : 0;
     if (!options_.initial.empty()) {
       offer({options_.initial.begin(), options_.initial.end()});
     }
-    if (free == 0) {
+    if (free_.empty()) {
       offer(middle_levels(problem_));
       result_.lower_bound = incumbent_.objective;
       exact_ = true;
@@ -159,6 +160,7 @@ class Portfolio {
     kinds_ = options_.moves;
     if (kinds_ == Moves::automatic) {
       kinds_ = Moves::unit;
+      const std::size_t free = free_.size();
       if (levels.equally_spaced() && free >= 2 && free <= 256 && 2 * many >= free) kinds_ = kinds_ | Moves::lattice;
       // Exchanges are what balances sums of two-level variables; their number is affordable only while n is small.
       if (levels.equally_spaced() && free >= 2 && free <= 32 && !has(kinds_, Moves::lattice))
@@ -245,9 +247,7 @@ class Portfolio {
     const std::size_t n = problem_.variables();
     if (options_.engine != Engine::automatic || !rows_.soft_multipliers.empty()) return;
     std::size_t work = rows_.stride;
-    std::vector<std::size_t> free;
-    for (std::size_t j = 0; j < n; ++j) {
-      if (levels.count(j) > 1) free.push_back(j);
+    for (const std::size_t j : free_) {
       work *= static_cast<std::size_t>(levels.count(j));
       if (work > enumeration_work) return;
     }
@@ -256,9 +256,10 @@ class Portfolio {
     for (std::size_t j = 0; j < n; ++j) {
       search_column(problem_, rows_, j, std::span(columns).subspan(j * rows_.stride, rows_.stride));
     }
-    std::vector<std::int32_t> indices(n, 0), direction(free.size(), 1);
-    std::vector<std::size_t> focus(free.size() + 1);
-    for (std::size_t k = 0; k <= free.size(); ++k) focus[k] = k;
+    std::vector<std::int32_t> indices = incumbent_.indices, direction(free_.size(), 1);
+    for (const std::size_t j : free_) indices[j] = 0;
+    std::vector<std::size_t> focus(free_.size() + 1);
+    for (std::size_t k = 0; k <= free_.size(); ++k) focus[k] = k;
     for (std::uint64_t visited = 0;; ++visited) {
       if (visited % 256 == 0) search_residual(problem_, rows_, indices, residual);
       if (visited % 4096 == 0 && control_.should_stop()) break;
@@ -271,13 +272,13 @@ class Portfolio {
       ++result_.evaluations;
       const std::size_t k = focus[0];
       focus[0] = 0;
-      if (k == free.size()) {
+      if (k == free_.size()) {
         exact_ = true;
         result_.multipliers.clear();
         result_.lower_bound = incumbent_.objective;
         break;
       }
-      const std::size_t j = free[k];
+      const std::size_t j = free_[k];
       const double before = levels.value(j, indices[j]);
       indices[j] += direction[k];
       const double change = levels.value(j, indices[j]) - before;
@@ -446,6 +447,12 @@ class Portfolio {
 
   SolveResult finish() {
     result_.indices = incumbent_.indices;
+    if (!options_.initial.empty()) {
+      // What no row notices stays as it was.
+      std::vector<std::int32_t> indices(options_.initial.begin(), options_.initial.end());
+      for (const std::size_t j : free_) indices[j] = incumbent_.indices[j];
+      result_.indices = std::move(indices);
+    }
     const Evaluation evaluation = evaluate(problem_, result_.indices);
     result_.objective = evaluation.objective;
     result_.soft_penalty = evaluation.soft_penalty;
@@ -478,6 +485,7 @@ class Portfolio {
   SolveResult result_;
   std::vector<Chain> chains_;
   std::unique_ptr<NearestPlane> plane_;
+  std::vector<std::size_t> free_;
   Moves kinds_ = Moves::unit;
   std::uint64_t iterations_ = 0, best_at_ = 0, restart_after_ = 0;
   double trivial_bound_ = -infinity;
@@ -506,7 +514,19 @@ const char* solve_status_name(SolveStatus status) noexcept {
 
 SolveResult solve(const Problem& problem, const SolveOptions& options, RunControl& control) {
   check_options(problem, options);
-  return Portfolio(problem, options, control).run();
+  const Presolved presolved = presolve(problem, options.target);
+  SolveResult result = Portfolio(presolved.problem(), options, control).run();
+  if (&presolved.problem() == &problem) return result;
+  result.multipliers = presolved.original_multipliers(result.multipliers);
+  result.objective = evaluate(problem, result.indices).objective;
+  if (result.status == SolveStatus::optimal &&
+      result.objective > result.lower_bound + 1e-9 * std::abs(result.lower_bound)) {
+    // Rows that cannot exceed the target were left out, and decide below it.
+    result.status = SolveStatus::target;
+  }
+  result.lower_bound = std::min(result.lower_bound, result.objective);
+  result.gap = result.objective - result.lower_bound;
+  return result;
 }
 
 }  // namespace dd::dmmv

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <type_traits>
 
 #include "core/aligned_buffer.hpp"
@@ -130,25 +131,21 @@ void for_each_slice(std::size_t m, std::size_t n, double flops, ProductPath path
   });
 }
 
-/// Square tiles of a triangle, those off the diagonal (twice the work) first.
+/// Strips of columns of equal area, each from the diagonal to the edge: a slice packs its own operands, and strips pack
+/// half as much as tiles would.
 template <class Body>
-void for_each_triangle_tile(std::size_t n, double flops, ProductPart part, std::size_t threads, Body body) {
+void for_each_triangle_strip(std::size_t n, double flops, ProductPart part, std::size_t threads, Body body) {
   if (threads <= 1 || flops < 2 * least_task_flops) return body(Slice{0, n, 0, n});
-  std::size_t tiles = 1;
-  while (tiles * tiles < 8 * threads) ++tiles;
-  const std::size_t side = round_up(divide_up(n, tiles), 48);
-  tiles = divide_up(n, side);
-  const std::size_t pairs = tiles * (tiles - 1) / 2;
-  ThreadPool::shared().run_tasks(threads, pairs + tiles, [&](std::size_t index) {
-    std::size_t high = index - pairs, low = index - pairs;
-    if (index < pairs) {
-      high = 1;
-      low = index;
-      while (low >= high) low -= high++;
-    }
-    const std::size_t row = (part == ProductPart::lower ? high : low) * side;
-    const std::size_t column = (part == ProductPart::lower ? low : high) * side;
-    body(Slice{row, std::min(side, n - row), column, std::min(side, n - column)});
+  const std::size_t strips = std::min(2 * threads, static_cast<std::size_t>(flops / least_task_flops));
+  const auto edge = [&](std::size_t strip) {
+    const double area = static_cast<double>(strip) / static_cast<double>(strips);
+    const double share = part == ProductPart::lower ? 1 - std::sqrt(1 - area) : std::sqrt(area);
+    return strip == strips ? n : std::min(n, round_up(static_cast<std::size_t>(share * static_cast<double>(n)), 24));
+  };
+  ThreadPool::shared().run_tasks(threads, strips, [&](std::size_t strip) {
+    const std::size_t begin = edge(strip), end = edge(strip + 1);
+    if (begin == end) return;
+    body(part == ProductPart::lower ? Slice{begin, n - begin, begin, end - begin} : Slice{0, end, begin, end - begin});
   });
 }
 
@@ -243,7 +240,7 @@ void multiply(Sum alpha, Strided<const T> a, Strided<const T> b, Sum beta, Strid
   if (options.part == ProductPart::full) {
     for_each_slice(m, n, flops, path, options.threads, run);
   } else {
-    for_each_triangle_tile(n, flops / 2, options.part, options.threads, run);
+    for_each_triangle_strip(n, flops / 2, options.part, options.threads, run);
   }
 }
 
