@@ -8,6 +8,7 @@
 #include <cstring>
 #include <string>
 #include <type_traits>
+#include <vector>
 
 #include "core/error.hpp"
 #include "core/reductions.hpp"
@@ -20,6 +21,8 @@ namespace {
 
 // Packed columns of U that stay in the second-level cache while all strips of a task go by; 256 to 2048 are equal.
 constexpr std::size_t panel_columns = 768;
+// Strips that go through all columns together: they share what is read of U, and their weights should stay in a cache.
+constexpr std::size_t most_task_strips = 8;
 // A task below this is not worth waking a thread for.
 constexpr double least_task_flops = 2e6;
 constexpr float largest_zero = 0x1p20f;
@@ -139,14 +142,21 @@ class Quantisation {
         weights_(reserve(workspace.weights, strips_ * strip_size_)),
         errors_(reserve(workspace.errors, strips_ * error_size_)),
         strip_grids_(reserve(workspace.grids, strips_ * grid_size_)),
-        factor_(reserve(workspace.factor, gptq_block_columns * gptq_block_columns)),
-        packed_(reserve(workspace.packed, gptq_block_columns * columns_)),
-        squares_(outputs.column_losses.empty() ? nullptr : reserve(workspace.squares, strips_ * columns_)) {
+        blocks_(divide_up(columns_, gptq_block_columns)),
+        factor_(reserve(workspace.factor, blocks_ * factor_size)),
+        packed_(reserve(workspace.packed, packed_before(blocks_))),
+        squares_(outputs.column_losses.empty() ? nullptr : reserve(workspace.squares, strips_ * columns_)),
+        group_(columns_),
+        largest_code_(columns_),
+        divisor_(columns_) {
     const double flops = static_cast<double>(w.rows) * static_cast<double>(w.columns) * static_cast<double>(w.columns);
     threads_ = options.threads == 0 ? ThreadPool::default_threads() : options.threads;
     if (flops < 2 * least_task_flops) threads_ = 1;
-    // A few tasks a thread, so that one that was held up does not hold up all; no strip depends on another.
-    task_strips_ = threads_ == 1 ? strips_ : divide_up(strips_, std::min(strips_, 4 * threads_));
+    // A few tasks a thread, so that one that was held up does not hold up all; no strip depends on another, so a task
+    // goes through all columns without waiting for anybody.
+    task_strips_ = divide_up(
+        strips_, threads_ == 1 ? divide_up(strips_, most_task_strips)
+                               : std::max(divide_up(strips_, most_task_strips), std::min(strips_, 4 * threads_)));
   }
 
   void load() {
@@ -165,14 +175,16 @@ class Quantisation {
   }
 
   std::size_t run() {
-    for (std::size_t first = 0; first < w_.columns; first += gptq_block_columns) {
-      const std::size_t width = std::min(gptq_block_columns, columns_ - first);
-      pack(first, width);
-      for_strips([&](std::size_t begin, std::size_t end) { run_task(first, width, begin, end); });
-      if (stopped()) return first;
-    }
-    add_losses();
-    return w_.columns;
+    pack();
+    std::atomic<std::size_t> done{w_.columns};
+    for_strips([&](std::size_t begin, std::size_t end) {
+      const std::size_t reached = run_strips(begin, end);
+      std::size_t least = done.load();
+      while (reached < least && !done.compare_exchange_weak(least, reached)) {
+      }
+    });
+    if (done == w_.columns) add_losses();
+    return done;
   }
 
  private:
@@ -201,55 +213,72 @@ class Quantisation {
     return finite;
   }
 
-  /// What all strips read of U and of the columns' grids in this block.
-  void pack(std::size_t first, std::size_t width) {
-    const std::size_t real = std::min(width, w_.columns - first);
-    std::fill_n(factor_, width * gptq_block_columns, 0.0f);
-    for (std::size_t p = 0; p < real; ++p) {
-      std::copy_n(&u_(first + p, first + p), real - p, factor_ + p * gptq_block_columns + p);
-    }
-    for (std::size_t p = real; p < width; ++p) factor_[p * gptq_block_columns + p] = 1;
-    for (std::size_t j = 0; j < width; ++j) {
-      const std::size_t column = first + j;
-      const bool inside = column < w_.columns;
+  /// Where the packed part of U behind block b begins: all blocks but the last are gptq_block_columns wide.
+  std::size_t packed_before(std::size_t b) const noexcept {
+    const std::size_t full = b < blocks_ ? b : blocks_ - 1;
+    return gptq_block_columns * full * (2 * columns_ - gptq_block_columns * (full + 1)) / 2;
+  }
+  std::size_t width_of(std::size_t b) const noexcept {
+    return std::min(gptq_block_columns, columns_ - b * gptq_block_columns);
+  }
+
+  /// What all strips read of U and of the columns' grids.
+  void pack() {
+    for (std::size_t j = 0; j < columns_; ++j) {
+      const bool inside = j < w_.columns;
       const std::uint32_t levels = !inside                     ? gptq_largest_levels
                                    : grids_.levels.size() == 1 ? grids_.levels[0]
-                                                               : grids_.levels[column];
-      group_[j] = inside && !grids_.group.empty() ? grids_.group[column] : 0;
+                                                               : grids_.levels[j];
+      group_[j] = inside && !grids_.group.empty() ? grids_.group[j] : 0;
       largest_code_[j] = static_cast<float>(levels - 1);
       divisor_[j] = largest_code_[j] + 1e-8f;
     }
+    parallel_for(threads_, blocks_, 1, [&](std::size_t b, std::size_t) { pack_block(b); });
+  }
+
+  void pack_block(std::size_t b) {
+    const std::size_t first = b * gptq_block_columns, width = width_of(b);
+    const std::size_t real = std::min(width, w_.columns - first);
+    float* const factor = factor_ + b * factor_size;
+    std::fill_n(factor, width * gptq_block_columns, 0.0f);
+    for (std::size_t p = 0; p < real; ++p) {
+      std::copy_n(&u_(first + p, first + p), real - p, factor + p * gptq_block_columns + p);
+    }
+    for (std::size_t p = real; p < width; ++p) factor[p * gptq_block_columns + p] = 1;
     const std::size_t behind = first + width;
     if (behind >= columns_) return;
-    parallel_for(threads_, columns_ - behind, panel_columns, [&](std::size_t begin, std::size_t end) {
-      const std::size_t valid = std::min(w_.columns, behind + end) - (behind + begin);
-      const GptqPackArguments pack{
-          width, end - begin, valid, &u_(first, behind + begin), u_.row_stride, packed_ + begin * width};
-      gptq_pack_factor.at(level_)(&pack);
-    });
+    const GptqPackArguments pack{width,         columns_ - behind,         w_.columns - behind, &u_(first, behind),
+                                 u_.row_stride, packed_ + packed_before(b)};
+    gptq_pack_factor.at(level_)(&pack);
   }
 
-  void run_task(std::size_t first, std::size_t width, std::size_t begin, std::size_t end) {
-    for (std::size_t s = begin; s < end; ++s) {
-      if (stopped()) return;
-      quantise(first, width, s);
+  /// All columns of some strips. Returns the number of columns done: all, unless the run was stopped.
+  std::size_t run_strips(std::size_t begin, std::size_t end) {
+    for (std::size_t b = 0; b < blocks_; ++b) {
+      const std::size_t first = b * gptq_block_columns, width = width_of(b);
+      for (std::size_t s = begin; s < end; ++s) {
+        if (stopped()) return first;
+        quantise(b, s);
+      }
+      const std::size_t behind = columns_ - first - width;
+      for (std::size_t j = 0; j < behind; j += panel_columns) {
+        if (stopped()) return first;
+        const GptqUpdateArguments product{end - begin,
+                                          std::min(panel_columns, behind - j),
+                                          width,
+                                          errors_ + begin * error_size_,
+                                          error_size_,
+                                          packed_ + packed_before(b) + j * width,
+                                          weights_ + begin * strip_size_ + (first + width + j) * strip_rows_,
+                                          strip_size_};
+        gptq_update.at(level_)(&product);
+      }
     }
-    const std::size_t behind = columns_ - first - width;
-    for (std::size_t j = 0; j < behind; j += panel_columns) {
-      if (stopped()) return;
-      const GptqUpdateArguments product{end - begin,
-                                        std::min(panel_columns, behind - j),
-                                        width,
-                                        errors_ + begin * error_size_,
-                                        error_size_,
-                                        packed_ + j * width,
-                                        weights_ + begin * strip_size_ + (first + width + j) * strip_rows_,
-                                        strip_size_};
-      gptq_update.at(level_)(&product);
-    }
+    return w_.columns;
   }
 
-  void quantise(std::size_t first, std::size_t width, std::size_t s) {
+  void quantise(std::size_t b, std::size_t s) {
+    const std::size_t first = b * gptq_block_columns, width = width_of(b);
     float* const weights = weights_ + s * strip_size_ + first * strip_rows_;
     float* const errors = errors_ + s * error_size_;
     alignas(64) std::uint32_t codes[gptq_block_columns / 4 * largest_strip];
@@ -257,9 +286,9 @@ class Quantisation {
     const GptqStripArguments block{width,
                                    weights,
                                    errors,
-                                   factor_,
+                                   factor_ + b * factor_size,
                                    strip_grids_ + s * grid_size_,
-                                   {group_, largest_code_, ranges ? divisor_ : nullptr},
+                                   {&group_[first], &largest_code_[first], ranges ? &divisor_[first] : nullptr},
                                    codes,
                                    squares_ == nullptr ? nullptr : squares_ + s * columns_ + first};
     gptq_strip.at(level_)(&block);
@@ -292,6 +321,7 @@ class Quantisation {
   }
 
   static constexpr std::size_t largest_strip = 48;
+  static constexpr std::size_t factor_size = gptq_block_columns * gptq_block_columns;
 
   IsaLevel level_;
   MatrixView<const float> w_, u_;
@@ -299,10 +329,12 @@ class Quantisation {
   const GptqOutputs& outputs_;
   const GptqOptions& options_;
   std::size_t strip_rows_, strips_, columns_, strip_size_, error_size_, grid_size_;
-  float *weights_, *errors_, *strip_grids_, *factor_, *packed_, *squares_;
+  float *weights_, *errors_, *strip_grids_;
+  std::size_t blocks_;
+  float *factor_, *packed_, *squares_;
+  std::vector<std::uint32_t> group_;
+  std::vector<float> largest_code_, divisor_;
   std::size_t threads_ = 1, task_strips_ = 1;
-  std::uint32_t group_[gptq_block_columns] = {};
-  float largest_code_[gptq_block_columns] = {}, divisor_[gptq_block_columns] = {};
 };
 
 }  // namespace

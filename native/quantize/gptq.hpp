@@ -39,8 +39,8 @@ struct GptqOutputs {
   std::span<double> column_losses;  ///< columns: 1/2 sum_i e_ij^2; their sum is 1/2 tr((W - Q) H (W - Q)^T)
 };
 
-/// Memory that a caller with many layers keeps between calls, about 4 rows columns bytes and 512 rows; touching fresh
-/// pages is a twentieth of the time of a call. Not for two calls at once.
+/// Memory that a caller with many layers keeps between calls, about 4 rows columns + 2 columns^2 bytes and 512 rows;
+/// touching fresh pages is a twentieth of the time of a call. Not for two calls at once.
 class GptqWorkspace {
  public:
   AlignedBuffer<float> weights, errors, grids, factor, packed, squares;
@@ -48,7 +48,7 @@ class GptqWorkspace {
 
 struct GptqOptions {
   std::size_t threads = 1;              ///< 0: the size of the shared pool; same bits for any number
-  const RunControl* control = nullptr;  ///< asked before every strip of rows
+  const RunControl* control = nullptr;  ///< asked before every block of a strip of rows
   GptqWorkspace* workspace = nullptr;   ///< null: own memory for this call
 };
 
@@ -56,7 +56,8 @@ struct GptqOptions {
 ///
 /// w: rows x columns, row-major (unit column stride, any row stride), in processing order.
 /// u: columns x columns, row-major, of which the upper triangle is read: U^T U = (H + lambda I)^-1.
-/// Returns the number of columns done: all of them unless `control` said stop; outputs of the others are unspecified.
+/// Returns the number of columns done in all rows: all of them unless `control` said stop; outputs of the others are
+/// unspecified.
 /// Throws dd::Error before any output is written: ERR_SHAPE_MISMATCH, ERR_OUT_OF_RANGE (levels, groups, zeros,
 /// strides), ERR_INVALID_ARG_VALUE (a diagonal entry or scale that is not positive, a stride along rows),
 /// ERR_NOT_FINITE with the first place in w, u or the grids. No rows or no columns is not an error.
