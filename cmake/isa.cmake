@@ -21,7 +21,7 @@ if(DD_ISA_SOURCES)
     target_compile_definitions(dd_isa_${level} PRIVATE DD_ISA=${level} DD_ISA_IS_${level}=1)
     # Always optimised and without sections of shared inline functions: a weak symbol compiled for AVX-512 could be
     # the one the linker keeps for the whole program (tools/check-isa-objects.mjs).
-    target_compile_options(dd_isa_${level} PRIVATE ${DD_ISA_FLAGS_${level}} -O3 -fno-exceptions -fno-rtti)
+    target_compile_options(dd_isa_${level} PRIVATE ${DD_ISA_FLAGS_${level}} ${DD_OPTIMISATION} -fno-exceptions -fno-rtti)
     target_link_libraries(dd_isa_${level} PRIVATE dd_flags)
     list(APPEND DD_ISA_OBJECTS $<TARGET_OBJECTS:dd_isa_${level}>)
   endforeach()
