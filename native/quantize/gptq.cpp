@@ -26,6 +26,7 @@ constexpr std::size_t most_task_strips = 8;
 // A task below this is not worth waking a thread for.
 constexpr double least_task_flops = 2e6;
 constexpr float largest_zero = 0x1p20f;
+constexpr float largest_ratio = 0x1p12f;  // times 255 codes is still a whole number of the right size
 
 std::size_t divide_up(std::size_t a, std::size_t b) noexcept { return (a + b - 1) / b; }
 
@@ -109,6 +110,9 @@ void check_grids(const GptqGrids& grids, std::size_t rows, std::size_t columns) 
       if (!std::isfinite(scale)) throw_at(ErrorCode::not_finite, "scale", i, g, "finite", scale);
       if (!(scale > 0)) throw_at(ErrorCode::invalid_argument_value, "scale", i, g, "positive", scale);
       if (!std::isfinite(zero)) throw_at(ErrorCode::not_finite, "zero", i, g, "finite", zero);
+      if (!integers && std::fabs(zero) > largest_ratio) {
+        throw_at(ErrorCode::out_of_range, "zero", i, g, "a ratio within +-2^12", zero);
+      }
       if (integers && (std::fabs(zero) > largest_zero || zero != std::nearbyint(zero))) {
         throw_at(ErrorCode::out_of_range, "zero", i, g, "an integer within +-2^20", zero);
       }
@@ -231,7 +235,7 @@ class Quantisation {
                                                                : grids_.levels[j];
       group_[j] = inside && !grids_.group.empty() ? grids_.group[j] : 0;
       largest_code_[j] = static_cast<float>(levels - 1);
-      divisor_[j] = largest_code_[j] + 1e-8f;
+      divisor_[j] = std::max(largest_code_[j], 1.0f);
     }
     parallel_for(threads_, blocks_, 1, [&](std::size_t b, std::size_t) { pack_block(b); });
   }
@@ -282,7 +286,7 @@ class Quantisation {
     float* const weights = weights_ + s * strip_size_ + first * strip_rows_;
     float* const errors = errors_ + s * error_size_;
     alignas(64) std::uint32_t codes[gptq_block_columns / 4 * largest_strip];
-    const bool ranges = grids_.form == GptqGridForm::range_and_minimum;
+    const bool ranges = grids_.form == GptqGridForm::range_and_ratio;
     const GptqStripArguments block{width,
                                    weights,
                                    errors,

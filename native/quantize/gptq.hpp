@@ -14,9 +14,9 @@ namespace dd::quantize {
 inline constexpr std::uint32_t gptq_largest_levels = 256;
 
 enum class GptqGridForm : std::uint8_t {
-  scale_and_zero,    ///< two numbers a row and group, the same for all its columns
-  range_and_minimum  ///< of which every column makes its own: scale = range / (levels_j - 1 + 1e-8), zero =
-                     ///< round(-minimum / scale)
+  scale_and_zero,  ///< two numbers a row and group, the same for all its columns
+  range_and_ratio  ///< of which every column makes its own: scale = range / (levels_j - 1), zero = round(ratio
+                   ///< (levels_j - 1)), half to even, ratio being -minimum / range; a column of one level is 0
 };
 
 /// The values a weight may take: code = clamp(round(w / scale) + zero, 0, levels - 1), half to even, and
@@ -24,7 +24,7 @@ enum class GptqGridForm : std::uint8_t {
 struct GptqGrids {
   GptqGridForm form = GptqGridForm::scale_and_zero;
   MatrixView<const float> scale;  ///< or the range; finite and positive
-  MatrixView<const float> zero;   ///< integers within +-2^20; or the minimum, any finite number
+  MatrixView<const float> zero;   ///< integers within +-2^20; or the ratio, within +-2^12
   /// Group of each column, in any order (columns sorted by act-order keep their group); empty: all in group 0.
   std::span<const std::uint32_t> group;
   /// Levels of each column, or one number for all; 1 to 256.

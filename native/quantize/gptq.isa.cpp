@@ -69,7 +69,7 @@ DD_INLINE void quantise_base(const GptqStripArguments& block, size_t first) {
       Float32s scale = load(grid + v * lanes<float>), zero = load(grid + strip + v * lanes<float>);
       if constexpr (FromRange) {
         scale = scale / broadcast(column.divisor[j]);
-        zero = round_clamped(-zero / scale);
+        zero = round_clamped(zero * largest);
       }
       const Float32s code = smaller(larger(round_clamped(x.value[v][j] / scale) + zero, Float32s{}), largest);
       const Float32s value = scale * (code - zero);

@@ -12,7 +12,7 @@ inline constexpr unsigned gptq_tile_columns = 128;
 inline constexpr unsigned gptq_tile_rows = 32;
 
 /// Columns [0, columns) of W (row-major, rows `stride` apart) become Q; E and codes likewise. u is the diagonal block.
-/// Grids: scale and zero are rows x groups; with `ranges` they hold range and minimum (quantize/gptq.hpp).
+/// Grids: scale and zero are rows x groups; with `ranges` they hold range and ratio (quantize/gptq.hpp).
 struct GptqBlock {
   static constexpr BlockShape shape{gptq_tile_rows, 8};
   // Rows of the tile one element longer than a warp: threads of one row do not meet in one bank.
@@ -53,8 +53,8 @@ struct GptqBlock {
         const float largest = static_cast<float>(levels[j] - 1);
         float size = scale[grid], offset = zero[grid];
         if (ranges) {
-          size = divide(size, largest + 1e-8f);
-          offset = round_clamped(divide(-offset, size));
+          size = divide(size, largest > 1 ? largest : 1.0f);
+          offset = round_clamped(offset * largest);
         }
         float code = round_clamped(divide(weight, size)) + offset;
         code = code < 0 ? 0.0f : code > largest ? largest : code;

@@ -17,8 +17,8 @@ inline constexpr std::size_t gptq_block_columns = 128;
 inline constexpr std::size_t gptq_base_columns = 8;
 
 /// The grids of the columns of a block. Grid g of a strip lies at grids + 2 g R: R scales and R zeros; where `divisor`
-/// is not null: R ranges and R minima, of which column j makes scale = range / divisor_j, zero = round(-minimum /
-/// scale).
+/// is not null: R ranges and R ratios, of which column j makes scale = range / divisor_j, zero = round(ratio
+/// largest_code_j).
 struct GptqColumns {
   const std::uint32_t* grid;
   const float* largest_code;

@@ -69,7 +69,7 @@ struct Gptq {
       value = static_cast<float>((ranges ? 4 : 0.5) * (1 + random.next_uniform()));
     }
     for (float& value : workload.buffer<float>("zero")) {
-      value = ranges ? -2.0f : static_cast<float>(random.next_below(16));
+      value = ranges ? static_cast<float>(random.next_uniform()) : static_cast<float>(random.next_below(16));
     }
   }
   static void fill(Workload& workload, PhiloxStream& random) {
@@ -121,12 +121,13 @@ struct Gptq {
   static std::pair<double, double> grid_at(const Workload& workload, std::size_t i, std::size_t j) {
     const std::size_t at = i * workload.size()[2] + workload.buffer<std::uint32_t>("group")[j];
     double step = static_cast<double>(workload.buffer<float>("scale")[at]);
-    double offset = static_cast<double>(workload.buffer<float>("zero")[at]);
+    float offset = workload.buffer<float>("zero")[at];
     if (workload.size()[3] != 0) {
-      step /= number(workload.buffer<std::uint32_t>("levels")[j]) - 1;
-      offset = std::nearbyint(-offset / step);
+      const std::uint32_t largest = workload.buffer<std::uint32_t>("levels")[j] - 1;
+      step /= number(largest);
+      offset = std::nearbyint(offset * static_cast<float>(largest));
     }
-    return {step, offset};
+    return {step, static_cast<double>(offset)};
   }
   template <class T>
   static T* data(std::span<void* const> buffers, Buffer which) {
@@ -136,7 +137,7 @@ struct Gptq {
     const auto view = [&](Buffer which) {
       return MatrixView<const float>::row_major(data<float>(buffers, which), size[0], size[2]);
     };
-    return {size[3] != 0 ? GptqGridForm::range_and_minimum : GptqGridForm::scale_and_zero,
+    return {size[3] != 0 ? GptqGridForm::range_and_ratio : GptqGridForm::scale_and_zero,
             view(scale),
             view(zero),
             {data<std::uint32_t>(buffers, group), size[1]},

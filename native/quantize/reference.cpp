@@ -13,9 +13,9 @@ void gptq(MatrixView<double> w, MatrixView<const float> u, const GptqGrids& grid
     const double largest = static_cast<double>(grids.levels[grids.levels.size() == 1 ? 0 : j]) - 1;
     for (std::size_t i = 0; i < w.rows; ++i) {
       double scale = static_cast<double>(grids.scale(i, group)), zero = static_cast<double>(grids.zero(i, group));
-      if (grids.form == GptqGridForm::range_and_minimum) {
-        scale /= static_cast<double>(static_cast<float>(largest) + 1e-8f);  // a float32 number, given for the column
-        zero = std::nearbyint(-zero / scale);
+      if (grids.form == GptqGridForm::range_and_ratio) {
+        scale /= std::max(largest, 1.0);
+        zero = std::nearbyint(static_cast<double>(static_cast<float>(zero) * static_cast<float>(largest)));
       }
       // nearbyint rounds half to even unless the process changed the rounding mode.
       const double code = std::clamp(std::nearbyint(w(i, j) / scale) + zero, 0.0, largest);

@@ -67,7 +67,7 @@ Case random_case(std::size_t rows, std::size_t columns, std::size_t groups, bool
   c.w = Matrix(rows, columns);
   c.u = Matrix(columns, columns, std::numeric_limits<float>::quiet_NaN());  // the lower triangle must not be read
   c.scale = c.zero = Matrix(rows, groups);
-  c.form = ranges ? GptqGridForm::range_and_minimum : GptqGridForm::scale_and_zero;
+  c.form = ranges ? GptqGridForm::range_and_ratio : GptqGridForm::scale_and_zero;
   for (float& value : c.w.data) value = static_cast<float>(0.08 * random.next_uniform() - 0.04);
   for (std::size_t j = 0; j < columns; ++j) {
     c.u(j, j) = static_cast<float>(0.3 + random.next_uniform());
@@ -77,8 +77,7 @@ Case random_case(std::size_t rows, std::size_t columns, std::size_t groups, bool
   }
   for (std::size_t e = 0; e < c.scale.data.size(); ++e) {
     c.scale.data[e] = static_cast<float>((ranges ? 0.06 : 0.004) * (0.5 + random.next_uniform()));
-    c.zero.data[e] =
-        ranges ? static_cast<float>(-0.03 * random.next_uniform()) : static_cast<float>(random.next_below(16));
+    c.zero.data[e] = ranges ? static_cast<float>(random.next_uniform()) : static_cast<float>(random.next_below(16));
   }
   if (groups > 1) {
     for (std::size_t j = 0; j < columns; ++j) c.group.push_back(random.next_below(static_cast<std::uint32_t>(groups)));
@@ -107,9 +106,9 @@ void check_bits(const Case& c, bool fused) {
       const std::size_t group = c.group.empty() ? 0 : c.group[j];
       const float largest = static_cast<float>(c.levels[c.levels.size() == 1 ? 0 : j] - 1);
       float scale = c.scale(i, group), zero = c.zero(i, group);
-      if (c.form == GptqGridForm::range_and_minimum) {
-        scale /= largest + 1e-8f;
-        zero = round(-zero / scale);
+      if (c.form == GptqGridForm::range_and_ratio) {
+        scale /= std::max(largest, 1.0f);
+        zero = round(zero * largest);
       }
       const float code = std::clamp(round(w / scale) + zero, 0.0f, largest);
       const float q = scale * (code - zero);
