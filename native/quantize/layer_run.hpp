@@ -1,0 +1,86 @@
+// What the steps of one layer's quantisation share: its data in processing order and the best result so far. Internal.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <vector>
+
+#include "core/aligned_buffer.hpp"
+#include "core/clock.hpp"
+#include "core/run_control.hpp"
+#include "quantize/gptq.hpp"
+#include "quantize/layer.hpp"
+
+namespace dd::quantize {
+
+/// Codes and values of a complete pass, columns in processing order.
+struct LayerCodes {
+  AlignedBuffer<float> values;
+  AlignedBuffer<std::uint8_t> codes;
+  std::vector<std::uint16_t> wide;  ///< instead of `codes` when a column has more than 256 levels
+  std::vector<std::uint32_t> levels;
+  std::vector<double> column_losses;
+  CodedGrid grid;
+  double loss = std::numeric_limits<double>::infinity();
+};
+
+struct LayerRun {
+  const LayerOptions& options;
+  RunControl& control;
+  MatrixView<const float> given;  ///< as the caller stores it
+  std::size_t rows, columns;
+  DampedHessian hessian;   ///< no columns: H = I
+  AlignedBuffer<float> w;  ///< processing order, dead columns zero
+  LayerCodes best;
+  std::vector<double> sensitivities;
+  double gain = 1;
+  LayerSeconds seconds;
+  GptqWorkspace workspace;
+
+  std::size_t threads() const noexcept { return control.threads(); }
+  MatrixView<const float> weights() const noexcept {
+    return MatrixView<const float>::row_major(w.data(), rows, columns);
+  }
+  template <class T>
+  MatrixView<T> view(AlignedBuffer<T>& buffer) const noexcept {
+    return MatrixView<T>::row_major(buffer.data(), rows, columns);
+  }
+  bool finished() const noexcept { return best.loss < std::numeric_limits<double>::infinity(); }
+  void report(const char* phase, double fraction) {
+    Progress progress;
+    progress.phase = phase;
+    progress.fraction = fraction;
+    progress.objective = finished() ? best.loss : std::numeric_limits<double>::quiet_NaN();
+    control.report(progress);
+  }
+  /// Codes of the columns' levels on `grid` without any correction, into `best`.
+  void round_to_nearest(const CodedGrid& grid, std::vector<std::uint32_t> levels);
+  /// One grid per row by range and ratio, from the weights as they are corrected: processing order.
+  CodedGrid range_grid() const;
+  /// GPTQ on `grid` (scale or range) into `codes`, with E where `errors` has room. False when it was stopped.
+  bool pass(const CodedGrid& grid, std::vector<std::uint32_t> levels, LayerCodes& codes, AlignedBuffer<float>* errors);
+  /// The same with any number of levels up to 65536, and ternary grids.
+  bool wide_pass(const CodedGrid& grid, std::vector<std::uint32_t> levels, LayerCodes& codes);
+};
+
+/// Adds the seconds of its life to a sum.
+class PhaseTimer {
+ public:
+  explicit PhaseTimer(double& sum) noexcept : sum_(sum), start_(wall_seconds()) {}
+  ~PhaseTimer() { sum_ += wall_seconds() - start_; }
+  PhaseTimer(const PhaseTimer&) = delete;
+  PhaseTimer& operator=(const PhaseTimer&) = delete;
+
+ private:
+  double& sum_;
+  double start_;
+};
+
+/// GPTQ with one number of levels for all columns, or the levels that were given, into run.best.
+void quantize_uniform(LayerRun& run);
+/// BAQ in any of its modes, into run.best.
+void quantize_allocated(LayerRun& run);
+
+}  // namespace dd::quantize

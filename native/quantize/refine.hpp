@@ -1,0 +1,34 @@
+// What can still be gained once all columns have codes: descent on single codes and a scale per row.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "core/matrix_view.hpp"
+#include "core/run_control.hpp"
+#include "quantize/grid.hpp"
+
+namespace dd::quantize {
+
+/// 1/2 tr((W - Q) Hd (W - Q)^T) in float64. Cost: 2 rows columns^2.
+double quadratic_loss(MatrixView<const float> w, MatrixView<const float> q, MatrixView<const double> hessian,
+                      std::size_t threads);
+
+struct RefineOptions {
+  std::size_t sweeps = 3;
+  bool refit = true;
+};
+
+/// Changes codes one at a time while that makes the loss smaller, then fits a scale to each row: the row's grid is
+/// multiplied by a = (w Hd q) / (q Hd q) where that is in [0.5, 2].
+///
+/// w, q, codes: rows x columns in the order of `hessian`; `grid.group` and `levels`, too. q and codes and the grid are
+/// changed together. Returns the loss, which never grows but by rounding. Rows are independent: same bits for any
+/// number of threads. A stop leaves the remaining rows as they were.
+/// Cost: 2 rows columns^2 and 2 columns for each code that changes; refitting the same again.
+double refine(MatrixView<const float> w, MatrixView<float> q, MatrixView<std::uint8_t> codes,
+              std::span<const std::uint32_t> levels, CodedGrid& grid, MatrixView<const double> hessian,
+              const RefineOptions& options, RunControl& control);
+
+}  // namespace dd::quantize
