@@ -1,0 +1,6 @@
+// What the tests of the quantisation room share.
+#pragma once
+
+#include <string>
+
+#include "tests/json.hpp"
