@@ -52,7 +52,7 @@ class Core {
       const bool complete = search(limit);
       if (!complete) break;
       // Everything below the limit has been seen.
-      if (best_ < before || limit >= best_ || limit > largest_) {
+      if (best_ < before || limit >= best_ || (best_ == infinity && limit > largest_)) {
         found.optimal = best_ < infinity;
         break;
       }

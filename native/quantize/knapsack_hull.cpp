@@ -2,6 +2,7 @@
 // increments (cost for gain) of falling slope; taking increments in order of slope until the budget is spent solves the
 // relaxation, and the slope at which it ends is the price of a unit of budget.
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -30,24 +31,31 @@ Increment increment(std::span<const Option> group, std::size_t i, std::int32_t f
   return {(low.value - high.value) / static_cast<double>(cost), cost, static_cast<std::uint32_t>(i), from, to};
 }
 
-/// The increments of all hulls; within a group slopes fall strictly.
-std::vector<Increment> hull_increments(const ReducedProblem& problem) {
-  std::vector<Increment> all;
-  all.reserve(problem.options.size() - problem.groups());
+/// Calls use(increment) for the increments of every hull; within a group slopes fall strictly. They are made anew at
+/// each call: that is faster than to store them.
+template <class Use>
+void for_each_increment(const ReducedProblem& problem, Use use) {
+  std::vector<Increment> hull;
   for (std::size_t i = 0; i < problem.groups(); ++i) {
     const std::span<const Option> group = problem.group(i);
-    const std::size_t first = all.size();
+    if (hull.size() < group.size()) hull.resize(group.size());
+    std::size_t count = 0;
     for (std::int32_t to = 1; to < static_cast<std::int32_t>(group.size()); ++to) {
       Increment next = increment(group, i, to - 1, to);
-      while (all.size() > first && all.back().slope <= next.slope) {
-        next = increment(group, i, all.back().from, to);
-        all.pop_back();
-      }
-      all.push_back(next);
+      while (count > 0 && hull[count - 1].slope <= next.slope) next = increment(group, i, hull[--count].from, to);
+      hull[count++] = next;
     }
+    for (std::size_t k = 0; k < count; ++k) use(hull[k]);
   }
-  return all;
 }
+
+/// Number of a narrow interval of slopes, rising as slopes fall: sign, exponent and the first 4 bits of the fraction.
+std::size_t interval_of(double slope) {
+  const auto bits = std::bit_cast<std::uint64_t>(slope + 0.0);  // -0 becomes 0
+  const std::uint64_t rising = (bits >> 63) != 0 ? ~bits : bits | (std::uint64_t{1} << 63);
+  return static_cast<std::size_t>(~rising >> 48);
+}
+constexpr std::size_t intervals = std::size_t{1} << 16;
 
 using Iterator = std::vector<Increment>::iterator;
 
@@ -70,13 +78,17 @@ Iterator split_by_budget(std::vector<Increment>& all, std::int64_t& left) {
   return low;
 }
 
-/// Takes what still fits of the increments [first, last), in order of slope.
-void take_remaining(Iterator first, Iterator last, Positions& positions, std::int64_t& left) {
-  last = std::partition(first, last, [&](const Increment& it) { return it.cost <= left; });
+/// Takes what still fits, in order of slope.
+void take_remaining(const ReducedProblem& problem, Positions& positions, std::int64_t& left) {
+  std::vector<Increment> open;
+  for_each_increment(problem, [&](const Increment& it) {
+    if (it.from >= positions[it.group] && it.cost <= left) open.push_back(it);
+  });
+  auto first = open.begin();
   std::ptrdiff_t piece = 1 << 12;
-  while (first != last && left > 0) {
-    const Iterator end = last - first > piece ? first + piece : last;
-    if (end != last) std::nth_element(first, end, last, before);
+  while (first != open.end() && left > 0) {
+    const Iterator end = open.end() - first > piece ? first + piece : open.end();
+    if (end != open.end()) std::nth_element(first, end, open.end(), before);
     std::sort(first, end, before);
     for (; first != end; ++first) {
       std::int32_t& position = positions[first->group];
@@ -133,19 +145,28 @@ void upgrade(const ReducedProblem& problem, Positions& positions, std::int64_t s
 }
 
 Found solve_hull(const ReducedProblem& problem) {
-  std::vector<Increment> all = hull_increments(problem);
+  std::vector<std::int64_t> costs(intervals, 0);
+  for_each_increment(problem, [&](const Increment& it) { costs[interval_of(it.slope)] += it.cost; });
   std::int64_t left = problem.budget;
-  const Iterator split = split_by_budget(all, left);
+  std::size_t critical = 0;
+  while (critical < intervals && costs[critical] <= left) left -= costs[critical++];
+
   Found found;
   found.positions.assign(problem.groups(), 0);
-  for (Iterator it = all.begin(); it != split; ++it) {
-    // Taken in any order: within a group the last one has the highest position.
+  std::vector<Increment> undecided;
+  for_each_increment(problem, [&](const Increment& it) {
+    const std::size_t interval = interval_of(it.slope);
+    if (interval < critical) found.positions[it.group] = it.to;
+    if (interval == critical) undecided.push_back(it);
+  });
+  const Iterator split = split_by_budget(undecided, left);
+  for (Iterator it = undecided.begin(); it != split; ++it) {
+    // In any order: the last increment of a group has the highest position.
     std::int32_t& position = found.positions[it->group];
     position = std::max(position, it->to);
   }
   found.lower_bound = total_value(problem, found.positions);
-  if (split == all.end() || left == 0) {
-    found.price = split == all.begin() ? 0 : std::max_element(all.begin(), split, before)->slope;
+  if (critical == intervals || left == 0) {
     found.optimal = true;
     return found;
   }
@@ -155,7 +176,7 @@ Found solve_hull(const ReducedProblem& problem) {
     found.positions.clear();
     return found;
   }
-  take_remaining(split, all.end(), found.positions, left);
+  take_remaining(problem, found.positions, left);
   upgrade(problem, found.positions, left);
   return found;
 }
