@@ -1,0 +1,275 @@
+// The core search. At the relaxation's price every option has a reduced cost >= 0, the loss against the best answer of
+// its group, and an assignment's distance to the lower bound is the sum of its reduced costs plus the price of what it
+// leaves unspent. Only options whose reduced cost lies below the best distance known can improve, which leaves few
+// groups open; partial assignments of those, undominated and within the distance, are carried from group to group,
+// those with the smallest reduced costs first (Pisinger, EJOR 83 (1995)).
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "quantize/knapsack_forms.hpp"
+
+namespace dd::quantize::knapsack {
+namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+/// Partial assignments that may be kept: 2^24 take 128 MiB.
+constexpr std::size_t largest_history = std::size_t{1} << 24;
+/// Open groups of the first attempt.
+constexpr std::size_t first_core = 32;
+
+struct State {
+  std::int64_t cost;  ///< above that of the best answers
+  double distance;    ///< sum of reduced costs
+  std::uint32_t parent;
+  std::int32_t position;
+};
+
+struct Step {
+  std::uint32_t parent;
+  std::int32_t position;
+};
+
+class Core {
+ public:
+  Core(const ReducedProblem& problem, const Found& hull, RunControl& control)
+      : problem_(problem), price_(hull.price), control_(control) {
+    answer();
+    if (!hull.positions.empty()) {
+      positions_ = hull.positions;
+      best_ = distance_of(positions_);
+    }
+  }
+
+  Found solve(double lower_bound) {
+    Found found;
+    found.price = price_;
+    double limit = first_limit();
+    while (true) {
+      limit = std::min(limit, best_);
+      const double before = best_;
+      const bool complete = search(limit);
+      if (!complete) break;
+      // Everything below the limit has been seen.
+      if (best_ < before || limit >= best_ || (best_ == infinity && limit > largest_)) {
+        found.optimal = best_ < infinity;
+        break;
+      }
+      limit *= 4;
+    }
+    found.positions = std::move(positions_);
+    found.stopped = stop_;
+    found.lower_bound = lower_bound;
+    return found;
+  }
+
+ private:
+  double reduced(std::span<const Option> group, std::size_t position, std::size_t answer) const {
+    return group[position].value - group[answer].value +
+           price_ * static_cast<double>(group[position].cost - group[answer].cost);
+  }
+
+  /// The best answer of every group to the price, and how near its next best one comes.
+  void answer() {
+    const std::size_t groups = problem_.groups();
+    answers_.resize(groups);
+    second_.resize(groups);
+    for (std::size_t i = 0; i < groups; ++i) {
+      const std::span<const Option> group = problem_.group(i);
+      double smallest = infinity, second = infinity, largest = 0;
+      std::size_t best = 0;
+      for (std::size_t k = 0; k < group.size(); ++k) {
+        const double value = group[k].value + price_ * static_cast<double>(group[k].cost);
+        largest = std::max(largest, value - group[0].value);
+        if (value < smallest) {
+          second = smallest;
+          smallest = value;
+          best = k;
+        } else {
+          second = std::min(second, value);
+        }
+      }
+      answers_[i] = static_cast<std::int32_t>(best);
+      second_[i] = second - smallest;
+      cost_ += group[best].cost;
+      largest_ += largest - (smallest - group[0].value);
+    }
+  }
+
+  double distance_of(const Positions& positions) const {
+    double distance = 0;
+    std::int64_t cost = 0;
+    for (std::size_t i = 0; i < problem_.groups(); ++i) {
+      const std::span<const Option> group = problem_.group(i);
+      const auto position = static_cast<std::size_t>(positions[i]);
+      if (positions[i] != answers_[i]) distance += reduced(group, position, static_cast<std::size_t>(answers_[i]));
+      cost += group[position].cost;
+    }
+    return distance + price_ * static_cast<double>(problem_.budget - cost);
+  }
+
+  double first_limit() const {
+    std::vector<double> nearest = second_;
+    const std::size_t count = std::min(first_core, nearest.size());
+    std::nth_element(nearest.begin(), nearest.begin() + static_cast<std::ptrdiff_t>(count - 1), nearest.end());
+    const double limit = nearest[count - 1];
+    return limit > 0 && limit < infinity ? limit : std::max(largest_ / static_cast<double>(nearest.size()), 1e-300);
+  }
+
+  /// Looks for assignments nearer than `limit`; false when it had to end early.
+  bool search(double limit) {
+    open_.clear();
+    for (std::size_t i = 0; i < second_.size(); ++i) {
+      if (second_[i] < limit) open_.push_back(static_cast<std::uint32_t>(i));
+    }
+    std::sort(open_.begin(), open_.end(), [&](std::uint32_t a, std::uint32_t b) {
+      return second_[a] != second_[b] ? second_[a] < second_[b] : a < b;
+    });
+    reach(limit);
+    history_.clear();
+    ends_.clear();
+    states_.assign(1, {0, 0.0, 0, 0});
+    limit_ = limit;
+    best_depth_ = 0;
+    bool improved = consider(0);
+    bool complete = true;
+    for (std::size_t depth = 0; depth < open_.size() && second_[open_[depth]] < limit_; ++depth) {
+      stop_ = control_.stop_reason();
+      if (stop_ != StopReason::none || history_.size() + states_.size() > largest_history) {
+        complete = false;
+        break;
+      }
+      if (control_.wants_progress()) control_.report(progress(depth));
+      extend(depth);
+      for (const State& state : states_) history_.push_back({state.parent, state.position});
+      ends_.push_back(history_.size());
+      if (consider(depth + 1)) improved = true;
+      if (states_.empty()) break;
+    }
+    if (improved) trace_back();
+    return complete;
+  }
+
+  Progress progress(std::size_t depth) const {
+    Progress now;
+    now.phase = "core";
+    now.iterations = depth;
+    return now;
+  }
+
+  /// How much the groups from a depth on can still change the cost.
+  void reach(double limit) {
+    fall_.assign(open_.size() + 1, 0);
+    rise_.assign(open_.size() + 1, 0);
+    for (std::size_t depth = open_.size(); depth-- > 0;) {
+      const std::span<const Option> group = problem_.group(open_[depth]);
+      const auto best = static_cast<std::size_t>(answers_[open_[depth]]);
+      std::int64_t low = 0, high = 0;
+      for (std::size_t k = 0; k < group.size(); ++k) {
+        if (k == best || !(reduced(group, k, best) < limit)) continue;
+        low = std::min(low, group[k].cost - group[best].cost);
+        high = std::max(high, group[k].cost - group[best].cost);
+      }
+      fall_[depth] = fall_[depth + 1] + low;
+      rise_[depth] = rise_[depth + 1] + high;
+    }
+  }
+
+  bool hopeless(const State& state, std::size_t depth) const {
+    const std::int64_t left = problem_.budget - cost_ - state.cost;
+    if (!(state.distance < limit_) || left < fall_[depth]) return true;
+    const std::int64_t unspent = left - rise_[depth];
+    if (unspent <= 0) return false;
+    if (problem_.constraint != KnapsackConstraint::at_most) return true;
+    return !(state.distance + price_ * static_cast<double>(unspent) < limit_);
+  }
+
+  void extend(std::size_t depth) {
+    const std::span<const Option> group = problem_.group(open_[depth]);
+    const auto best = static_cast<std::size_t>(answers_[open_[depth]]);
+    merged_.clear();
+    for (std::size_t k = 0; k < group.size(); ++k) {
+      const double distance = k == best ? 0 : std::max(0.0, reduced(group, k, best));
+      if (!(distance < limit_)) continue;
+      shifted_.clear();
+      for (std::size_t s = 0; s < states_.size(); ++s) {
+        const State next{states_[s].cost + group[k].cost - group[best].cost, states_[s].distance + distance,
+                         static_cast<std::uint32_t>(s), static_cast<std::int32_t>(k)};
+        if (!hopeless(next, depth + 1)) shifted_.push_back(next);
+      }
+      scratch_.resize(merged_.size() + shifted_.size());
+      std::merge(
+          merged_.begin(), merged_.end(), shifted_.begin(), shifted_.end(), scratch_.begin(),
+          [](const State& a, const State& b) { return a.cost != b.cost ? a.cost < b.cost : a.distance < b.distance; });
+      merged_.swap(scratch_);
+    }
+    states_.clear();
+    double smallest = infinity;  // value relative to the answers, of the cheaper states
+    for (const State& state : merged_) {
+      if (problem_.constraint == KnapsackConstraint::at_most) {
+        const double value = state.distance - price_ * static_cast<double>(state.cost);
+        if (!(value < smallest)) continue;
+        smallest = value;
+      } else if (!states_.empty() && states_.back().cost == state.cost) {
+        continue;
+      }
+      states_.push_back(state);
+    }
+  }
+
+  /// Takes the nearest state that is a solution when the groups still open keep their answers.
+  bool consider(std::size_t depth) {
+    const std::int64_t left = problem_.budget - cost_;
+    bool improved = false;
+    for (std::size_t s = 0; s < states_.size(); ++s) {
+      const State& state = states_[s];
+      if (state.cost > left) break;
+      if (problem_.constraint != KnapsackConstraint::at_most && state.cost != left) continue;
+      const double distance = state.distance + price_ * static_cast<double>(left - state.cost);
+      if (distance < limit_) {
+        limit_ = best_ = distance;
+        best_depth_ = depth;
+        best_state_ = s;
+        improved = true;
+      }
+    }
+    return improved;
+  }
+
+  void trace_back() {
+    positions_ = answers_;
+    std::size_t state = best_state_;
+    for (std::size_t depth = best_depth_; depth-- > 0;) {
+      const Step& step = history_[(depth == 0 ? 0 : ends_[depth - 1]) + state];
+      positions_[open_[depth]] = step.position;
+      state = step.parent;
+    }
+  }
+
+  const ReducedProblem& problem_;
+  double price_;
+  RunControl& control_;
+  Positions answers_, positions_;
+  std::vector<double> second_;  ///< smallest reduced cost of another option
+  std::int64_t cost_ = 0;       ///< of the answers
+  double largest_ = 0;          ///< no assignment is farther
+  double best_ = infinity;      ///< distance of `positions_`
+  double limit_ = infinity;
+  std::vector<std::uint32_t> open_;
+  std::vector<std::int64_t> fall_, rise_;
+  std::vector<State> states_, merged_, shifted_, scratch_;
+  std::vector<Step> history_;
+  std::vector<std::size_t> ends_;
+  std::size_t best_depth_ = 0, best_state_ = 0;
+  StopReason stop_ = StopReason::none;
+};
+
+}  // namespace
+
+Found solve_core(const ReducedProblem& problem, const Found& hull, RunControl& control) {
+  if (hull.optimal) return hull;
+  return Core(problem, hull, control).solve(hull.lower_bound);
+}
+
+}  // namespace dd::quantize::knapsack
