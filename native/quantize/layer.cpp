@@ -302,10 +302,14 @@ bool LayerRun::wide_pass(const CodedGrid& grid, std::vector<std::uint32_t> level
   return true;
 }
 
+void check_layer(MatrixView<const float> weights, bool has_hessian, const LayerOptions& options, std::size_t threads) {
+  check_weights(weights, threads);
+  check_options(options, weights.columns, has_hessian);
+}
+
 QuantizedLayer quantize_layer(MatrixView<const float> weights, std::span<const double> hessian,
                               const LayerOptions& options, RunControl& control) {
-  check_options(options, weights.columns, !hessian.empty());
-  check_weights(weights, control.threads());
+  check_layer(weights, !hessian.empty(), options, control.threads());
   LayerRun run{options, control, weights, weights.rows, weights.columns, {}, {}, {}, {}, 1, {}, {}};
   const bool rounding = options.method == Method::round_to_nearest;
   if (!hessian.empty()) {

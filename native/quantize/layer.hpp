@@ -73,6 +73,10 @@ struct QuantizedLayer {
   LayerSeconds seconds;
 };
 
+/// What quantize_layer throws before work starts, without the work.
+void check_layer(MatrixView<const float> weights, bool has_hessian, const LayerOptions& options,
+                 std::size_t threads = 1);
+
 /// Chooses codes for `weights` (rows x columns, row-major) that make 1/2 tr((W - Q) Hd (W - Q)^T) small.
 ///
 /// hessian: columns x columns as of HessianSum::write, or empty: H = I without damping (round to nearest only).

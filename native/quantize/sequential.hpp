@@ -2,6 +2,7 @@
 // code with its rounding rule. One column after the other, every correction made at once (block size 1).
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <span>
 #include <vector>

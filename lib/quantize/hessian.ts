@@ -1,0 +1,128 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+// The second moment of a layer's inputs, gathered batch by batch.
+import { callNative, makeError } from '../runtime/errors';
+import { fail, integer, object, optional, parse, type Schema, typedArray, withDefault } from '../runtime/validate';
+import { type NativeHessian, nativeQuantize } from './native';
+
+/** How a batch counts. */
+export interface BatchOptions {
+  /** Sequences (calibration samples) in the batch; default 1. The mean is over sequences, not over tokens. */
+  sequences?: number;
+  /** Threads to use; default: the processors this process may run on, at most 16. Results do not depend on it. */
+  threads?: number;
+}
+
+/**
+ * H = (2 / n) sum_t x_t x_t^T over all tokens, n being the number of sequences: the curvature of the layer's output
+ * error. Layers that read the same tensor share one. Made by {@link createHessian}.
+ */
+export class Hessian {
+  /** Inputs of the layer. */
+  readonly columns: number;
+  readonly #handle: NativeHessian;
+  #sequences = 0;
+  #tokens = 0;
+  #disposed = false;
+
+  /** @internal */
+  constructor(handle: NativeHessian, columns: number) {
+    this.#handle = handle;
+    this.columns = columns;
+  }
+
+  /** Sequences added so far. */
+  get sequences(): number {
+    return this.#sequences;
+  }
+
+  /** Tokens added so far. */
+  get tokens(): number {
+    return this.#tokens;
+  }
+
+  /**
+   * Adds a batch; blocks the calling thread.
+   *
+   * @param activations  tokens x columns, row-major
+   * @throws ERR_SHAPE_MISMATCH  no tokens, or the length is no multiple of `columns`
+   * @throws ERR_NOT_FINITE  NaN or infinity among them; nothing is added
+   * Cost: tokens columns^2 operations, float32 products added up in float64.
+   */
+  add(activations: Float32Array | readonly number[], options: BatchOptions = {}): this {
+    const { handle } = this;
+    const given = parse(activations, 'activations', activationsSchema(this.columns));
+    const { sequences, threads } = parse(options, 'options', batch);
+    callNative(() => {
+      nativeQuantize.addActivations(handle, given, sequences, threads ?? 0);
+    });
+    this.#sequences += sequences;
+    this.#tokens += given.length / this.columns;
+    return this;
+  }
+
+  /** H, columns x columns, row-major, symmetric; a copy. Throws ERR_INVALID_ARG_VALUE while nothing was added. */
+  get matrix(): Float64Array {
+    const { handle } = this;
+    return callNative(() => nativeQuantize.hessianMatrix(handle));
+  }
+
+  /** Whether `dispose` has been called. */
+  get disposed(): boolean {
+    return this.#disposed;
+  }
+
+  /** Frees the native memory now; runs that use it keep their copy. Calling it again does nothing. */
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    nativeQuantize.disposeHessian(this.#handle);
+  }
+
+  /** For `using`: the same as `dispose`. */
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** @internal */
+  get handle(): NativeHessian {
+    if (this.#disposed) throw makeError('ERR_DISPOSED', 'hessian', '`hessian` has been disposed');
+    return this.#handle;
+  }
+}
+
+const batch = object({
+  sequences: withDefault(integer({ min: 1 }), 1),
+  threads: optional(integer({ min: 1, max: 256 })),
+});
+
+const numbers = typedArray(['Float32Array']);
+
+/** tokens x columns numbers, at least one token. @internal */
+export function activationsSchema(columns: number): Schema<Float32Array> {
+  return (value, argument) => {
+    const given = numbers(value, argument);
+    if (given.length === 0 || given.length % columns !== 0) {
+      fail('ERR_SHAPE_MISMATCH', argument, `tokens x ${columns} numbers with at least one token`, value);
+    }
+    return given;
+  };
+}
+
+/** A Hessian made by `createHessian`. @internal */
+export const hessianSchema: Schema<Hessian> = (value, argument) => {
+  if (!(value instanceof Hessian)) fail('ERR_INVALID_ARG_TYPE', argument, 'a Hessian made by createHessian()', value);
+  return value;
+};
+
+/**
+ * An empty Hessian for layers with `columns` inputs; memory 8 columns^2 bytes.
+ *
+ * Source: GPTQ (arXiv 2210.17323), section 2; n counts sequences as its public code does.
+ */
+export function createHessian(columns: number): Hessian {
+  const checked = parse(columns, 'columns', integer({ min: 1, max: 2 ** 20 }));
+  return new Hessian(
+    callNative(() => nativeQuantize.createHessian(checked)),
+    checked,
+  );
+}

@@ -1,0 +1,148 @@
+// The result of quantising a layer: codes on a grid, what they cost, and what they lose.
+import type { CodedWeights, QuantizationGrid } from './coded-weights';
+import type { NativeQuantizedLayer } from './native';
+
+/** How a run ended: `'time'` and `'cancelled'` give the best complete pass, or rounding where there was none. */
+export type QuantizeStatus = 'complete' | 'time' | 'cancelled';
+
+/** Where the time of a run went, in seconds. */
+export interface QuantizeSeconds {
+  /** Accumulation, where activations were given. */
+  readonly hessian: number;
+  /** Damping and factorisation. */
+  readonly factor: number;
+  /** Finding of grids. */
+  readonly grid: number;
+  /** Passes over the columns. */
+  readonly quantize: number;
+  /** Measuring of tables and solving of budgets. */
+  readonly allocate: number;
+  /** Coordinate descent and scale refit. */
+  readonly refine: number;
+}
+
+/** Numbers of levels that mode `'levels'` chooses from; an index into them is 5 bits. */
+const levelOptions: ReadonlySet<number> = new Set([
+  1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256,
+]);
+
+/** Bits a code takes when it is stored: whole bits, or mixed radix in words of 64 (`packRadix`). */
+function storedBits(levels: number): number {
+  const bits = Math.log2(levels);
+  return Number.isInteger(bits) ? bits : 64 / Math.floor(64 / bits);
+}
+
+/** Bits that say how many levels a column has. */
+function levelBits(levels: Uint32Array): number {
+  const kinds = new Set(levels);
+  if (kinds.size === 1) return 0;
+  if ([...kinds].every((count) => Number.isInteger(Math.log2(count)))) return 4;
+  return [...kinds].every((count) => levelOptions.has(count)) ? 5 : 16;
+}
+
+/** Rows of a table that must be stored: one where all are equal. */
+function storedRows(values: Float32Array, rows: number): number {
+  const width = values.length / rows;
+  for (let at = width; at < values.length; at += 1) if (values[at] !== values[at % width]) return rows;
+  return 1;
+}
+
+function sideBits({ grid, levels }: NativeQuantizedLayer, rows: number, columns: number): number {
+  if (grid.kind === 'range') return 64 * rows + levelBits(levels) * columns;
+  const { groups, groupOfColumn } = grid;
+  const size = groupOfColumn.lastIndexOf(0) + 1;
+  const consecutive = groupOfColumn.every((group, column) => group === Math.floor(column / size));
+  const group = consecutive ? 0 : Math.ceil(Math.log2(groups)) * columns;
+  if (grid.kind === 'ternary') return 64 * groups * rows + group;
+  const zeros = grid.zero.every((zero) => zero === grid.zero[0]) ? 0 : Math.ceil(Math.log2(levels[0] as number));
+  return (32 + zeros) * groups * storedRows(grid.scale, rows) + group;
+}
+
+function roundHalfEven(value: number): number {
+  const below = Math.floor(value);
+  const rest = value - below;
+  return rest > 0.5 || (rest === 0.5 && below % 2 !== 0) ? below + 1 : below;
+}
+
+/** Values of all codes, rows x columns, in float32 as `CodedWeights` defines them. */
+function valuesOf({ rows, columns, codes, levels, grid }: CodedWeights): Float32Array {
+  const { fround } = Math;
+  const values = new Float32Array(rows * columns);
+  for (let row = 0; row < rows; row += 1) {
+    for (let column = 0; column < columns; column += 1) {
+      const at = row * columns + column;
+      const code = codes[at] as number;
+      const largest = (levels[column] as number) - 1;
+      if (largest === 0) continue;
+      if (grid.kind === 'range') {
+        const scale = fround((grid.range[row] as number) / largest);
+        const zero = roundHalfEven(fround((grid.ratio[row] as number) * largest));
+        values[at] = scale * (code - zero);
+        continue;
+      }
+      const own = row * grid.groups + (grid.groupOfColumn[column] as number);
+      if (grid.kind === 'scale') values[at] = (grid.scale[own] as number) * (code - (grid.zero[own] as number));
+      else if (code !== 1) values[at] = (code === 0 ? grid.low[own] : grid.high[own]) as number;
+    }
+  }
+  return values;
+}
+
+/** A quantised layer. Made by `quantizeLayer`. */
+export class QuantizedLayer implements CodedWeights {
+  /** Outputs of the layer. */
+  readonly rows: number;
+  /** Inputs of the layer. */
+  readonly columns: number;
+  /** rows x columns, row-major, columns in their original order. */
+  readonly codes: Uint8Array | Uint16Array;
+  /** Levels of each column. */
+  readonly levels: Uint32Array;
+  /** How codes become values. */
+  readonly grid: QuantizationGrid;
+  /** 1/2 tr((W - Q) Hd (W - Q)^T), Hd being the damped Hessian (the identity where none was given). */
+  readonly loss: number;
+  /** Part of each column in the loss of the pass that made the codes, before refinement. */
+  readonly columnLosses: Float64Array;
+  /** Measured losses of a uniform pass, by which BAQ allocates; null for other methods. */
+  readonly sensitivities: Float64Array | null;
+  /** Geometric over arithmetic mean of the sensitivities: the loss that BAQ promises relative to uniform bits. */
+  readonly gain: number;
+  /** Damping really used, as a part of the mean of the diagonal: more than asked for where the matrix needed it. */
+  readonly damping: number;
+  /** Columns whose input is always 0, ascending; their weights are exact zeros but for method `'rtn'`. */
+  readonly deadColumns: Uint32Array;
+  /** Mean of log2(levels): what the budget is about. */
+  readonly averageBits: number;
+  /** Bits per weight with everything that is stored: codes as packed, grids, levels of columns, groups. */
+  readonly bitsPerWeight: number;
+  /** How the run ended. */
+  readonly status: QuantizeStatus;
+  /** Seconds per phase. */
+  readonly seconds: QuantizeSeconds;
+
+  /** @internal */
+  constructor(rows: number, columns: number, found: NativeQuantizedLayer) {
+    this.rows = rows;
+    this.columns = columns;
+    this.codes = found.codes;
+    this.levels = found.levels;
+    this.grid = found.grid;
+    this.loss = found.loss;
+    this.columnLosses = found.columnLosses;
+    this.sensitivities = found.sensitivities;
+    this.gain = found.gain;
+    this.damping = found.damping;
+    this.deadColumns = found.deadColumns;
+    this.status = found.status;
+    this.seconds = found.seconds;
+    this.averageBits = found.levels.reduce((sum, count) => sum + Math.log2(count), 0) / columns;
+    const stored = found.levels.reduce((sum, count) => sum + storedBits(count), 0) / columns;
+    this.bitsPerWeight = stored + sideBits(found, rows, columns) / (rows * columns);
+  }
+
+  /** Q, rows x columns, row-major. */
+  dequantize(): Float32Array {
+    return valuesOf(this);
+  }
+}

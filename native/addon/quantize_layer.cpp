@@ -1,0 +1,208 @@
+// Reads the arguments of layer quantisation, calls it, converts results.
+#include <memory>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "addon/arguments.hpp"
+#include "addon/edge.hpp"
+#include "addon/handle.hpp"
+#include "addon/job.hpp"
+#include "addon/quantize.hpp"
+#include "quantize/hessian.hpp"
+#include "quantize/layer.hpp"
+
+namespace dd::addon {
+namespace {
+
+/// A Hessian grows in place while JavaScript holds it: only the JavaScript thread touches it, runs take a copy.
+struct SharedHessian {
+  explicit SharedHessian(std::size_t columns) : sum(columns) {}
+  mutable quantize::HessianSum sum;
+};
+
+Napi::Value create_hessian(const Napi::CallbackInfo& info) {
+  const std::size_t columns = size(info[0], "columns");
+  return make_handle<SharedHessian>(info.Env(), std::make_shared<const SharedHessian>(columns),
+                                    columns * columns * sizeof(double));
+}
+
+Napi::Value dispose_hessian(const Napi::CallbackInfo& info) {
+  handle_of<SharedHessian>(info[0], "hessian").release(info.Env());
+  return info.Env().Undefined();
+}
+
+MatrixView<const float> activations_of(std::span<const float> values, std::size_t columns) {
+  return MatrixView<const float>::row_major(values.data(), columns == 0 ? 0 : values.size() / columns, columns);
+}
+
+/// (handle, activations, sequences, threads): adds them.
+Napi::Value add_activations(const Napi::CallbackInfo& info) {
+  const auto hessian = object_of<SharedHessian>(info[0], "hessian");
+  const std::span<const float> values = typed_array<float>(info[1], "activations");
+  hessian->sum.add(activations_of(values, hessian->sum.columns()), size(info[2], "sequences"),
+                   size(info[3], "threads"));
+  return info.Env().Undefined();
+}
+
+Napi::Value hessian_matrix(const Napi::CallbackInfo& info) {
+  const auto hessian = object_of<SharedHessian>(info[0], "hessian");
+  auto matrix = Napi::Float64Array::New(info.Env(), hessian->sum.columns() * hessian->sum.columns());
+  hessian->sum.write({matrix.Data(), matrix.ElementLength()});
+  return matrix;
+}
+
+bool flag(const Napi::Object& options, const char* name) {
+  const Napi::Value value = options.Get(name);
+  if (!value.IsBoolean()) throw_type(name, "true or false");
+  return value.As<Napi::Boolean>().Value();
+}
+
+template <class Choice>
+Choice choice(const Napi::Object& options, const char* name, std::size_t count) {
+  const std::size_t value = size(options.Get(name), name);
+  if (value >= count) throw_type(name, "a known choice");
+  return static_cast<Choice>(value);
+}
+
+/// The options but for `levels`, which point into memory of the computation.
+quantize::LayerOptions layer_options(const Napi::Object& given) {
+  quantize::LayerOptions options;
+  options.method = choice<quantize::Method>(given, "method", 3);
+  options.allocation = choice<quantize::Allocation>(given, "mode", 4);
+  options.symmetry = choice<quantize::Symmetry>(given, "symmetry", 3);
+  options.search = choice<quantize::GridSearch>(given, "search", 3);
+  options.average_bits = number(given.Get("averageBits"), "averageBits");
+  options.damping = number(given.Get("damping"), "damping");
+  options.ternary = flag(given, "ternary");
+  options.per_tensor = flag(given, "perTensor");
+  options.static_groups = flag(given, "staticGroups");
+  options.exact_groups = flag(given, "exactGroups");
+  options.allow_tail = flag(given, "allowTail");
+  options.act_order = flag(given, "actOrder");
+  options.refit = flag(given, "refitScales");
+  options.group_size = size(given.Get("groupSize"), "groupSize");
+  options.block_columns = size(given.Get("blockSize"), "blockSize");
+  options.rounds = size(given.Get("rounds"), "rounds");
+  options.sweeps = size(given.Get("sweeps"), "sweeps");
+  options.max_bits = static_cast<std::uint32_t>(size(given.Get("maxBits"), "maxBits"));
+  return options;
+}
+
+Napi::Object grid_object(Napi::Env env, const quantize::QuantizedLayer& layer) {
+  constexpr const char* names[3][2]{{"range", "ratio"}, {"scale", "zero"}, {"low", "high"}};
+  const quantize::CodedGrid& grid = layer.grid;
+  const auto kind = static_cast<std::size_t>(grid.kind);
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("kind", kind == 0 ? "range" : kind == 1 ? "scale" : "ternary");
+  object.Set(names[kind][0], copy_to_typed_array<float>(env, grid.first));
+  object.Set(names[kind][1], copy_to_typed_array<float>(env, grid.second));
+  if (grid.kind == quantize::GridKind::range) return object;
+  std::vector<std::int32_t> group(layer.columns);
+  for (std::size_t j = 0; j < layer.columns; ++j) group[j] = static_cast<std::int32_t>(grid.group_of(j));
+  object.Set("groups", static_cast<double>(grid.groups));
+  object.Set("groupOfColumn", copy_to_typed_array<std::int32_t>(env, group));
+  return object;
+}
+
+class QuantizeLayer final : public Computation {
+ public:
+  /// Copies all it reads: arrays may change or be transferred while it runs.
+  QuantizeLayer(const Napi::Object& layer, const Napi::Object& options) : options_(layer_options(options)) {
+    rows_ = size(layer.Get("rows"), "rows");
+    columns_ = size(layer.Get("columns"), "columns");
+    const auto weights = typed_array<float>(layer.Get("weights"), "weights", rows_ * columns_);
+    weights_.assign(weights.begin(), weights.end());
+    if (const Napi::Value levels = options.Get("levels"); !levels.IsUndefined()) {
+      const auto given = typed_array<std::int32_t>(levels, "levels");
+      for (const std::int32_t count : given) levels_.push_back(static_cast<std::uint32_t>(std::max(count, 0)));
+      options_.levels = levels_;
+    }
+    const Napi::Value hessian = layer.Get("hessian"), activations = layer.Get("activations");
+    quantize::check_layer(weights_view(), !hessian.IsUndefined() || !activations.IsUndefined(), options_);
+    if (!hessian.IsUndefined()) {
+      const auto shared = object_of<SharedHessian>(hessian, "hessian");
+      if (shared->sum.columns() != columns_) {
+        throw Error(ErrorCode::shape_mismatch, "hessian",
+                    "`hessian` must have " + std::to_string(columns_) + " columns, got " +
+                        std::to_string(shared->sum.columns()));
+      }
+      hessian_.resize(columns_ * columns_);
+      shared->sum.write(hessian_);
+    } else if (!activations.IsUndefined()) {
+      const auto given = typed_array<float>(activations, "activations");
+      activations_.assign(given.begin(), given.end());
+      sequences_ = size(layer.Get("sequences"), "sequences");
+    }
+  }
+  QuantizeLayer(const QuantizeLayer&) = delete;
+  QuantizeLayer& operator=(const QuantizeLayer&) = delete;
+
+  void run(RunControl& control) override {
+    const double start = control.seconds();
+    if (!activations_.empty()) {
+      quantize::HessianSum sum(columns_);
+      sum.add(activations_of(activations_, columns_), sequences_, control.threads());
+      hessian_.resize(columns_ * columns_);
+      sum.write(hessian_, control.threads());
+    }
+    hessian_seconds_ = control.seconds() - start;
+    result_ = quantize::quantize_layer(weights_view(), hessian_, options_, control);
+  }
+
+  Napi::Value result(Napi::Env env) override {
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("codes", result_.wide.empty() ? copy_to_typed_array<std::uint8_t>(env, result_.codes)
+                                             : copy_to_typed_array<std::uint16_t>(env, result_.wide));
+    object.Set("levels", copy_to_typed_array<std::uint32_t>(env, result_.levels));
+    object.Set("grid", grid_object(env, result_));
+    object.Set("loss", result_.loss);
+    object.Set("columnLosses", copy_to_typed_array<double>(env, result_.column_losses));
+    object.Set("sensitivities",
+               result_.sensitivities.empty() ? env.Null() : copy_to_typed_array<double>(env, result_.sensitivities));
+    object.Set("gain", result_.gain);
+    object.Set("damping", result_.damping);
+    object.Set("deadColumns", copy_to_typed_array<std::uint32_t>(env, result_.dead));
+    object.Set("status", quantize::layer_status_name(result_.status));
+    Napi::Object seconds = Napi::Object::New(env);
+    seconds.Set("hessian", hessian_seconds_);
+    seconds.Set("factor", result_.seconds.factor);
+    seconds.Set("grid", result_.seconds.grid);
+    seconds.Set("quantize", result_.seconds.quantize);
+    seconds.Set("allocate", result_.seconds.allocate);
+    seconds.Set("refine", result_.seconds.refine);
+    object.Set("seconds", seconds);
+    return object;
+  }
+
+ private:
+  MatrixView<const float> weights_view() const noexcept {
+    return MatrixView<const float>::row_major(weights_.data(), rows_, columns_);
+  }
+
+  quantize::LayerOptions options_;
+  std::size_t rows_ = 0, columns_ = 0, sequences_ = 1;
+  std::vector<float> weights_, activations_;
+  std::vector<std::uint32_t> levels_;
+  std::vector<double> hessian_;
+  double hessian_seconds_ = 0;
+  quantize::QuantizedLayer result_;
+};
+
+/// (layer, options, run)
+Napi::Value quantize_layer(const Napi::CallbackInfo& info) {
+  return run_computation(info[2],
+                         std::make_unique<QuantizeLayer>(object(info[0], "layer"), object(info[1], "options")));
+}
+
+}  // namespace
+
+void export_quantize_layer(Napi::Object room) {
+  export_function<create_hessian>(room, "createHessian");
+  export_function<dispose_hessian>(room, "disposeHessian");
+  export_function<add_activations>(room, "addActivations");
+  export_function<hessian_matrix>(room, "hessianMatrix");
+  export_function<quantize_layer>(room, "quantizeLayer");
+}
+
+}  // namespace dd::addon
