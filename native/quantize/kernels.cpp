@@ -1,4 +1,5 @@
-// Registration of GPTQ: what it computes, on which sizes it is tested and timed, and its three forms.
+// Registration of GPTQ and rounding tables: what they compute, on which sizes it is tested and timed, and its three
+// forms.
 //
 // A code is a rounding, so float32 and float64 may differ by a whole step wherever a weight, corrected by all columns
 // before it, comes near the middle of two codes. The inputs are made backwards instead: codes and errors are drawn
@@ -14,6 +15,8 @@
 #include "quantize/gptq.hpp"
 #include "quantize/gptq.kernel.hpp"
 #include "quantize/reference.hpp"
+#include "quantize/rounding_table.hpp"
+#include "quantize/rounding_table.kernel.hpp"
 
 namespace dd::quantize {
 namespace {
@@ -194,7 +197,73 @@ struct Gptq {
   }
 };
 
-constexpr std::array entries{kernel_entry<Gptq>()};
+struct RoundingTable {
+  static constexpr std::string_view name = "quantize.rounding_table.float32";
+  static constexpr std::string_view formula = "T_jk = sum_i (w_ij - round_k(w_ij))^2 on the grid of option k";
+  static constexpr std::array<std::string_view, 3> size_names{"rows", "columns", "options"};
+  // Squares of errors that are differences of float32 numbers up to the range; a few thousand of them in float32.
+  static constexpr Tolerance tolerance{.relative = 1e-4, .absolute = 1e-9};
+
+  enum Buffer : std::size_t { weights, range, ratio, levels, table };
+
+  static std::vector<KernelSize> test_sizes() {
+    return {{{1, 1, 1}}, {{3, 5, 9}}, {{64, 64, 4}}, {{65, 63, 3}}, {{200, 130, 9}}, {{7, 33, 28}}, {{0, 4, 2}}};
+  }
+  static std::vector<KernelSize> benchmark_sizes() { return {{{1024, 1024, 9}}, {{1024, 1024, 28}}}; }
+  static std::vector<BufferSpec> buffers(const KernelSize& size) {
+    return {{"weights", DataType::float32, BufferRole::input, size[0] * size[1]},
+            {"range", DataType::float32, BufferRole::input, size[0]},
+            {"ratio", DataType::float32, BufferRole::input, size[0]},
+            {"levels", DataType::uint32, BufferRole::input, size[2]},
+            {"table", DataType::float64, BufferRole::output, size[1] * size[2]}};
+  }
+  static void fill(Workload& workload, PhiloxStream& random) {
+    const std::size_t columns = workload.size()[1];
+    const std::span<float> w = workload.buffer<float>("weights"), ranges = workload.buffer<float>("range");
+    const std::span<float> ratios = workload.buffer<float>("ratio");
+    for (float& value : ranges) value = static_cast<float>(0.5 + random.next_uniform());
+    for (float& value : ratios) value = static_cast<float>(random.next_uniform());
+    for (std::size_t at = 0; at < w.size(); ++at) {
+      // Some weights lie outside their grid.
+      const double position = 1.4 * random.next_uniform() - 0.2 - static_cast<double>(ratios[at / columns]);
+      w[at] = static_cast<float>(position * static_cast<double>(ranges[at / columns]));
+    }
+    std::uint32_t next = 1;
+    for (std::uint32_t& count : workload.buffer<std::uint32_t>("levels")) {
+      count = next;
+      next = next < 8 ? next + 1 : std::min(256U, next + 9);
+    }
+  }
+  template <class T>
+  static std::span<T> data(std::span<void* const> buffers, Buffer which, std::size_t count) {
+    return {static_cast<T*>(buffers[which]), count};
+  }
+  static MatrixView<const float> view(const KernelSize& size, std::span<void* const> buffers) {
+    return MatrixView<const float>::row_major(static_cast<const float*>(buffers[weights]), size[0], size[1]);
+  }
+  static void reference(const KernelSize& size, std::span<void* const> buffers) {
+    quantize::reference::rounding_table(
+        view(size, buffers), data<float>(buffers, range, size[0]), data<float>(buffers, ratio, size[0]),
+        data<std::uint32_t>(buffers, levels, size[2]), data<double>(buffers, table, size[1] * size[2]));
+  }
+  static void cpu(std::size_t threads, const KernelSize& size, std::span<void* const> buffers) {
+    rounding_table(view(size, buffers), data<float>(buffers, range, size[0]), data<float>(buffers, ratio, size[0]),
+                   data<std::uint32_t>(buffers, levels, size[2]), data<double>(buffers, table, size[1] * size[2]),
+                   threads);
+  }
+  static void block(BlockLauncher& launcher, const KernelSize& size, std::span<void* const> buffers) {
+    launcher.launch(
+        RoundingTableBlock{static_cast<const float*>(buffers[weights]), static_cast<const float*>(buffers[range]),
+                           static_cast<const float*>(buffers[ratio]),
+                           static_cast<const std::uint32_t*>(buffers[levels]), static_cast<double*>(buffers[table]),
+                           size[0], size[1], size[2]},
+        {blocks_for(size[1], rounding_tile_columns), static_cast<unsigned>(size[2])});
+  }
+  static double flops(const KernelSize& size) { return 10 * number(size[0]) * number(size[1]) * number(size[2]); }
+  static double bytes(const KernelSize& size) { return 4 * number(size[0]) * number(size[1]); }
+};
+
+constexpr std::array entries{kernel_entry<Gptq>(), kernel_entry<RoundingTable>()};
 
 }  // namespace
 

@@ -29,4 +29,22 @@ void gptq(MatrixView<double> w, MatrixView<const float> u, const GptqGrids& grid
   }
 }
 
+void rounding_table(MatrixView<const float> w, std::span<const float> range, std::span<const float> ratio,
+                    std::span<const std::uint32_t> levels, std::span<double> table) {
+  std::fill(table.begin(), table.end(), 0.0);
+  for (std::size_t j = 0; j < w.columns; ++j) {
+    for (std::size_t k = 0; k < levels.size(); ++k) {
+      const double largest = static_cast<double>(levels[k]) - 1;
+      for (std::size_t i = 0; i < w.rows; ++i) {
+        const double weight = static_cast<double>(w(i, j));
+        const double scale = static_cast<double>(range[i]) / largest;
+        const double zero = std::nearbyint(static_cast<double>(ratio[i] * static_cast<float>(largest)));
+        const double code = std::clamp(std::nearbyint(weight / scale) + zero, 0.0, largest);
+        const double error = weight - (levels[k] == 1 ? 0.0 : scale * (code - zero));
+        table[j * levels.size() + k] += error * error;
+      }
+    }
+  }
+}
+
 }  // namespace dd::quantize::reference

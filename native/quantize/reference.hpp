@@ -13,4 +13,9 @@ namespace dd::quantize::reference {
 void gptq(MatrixView<double> w, MatrixView<const float> u, const GptqGrids& grids, MatrixView<double> errors,
           MatrixView<std::uint8_t> codes);
 
+/// table[j levels.size() + k] = sum_i (w_ij - round_k(w_ij))^2, w rows x columns; grids as in
+/// quantize/rounding_table.hpp.
+void rounding_table(MatrixView<const float> w, std::span<const float> range, std::span<const float> ratio,
+                    std::span<const std::uint32_t> levels, std::span<double> table);
+
 }  // namespace dd::quantize::reference
