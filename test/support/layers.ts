@@ -54,8 +54,17 @@ interface Size {
   r: number;
 }
 
-/** Layer `seed` of a preset: M outputs, N inputs, T tokens in four sequences, r factors. */
-export function generateLayer(preset: Preset, seed: number, { M, N, T, r }: Size): GeneratedLayer {
+const made = new Map<string, GeneratedLayer>();
+
+/** Layer `seed` of a preset: M outputs, N inputs, T tokens in four sequences, r factors. Made once. */
+export function generateLayer(preset: Preset, seed: number, size: Size): GeneratedLayer {
+  const key = [preset, seed, size.M, size.N, size.T, size.r].join();
+  const layer = made.get(key) ?? makeLayer(preset, seed, size);
+  made.set(key, layer);
+  return layer;
+}
+
+function makeLayer(preset: Preset, seed: number, { M, N, T, r }: Size): GeneratedLayer {
   const { sigma, outlierPart, outlierGain, noise, decay } = presets[preset];
   const random = new SplitMix(seed);
   const fill = (count: number, next: (index: number) => number): Float64Array =>
