@@ -56,8 +56,7 @@ function dampedMatrix(layer: RandomLayer, damping: number): Float64Array {
     if (matrix[j * columns + j] === 0) matrix[j * columns + j] = 1;
     trace += matrix[j * columns + j] as number;
   }
-  for (let j = 0; j < columns; j += 1) matrix[j * columns + j]! += (damping * trace) / columns;
-  return matrix;
+  return matrix.map((value, at) => (at % (columns + 1) === 0 ? value + (damping * trace) / columns : value));
 }
 
 const difference = (layer: RandomLayer, values: Float32Array): Float64Array =>
