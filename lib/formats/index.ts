@@ -11,3 +11,15 @@ export {
   serializeSafetensors,
   writeSafetensors,
 } from './safetensors';
+export {
+  type OnnxAttribute,
+  OnnxConstant,
+  type OnnxDataType,
+  type OnnxEdit,
+  OnnxModel,
+  OnnxNode,
+  type OnnxNodeEntry,
+  type OnnxTensor,
+  openOnnx,
+  parseOnnx,
+} from './onnx';
