@@ -1,4 +1,5 @@
 // The layers of an ONNX model that can be quantised: their weights as matrices, what goes into them, and the way back.
+import { isFloat32Array } from 'node:util/types';
 import { type OnnxModel, type OnnxNode } from '../formats';
 import { makeError } from '../runtime/errors';
 import { convolutionPatches, type ConvolutionWindow, type SampleRows, spread } from './im2col';
@@ -241,7 +242,7 @@ export async function* onnxLayerInputs(
 }
 
 function samplesOf(value: OnnxValue | undefined, layer: OnnxLayer, use: OnnxLayerUse, limit: number): SampleRows {
-  if (value === undefined || !(value.data instanceof Float32Array)) {
+  if (value === undefined || !isFloat32Array(value.data)) {
     const message = `the input \`${use.input}\` of layer \`${layer.name}\` did not come as float32`;
     throw makeError('ERR_INVALID_ARG_VALUE', 'runtime', message);
   }
