@@ -2,7 +2,7 @@
 //   npm run bench -- [family ...] [--quick] [--threads=1]
 import os from 'node:os';
 import path from 'node:path';
-import { writeWhole } from '../lib/cli/files';
+import { writeWhole } from '../lib/runtime/files';
 import { native } from '../lib/runtime/native';
 import { edge } from './edge';
 import { fir } from './fir';

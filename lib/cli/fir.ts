@@ -4,7 +4,7 @@ import path from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import { dmmv } from '..';
 import { firPlot } from '../report/fir-plot';
-import { writeWhole } from './files';
+import { writeWhole } from '../runtime/files';
 import { progressBar } from './progress-bar';
 import { positiveInteger, positiveNumber, UsageError, wholeNumber } from './usage';
 

@@ -6,7 +6,7 @@ import { type FirInstance, firInstance } from '../report/fir-family';
 import { firPlot, rippleText } from '../report/fir-plot';
 import { htmlPage, htmlTable, type Section } from '../report/html';
 import { native } from '../runtime/native';
-import { writeWhole } from './files';
+import { writeWhole } from '../runtime/files';
 import { progressBar } from './progress-bar';
 import { textTable } from './table';
 import { positiveNumber, wholeNumber } from './usage';

@@ -9,3 +9,32 @@ export {
   type QuantizeSyncOptions,
 } from './layer';
 export { QuantizedLayer, type QuantizeSeconds, type QuantizeStatus } from './quantized-layer';
+export { convolutionPatches, type ConvolutionWindow, type SampleRows } from './im2col';
+export {
+  findOnnxLayers,
+  type OnnxLayer,
+  type OnnxLayerFilter,
+  onnxLayerInputs,
+  type OnnxLayerKind,
+  type OnnxLayerSamples,
+  type OnnxLayerSampling,
+  type OnnxLayerUse,
+  onnxLayerWeights,
+  withOnnxWeights,
+} from './onnx-model';
+export {
+  type OnnxData,
+  type OnnxRuntime,
+  onnxRuntime,
+  type OnnxRuntimeModule,
+  type OnnxRuntimeModuleSession,
+  type OnnxSession,
+  type OnnxValue,
+  type OnnxValues,
+} from './onnx-runtime';
+export {
+  findSafetensorsLayers,
+  type SafetensorsLayer,
+  type SafetensorsLayerFilter,
+  writeSafetensorsModel,
+} from './safetensors-model';

@@ -16,6 +16,8 @@ export type ErrorCode =
   | 'ERR_NATIVE_UNAVAILABLE'
   | 'ERR_DISPOSED'
   | 'ERR_NOT_TRANSFERABLE'
+  | 'ERR_INVALID_FORMAT'
+  | 'ERR_NOT_EXPRESSIBLE'
   | 'ERR_INTERNAL';
 
 /** What an error of this package carries beside its message. */

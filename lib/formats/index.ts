@@ -1,0 +1,25 @@
+// Model files: safetensors, ONNX and their number types.
+export { bfloat16ToFloat32, float16ToFloat32, float32ToBfloat16, float32ToFloat16 } from './half';
+export {
+  openSafetensors,
+  parseSafetensors,
+  type SafetensorsContents,
+  type SafetensorsDtype,
+  type SafetensorsEntry,
+  SafetensorsFile,
+  type SafetensorsInfo,
+  serializeSafetensors,
+  writeSafetensors,
+} from './safetensors';
+export {
+  type OnnxAttribute,
+  OnnxConstant,
+  type OnnxDataType,
+  type OnnxEdit,
+  OnnxModel,
+  OnnxNode,
+  type OnnxNodeEntry,
+  type OnnxTensor,
+  openOnnx,
+  parseOnnx,
+} from './onnx';

@@ -1,0 +1,49 @@
+// What a recogniser is worth: the text it reads, how wrong that is, and how far its distributions moved.
+'use strict';
+
+/** Best class per position, repeats merged, blanks (class 0) dropped: the text, trimmed. */
+function decode({ data, shape }, characters) {
+  const classes = shape[shape.length - 1];
+  let text = '';
+  let previous = 0;
+  for (let start = 0; start < data.length; start += classes) {
+    let best = 0;
+    for (let k = 1; k < classes; ++k) if (data[start + k] > data[start + best]) best = k;
+    if (best !== 0 && best !== previous) text += characters[best];
+    previous = best;
+  }
+  return text.trim();
+}
+
+/** Insertions, deletions and substitutions that make `a` of `b`. */
+function editDistance(a, b) {
+  let previous = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; ++i) {
+    const row = [i];
+    for (let j = 1; j <= b.length; ++j) {
+      row.push(Math.min(previous[j] + 1, row[j - 1] + 1, previous[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1)));
+    }
+    previous = row;
+  }
+  return previous[b.length];
+}
+
+/** Edit distance of all lines over their length. */
+function characterErrorRate(truth, read) {
+  const letters = truth.map((text) => Array.from(text));
+  const errors = letters.reduce((sum, text, i) => sum + editDistance(text, Array.from(read[i])), 0);
+  return errors / letters.reduce((sum, { length }) => sum + length, 0);
+}
+
+/** Mean over the positions of KL(reference || other) in nats, in float64; probabilities below 1e-12 count as that. */
+function divergence(reference, other) {
+  const classes = reference.shape[reference.shape.length - 1];
+  let sum = 0;
+  for (let i = 0; i < reference.data.length; ++i) {
+    const p = reference.data[i];
+    if (p > 0) sum += p * Math.log(Math.max(p, 1e-12) / Math.max(other.data[i], 1e-12));
+  }
+  return sum / (reference.data.length / classes);
+}
+
+module.exports = { characterErrorRate, decode, divergence, editDistance };
