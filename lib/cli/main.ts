@@ -6,6 +6,7 @@ import { native } from '../runtime/native';
 import { addBench } from './bench';
 import { addDoctor } from './doctor';
 import { addFir } from './fir';
+import { addQuantize } from './quantize';
 import { addReport } from './report';
 import { UsageError } from './usage';
 
@@ -16,6 +17,7 @@ function program(): Command {
     .showHelpAfterError('(add --help for the options)')
     .exitOverride();
   addFir(command);
+  addQuantize(command);
   addReport(command);
   addDoctor(command);
   addBench(command);

@@ -38,3 +38,12 @@ export {
   type SafetensorsLayerFilter,
   writeSafetensorsModel,
 } from './safetensors-model';
+export {
+  mergeModel,
+  type ModelLayerReport,
+  type ModelReport,
+  type ModelRequest,
+  type ModelRunOptions,
+  quantizeModel,
+} from './model';
+export type { Calibration, LayerActivations, LayerSelection, ModelInputs } from './model-source';

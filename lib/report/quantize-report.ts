@@ -1,0 +1,91 @@
+// Pictures and tables of a quantised model: bits and loss of every layer, and how levels are spread over columns.
+import type { ModelReport } from '../quantize';
+import { barChart } from './bars';
+import { htmlTable, type Section } from './html';
+
+/** Names and colours of the kinds of columns that pictures tell apart, by their number of bits. */
+const kinds = [
+  { label: 'dropped', color: '#cbd5e1', most: 1 },
+  { label: 'to 1 bit', color: '#fde68a', most: 2 },
+  { label: 'to 2', color: '#fdba74', most: 4 },
+  { label: 'to 3', color: '#fb7185', most: 8 },
+  { label: 'to 4', color: '#a78bfa', most: 16 },
+  { label: 'to 6', color: '#60a5fa', most: 64 },
+  { label: 'more', color: '#1d4ed8', most: Infinity },
+] as const;
+
+function shares(levelCounts: Readonly<Record<string, number>>, columns: number): number[] {
+  const sums: number[] = kinds.map(() => 0);
+  for (const [levels, count] of Object.entries(levelCounts)) {
+    const kind = kinds.findIndex(({ most }) => Number(levels) <= most);
+    sums[kind] = (sums[kind] ?? 0) + count / columns;
+  }
+  return sums;
+}
+
+/** How the columns of each layer share its bits. */
+export function allocationChart(report: ModelReport): string {
+  return barChart({
+    description: `Share of columns by their bits in each of ${report.layers.length} layers`,
+    title: 'Columns of each layer by their bits',
+    pieces: kinds,
+    bars: report.layers.map(({ name, columns, levelCounts, averageBits }) => ({
+      label: name,
+      values: shares(levelCounts, columns),
+      figure: `${averageBits.toFixed(2)} bits`,
+    })),
+  });
+}
+
+/** Bits per weight of each layer, side information apart. */
+export function bitsChart(report: ModelReport): string {
+  return barChart({
+    description: `Bits per weight of each of ${report.layers.length} layers`,
+    title: 'Bits per weight',
+    pieces: [
+      { label: 'codes', color: '#1d4ed8' },
+      { label: 'grids, levels, padding', color: '#fdba74' },
+    ],
+    bars: report.layers.map(({ name, averageBits, bitsPerWeight }) => ({
+      label: name,
+      values: [averageBits, Math.max(0, bitsPerWeight - averageBits)],
+      figure: bitsPerWeight.toFixed(3),
+    })),
+  });
+}
+
+/** Error of each layer's output. */
+export function errorChart(report: ModelReport): string {
+  return barChart({
+    description: `Relative output error of each of ${report.layers.length} layers`,
+    title: 'Output error of each layer on its calibration inputs, relative',
+    pieces: [{ label: 'error', color: '#ea580c' }],
+    bars: report.layers.map(({ name, relativeError }) => ({
+      label: name,
+      values: [Math.sqrt(relativeError)],
+      figure: `${(100 * Math.sqrt(relativeError)).toPrecision(3)} %`,
+    })),
+  });
+}
+
+const tableHead = ['layer', 'outputs x inputs', 'bits', 'bits per weight', 'relative error', 'damping', 'seconds'];
+
+/** The report of a quantised model as cards of the HTML page. */
+export function quantizeSections(report: ModelReport): Section[] {
+  const rows = report.layers.map((layer) => [
+    layer.name,
+    `${layer.rows} x ${layer.columns}`,
+    layer.averageBits.toFixed(3),
+    layer.bitsPerWeight.toFixed(3),
+    layer.relativeError.toExponential(2),
+    String(layer.damping),
+    layer.resumed ? 'resumed' : layer.seconds.toFixed(2),
+  ]);
+  const note =
+    '<p>Relative error: tr((W - Q) H (W - Q)<sup>T</sup>) / tr(W H W<sup>T</sup>) with the damped second moment H of the ' +
+    'inputs; pictures show its square root. Bits per weight count everything that is stored.</p>';
+  return [
+    { heading: 'Where the bits go', html: allocationChart(report) + bitsChart(report) },
+    { heading: 'What it costs', html: errorChart(report) + htmlTable(tableHead, rows) + note },
+  ];
+}
