@@ -30,14 +30,14 @@ struct LayerOptions {
   Allocation allocation = Allocation::table;
   double average_bits = 4;  ///< of the codes alone
   /// BAQ and GPTQ with a range grid: levels of each column instead of any allocation, 1 to 65536.
-  std::span<const std::uint32_t> levels;
+  std::span<const std::uint32_t> levels = {};
   Symmetry symmetry = Symmetry::asymmetric;
   GridSearch search = GridSearch::none;
   bool ternary = false;
   bool per_tensor = false;
   std::size_t group_size = 0;       ///< columns of a group; 0: a grid per row
-  bool static_groups = false;       ///< all grids from the original weights
   bool allow_tail = false;          ///< the last group may be smaller
+  bool static_groups = false;       ///< all grids from the original weights
   bool exact_groups = true;         ///< a group's grid from all corrections so far; else from those of earlier blocks
   std::size_t block_columns = 128;  ///< the blocks that `exact_groups = false` means
   bool act_order = false;

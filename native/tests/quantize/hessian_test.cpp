@@ -159,6 +159,41 @@ TEST_SUITE("quantize hessian") {
     CHECK(factor_error(deficient) < 1e-4);
   }
 
+  TEST_CASE("float32 above 2048 columns, float64 where that fails") {
+    const std::size_t n = 2050;
+    // Tridiagonal with a known condition: 2.5 and -1, or the same with a nearly singular corner.
+    std::vector<double> h(n * n, 0);
+    for (std::size_t j = 0; j < n; ++j) {
+      h[j * n + j] = 2.5;
+      if (j > 0) h[j * n + j - 1] = h[(j - 1) * n + j] = -1;
+    }
+    const auto error = [&](const DampedHessian& damped, std::size_t i) {
+      double worst = 0;
+      std::vector<double> product(n, 0);
+      for (std::size_t k = 0; k < n; ++k) {
+        for (std::size_t l = k == 0 ? 0 : k - 1; l < std::min(n, k + 2); ++l) {
+          product[k] += damped.matrix[k * n + l] * static_cast<double>(damped.factor[i * n + l]);
+        }
+      }
+      for (const std::size_t j : {std::size_t{0}, i, n - 2, n - 1}) {
+        double sum = 0;
+        for (std::size_t k = 0; k < n; ++k) sum += static_cast<double>(damped.factor[j * n + k]) * product[k];
+        worst = std::max(worst, std::abs(sum - (i == j ? 1.0 : 0.0)));
+      }
+      return worst;
+    };
+    const DampedHessian single = damp_and_factor(h, n, {.threads = 2});
+    CHECK_FALSE(single.float64);
+    CHECK(error(single, 7) < 1e-5);
+    // 1 - 4e-9 beside two ones is indefinite once it is rounded to float32.
+    h[0] = h[n + 1] = 1;
+    h[1] = h[n] = 1 - 4e-9;
+    h[n + 2] = h[2 * n + 1] = 0;
+    const DampedHessian both = damp_and_factor(h, n, {.damping = 0, .threads = 2});
+    CHECK(both.float64);
+    CHECK(both.damping == 0);
+  }
+
   TEST_CASE("what is refused") {
     const auto argument_of = [](auto call) {
       try {
