@@ -16,4 +16,16 @@ export {
   solveKnapsack,
   solveKnapsackSync,
 } from './knapsack';
+export {
+  type AssignmentLoss,
+  type Evaluation,
+  type Question,
+  rco,
+  type RcoOptions,
+  type RcoProblem,
+  type RcoResult,
+  rcoSync,
+  type RcoSyncOptions,
+  type TableObjective,
+} from './rco';
 export type { Numbers, NumberTable } from './table';

@@ -58,7 +58,8 @@ export interface KnapsackSolution {
   readonly status: 'optimal' | 'feasible' | 'cancelled' | 'time-limit';
 }
 
-const equalitySchema: Schema<0 | 1 | 2> = (value, argument) => {
+/** One of the three constraints, as its native number. @internal */
+export const equalitySchema: Schema<0 | 1 | 2> = (value, argument) => {
   if (value === undefined || value === false) return 0;
   if (value === true) return 1;
   if (value === 'largest-reachable') return 2;

@@ -608,9 +608,7 @@ void RcoSearch::tell(double loss, std::span<const double> gradient, RunControl& 
 }
 RcoResult RcoSearch::result() const { return state_->result(); }
 
-RcoResult minimize_rco(const RcoProblem& problem, const RcoOptions& options, RcoObjective& objective,
-                       RunControl& control) {
-  RcoSearch search(problem, options);
+RcoResult minimize_rco(RcoSearch& search, RcoObjective& objective, RunControl& control) {
   std::vector<double> gradient(search.groups() * search.options());
   while (!search.done()) {
     const std::span<const std::int32_t> choices = search.ask(control);
@@ -622,8 +620,14 @@ RcoResult minimize_rco(const RcoProblem& problem, const RcoOptions& options, Rco
     }
   }
   RcoResult result = search.result();
-  result.loss = objective.evaluate(result.choices, {});
+  result.loss = objective.evaluate(result.choices, {});  // from scratch
   return result;
+}
+
+RcoResult minimize_rco(const RcoProblem& problem, const RcoOptions& options, RcoObjective& objective,
+                       RunControl& control) {
+  RcoSearch search(problem, options);
+  return minimize_rco(search, objective, control);
 }
 
 }  // namespace dd::quantize

@@ -115,6 +115,8 @@ class RcoObjective {
 std::unique_ptr<RcoObjective> table_objective(std::span<const double> table, std::span<const double> interactions,
                                               std::size_t groups, std::size_t options);
 
+/// Runs the search to its end, or until the control says stop.
+RcoResult minimize_rco(RcoSearch& search, RcoObjective& objective, RunControl& control);
 RcoResult minimize_rco(const RcoProblem& problem, const RcoOptions& options, RcoObjective& objective,
                        RunControl& control);
 
