@@ -338,6 +338,7 @@ class RcoSearch::State {
   /// The best assignment within every budget for value(block, i, k), into `question_`.
   template <class Value>
   void assign(RunControl& control, Value value) {
+    RunControl quiet(control, infinity);  // stops with the run, but its progress is not the run's
     for (Block& block : blocks_) {
       block.values.resize(block.groups.size() * options());
       for (std::size_t i = 0; i < block.groups.size(); ++i) {
@@ -349,7 +350,7 @@ class RcoSearch::State {
                                                      .costs = block.costs,
                                                      .budget = block.budget,
                                                      .constraint = constraint_},
-                                                    {.method = options_.method}, control);
+                                                    {.method = options_.method}, quiet);
       for (std::size_t i = 0; i < block.groups.size(); ++i) question_[block.groups[i]] = found.choices[i];
     }
   }
