@@ -64,6 +64,92 @@ export interface NativeLayers {
 }
 
 type NativeQuantize = NativeLayers;
+// The contract with native/addon/quantize*.cpp: one interface per part.
+import { native, type NativeRun } from '../runtime/native';
+
+/** A knapsack at the edge; enumerations as their native numbers, costs as whole numbers. @internal */
+export interface NativeKnapsack {
+  groups: number;
+  options: number;
+  values: Float64Array;
+  costs: Float64Array;
+  budget: number;
+  constraint: number;
+  method: number;
+}
+
+declare const searchBrand: unique symbol;
+/** An opaque handle. @internal */
+export type NativeRcoSearch = { [searchBrand]: never };
+
+/** A problem of RCO at the edge. @internal */
+export interface NativeRcoProblem {
+  weights: Float64Array;
+  costs: Float64Array;
+  budgets: Float64Array;
+  blocks: Int32Array | undefined;
+  resolution: number;
+  constraint: number;
+  proxy: Float64Array | undefined;
+}
+
+/** Options of RCO at the edge. @internal */
+export interface NativeRcoOptions {
+  steps: number;
+  samples: number;
+  antithetic: boolean;
+  learningRate: number;
+  firstDecay: number;
+  secondDecay: number;
+  epsilon: number;
+  tauFirst: number;
+  tauLast: number;
+  start: number;
+  logits: Float64Array | undefined;
+  uniforms: Float64Array | undefined;
+  seed: number;
+  gradients: boolean;
+  swapEvaluations: number;
+}
+
+/** What RCO gives back. @internal */
+export interface NativeRcoResult {
+  choices: Int32Array;
+  loss: number;
+  cost: number;
+  logits: Float64Array;
+  history: { tau: Float64Array; loss: Float64Array; best: Float64Array };
+  proxyLoss: number;
+  finalLoss: number;
+  evaluations: number;
+  steps: number;
+  stopped: '' | 'cancelled' | 'time-limit';
+}
+
+/** native/addon/quantize_assignment.cpp. @internal */
+export interface NativeAssignment {
+  solveKnapsack(problem: NativeKnapsack, run: NativeRun): unknown;
+  allocateBits(
+    sensitivities: Float64Array,
+    averageBits: number,
+    maxBits: number,
+    mode: string,
+  ): { bits: Float64Array; levels: Int32Array; achievedBits: number; objective: number; gap: number };
+  solveRco(
+    problem: NativeRcoProblem,
+    options: NativeRcoOptions,
+    objective: { table: Float64Array; interactions: Float64Array | undefined },
+    run: NativeRun,
+  ): unknown;
+  createRco(problem: NativeRcoProblem, options: NativeRcoOptions, timeLimitSeconds: number): NativeRcoSearch;
+  askRco(search: NativeRcoSearch): { choices: Int32Array; phase: string; wantsGradient: boolean } | null;
+  tellRco(search: NativeRcoSearch, loss: number, gradient: Float64Array | undefined): void;
+  cancelRco(search: NativeRcoSearch): void;
+  rcoResult(search: NativeRcoSearch): NativeRcoResult;
+  disposeRco(search: NativeRcoSearch): void;
+}
+
+type NativeQuantize = NativeAssignment;
 
 /** The native functions of this domain. @internal */
 export const nativeQuantize = native.quantize as NativeQuantize;

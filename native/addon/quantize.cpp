@@ -1,4 +1,5 @@
 // The room of quantisation: one line per part.
+// The object `quantize` of the exports.
 #include "addon/quantize.hpp"
 
 namespace dd::addon {
@@ -6,6 +7,7 @@ namespace dd::addon {
 void export_quantize(Napi::Object exports) {
   Napi::Object room = Napi::Object::New(exports.Env());
   export_quantize_layer(room);
+  export_quantize_assignment(room);
   exports.Set("quantize", room);
 }
 

@@ -1,4 +1,5 @@
 // Quantisation as JavaScript functions, one file per part; contract in lib/quantize/native.ts.
+// The add-on's part of the quantisation room: one object, filled by one function per part.
 #pragma once
 
 #include <napi.h>
@@ -10,5 +11,7 @@ void export_quantize(Napi::Object exports);
 
 /// Add the functions of their part to that object.
 void export_quantize_layer(Napi::Object room);
+void export_quantize(Napi::Object exports);
+void export_quantize_assignment(Napi::Object room);
 
 }  // namespace dd::addon

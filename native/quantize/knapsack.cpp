@@ -55,19 +55,40 @@ void check_numbers(const KnapsackProblem& problem) {
   throw Error(ErrorCode::out_of_range, "budget", "`budget` must be " + must + ", got " + std::to_string(budget));
 }
 
-/// Appends the options of one group: sorted, without those that never win.
-void append_group(std::vector<Option>& options, std::vector<Option>& group, KnapsackConstraint constraint) {
-  const auto before = [](const Option& a, const Option& b) {
-    if (a.cost != b.cost) return a.cost < b.cost;
-    if (a.value != b.value) return a.value < b.value;
-    return a.index < b.index;
-  };
-  if (!std::is_sorted(group.begin(), group.end(), before)) std::sort(group.begin(), group.end(), before);
+/// The order of a group's options by cost, then index, and what its costs are.
+struct CostOrder {
+  std::vector<std::int32_t> order;
+  std::int64_t low = 0, high = 0, unit = 0;
+
+  explicit CostOrder(std::size_t options) : order(options) { std::iota(order.begin(), order.end(), 0); }
+
+  void read(const std::int64_t* costs) {
+    const auto before = [costs](std::int32_t a, std::int32_t b) {
+      return costs[a] != costs[b] ? costs[a] < costs[b] : a < b;
+    };
+    // Most groups come in the order of the one before.
+    if (!std::is_sorted(order.begin(), order.end(), before)) std::sort(order.begin(), order.end(), before);
+    low = costs[order.front()];
+    high = costs[order.back()];
+    unit = 0;
+    for (std::size_t k = 0; k < order.size() && unit != 1; ++k) unit = std::gcd(unit, costs[k] - low);
+  }
+};
+
+/// Appends the options of one group by ascending cost, without those that never win.
+void append_group(std::vector<Option>& options, const CostOrder& group, const double* values, const std::int64_t* costs,
+                  KnapsackConstraint constraint) {
   const std::size_t first = options.size();
-  for (const Option& option : group) {
+  for (const std::int32_t index : group.order) {
+    const Option option{values[index], costs[index] - group.low, index};
     if (options.size() > first) {
-      if (option.cost == options.back().cost) continue;
-      if (constraint == KnapsackConstraint::at_most && !(option.value < options.back().value)) continue;
+      Option& last = options.back();
+      const bool better = option.value < last.value;
+      if (option.cost == last.cost) {
+        if (better) last = option;
+        continue;
+      }
+      if (!better && constraint == KnapsackConstraint::at_most) continue;
     }
     options.push_back(option);
   }
@@ -85,24 +106,20 @@ ReducedProblem reduce(const KnapsackProblem& problem) {
   reduced.starts.reserve(groups + 1);
   reduced.starts.push_back(0);
   reduced.options.reserve(problem.values.size());
-  std::vector<Option> group(count);
+  CostOrder group(count);
+  group.read(problem.costs.data());
   std::int64_t smallest = 0, largest = 0, unit = 0;
   for (std::size_t i = 0; i < groups; ++i) {
     const std::int64_t* const costs = problem.costs.data() + (shared ? 0 : i * count);
-    const double* const values = problem.values.data() + i * count;
-    const auto [low, high] = std::minmax_element(costs, costs + count);
-    smallest += *low;
-    largest += *high;
+    if (!shared) group.read(costs);
+    smallest += group.low;
+    largest += group.high;
     if (largest > largest_total) {
       throw Error(ErrorCode::out_of_range, "costs", "`costs` must add up to at most 2^53");
     }
-    group.resize(count);
-    for (std::size_t k = 0; k < count; ++k) group[k] = {values[k], costs[k] - *low, static_cast<std::int32_t>(k)};
-    append_group(reduced.options, group, problem.constraint);
+    append_group(reduced.options, group, problem.values.data() + i * count, costs, problem.constraint);
     reduced.starts.push_back(reduced.options.size());
-    if (unit != 1) {
-      for (const std::int64_t* cost = costs; cost != costs + count; ++cost) unit = std::gcd(unit, *cost - *low);
-    }
+    unit = std::gcd(unit, group.unit);
   }
   reduced.unit = unit == 0 ? 1 : unit;
   reduced.offset = smallest;
@@ -120,13 +137,11 @@ ReducedProblem reduce(const KnapsackProblem& problem) {
                          std::to_string(reduced.unit) + " (for example " + std::to_string(below) + ")",
                      problem.budget);
   }
-  std::int64_t most = 0;
-  for (std::size_t i = 0; i < groups; ++i) {
-    for (Option& option : std::span(reduced.options).subspan(reduced.starts[i], reduced.group(i).size())) {
-      option.cost /= reduced.unit;
-    }
-    most += reduced.group(i).back().cost;
+  if (reduced.unit != 1) {
+    for (Option& option : reduced.options) option.cost /= reduced.unit;
   }
+  std::int64_t most = 0;
+  for (std::size_t i = 0; i < groups; ++i) most += reduced.group(i).back().cost;
   reduced.budget = std::min(above / reduced.unit, most);
   return reduced;
 }

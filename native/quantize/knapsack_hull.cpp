@@ -226,6 +226,8 @@ Found solve_lagrangian(const ReducedProblem& problem, RunControl& control) {
   }
   double low = 0;
   high = std::nextafter(high, std::numeric_limits<double>::infinity());
+  // By rounding a dearer option can look as good as the cheapest; farther up it cannot.
+  while (answer(high).cost > problem.budget) high *= 2;
   found.price = high;
   constexpr int halvings = 64;
   for (int halving = 0; halving < halvings; ++halving) {

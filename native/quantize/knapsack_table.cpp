@@ -8,6 +8,7 @@
 
 #include "core/error.hpp"
 #include "core/thread_pool.hpp"
+#include "quantize/assignment_isa.hpp"
 #include "quantize/knapsack_forms.hpp"
 
 namespace dd::quantize::knapsack {
@@ -18,23 +19,6 @@ constexpr std::int64_t largest_budget = (std::int64_t{1} << 26) - 1;
 constexpr std::size_t chunk = std::size_t{1} << 14;
 
 using Row = std::vector<double>;
-
-/// next_b = min_k previous_{b - cost_k} + value_k for b in [begin, end); `pointers` gets the k, the lowest on ties.
-void advance(std::span<const Option> options, const double* previous, double* next, std::uint8_t* pointers,
-             std::size_t begin, std::size_t end) {
-  for (std::size_t b = begin; b < end; ++b) next[b] = infinity;
-  if (pointers != nullptr) std::fill(pointers + begin, pointers + end, std::uint8_t{0});
-  for (std::size_t k = 0; k < options.size(); ++k) {
-    const auto cost = static_cast<std::size_t>(options[k].cost);
-    for (std::size_t b = std::max(begin, cost); b < end; ++b) {
-      const double value = previous[b - cost] + options[k].value;
-      if (value < next[b]) {
-        next[b] = value;
-        if (pointers != nullptr) pointers[b] = static_cast<std::uint8_t>(k);
-      }
-    }
-  }
-}
 
 class Table {
  public:
@@ -76,8 +60,16 @@ class Table {
     if (keep) pointers_.resize((last - first) * width);
     for (std::size_t i = first; i < last; ++i) {
       std::uint8_t* const pointers = keep ? pointers_.data() + (i - first) * width : nullptr;
+      values_.clear();
+      costs_.clear();
+      for (const Option& option : problem_.group(i)) {
+        values_.push_back(option.value);
+        costs_.push_back(option.cost);
+      }
       parallel_for(control_.threads(), width, chunk, [&](std::size_t begin, std::size_t end) {
-        if (!control_.should_stop()) advance(problem_.group(i), row.data(), next.data(), pointers, begin, end);
+        const KnapsackRowArguments arguments{values_.size(), values_.data(), costs_.data(), row.data(),
+                                             next.data(),    pointers,       begin,         end};
+        if (!control_.should_stop()) knapsack_row(&arguments);
       });
       stop_ = control_.stop_reason();
       if (stopped()) break;
@@ -153,6 +145,8 @@ class Table {
   RunControl& control_;
   Positions positions_;
   std::vector<std::uint8_t> pointers_;
+  std::vector<double> values_;  ///< of the group in turn
+  std::vector<std::int64_t> costs_;
   std::uint64_t rows_ = 0;
   StopReason stop_ = StopReason::none;
 };

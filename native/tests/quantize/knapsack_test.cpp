@@ -195,6 +195,18 @@ TEST_CASE("knapsack: ties go to lower cost, then to the lower option") {
   }
 }
 
+TEST_CASE("knapsack: a price at which rounding hides a difference") {
+  const Instance one{.groups = 3,
+                     .options = 4,
+                     .values = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -1, 5e-324},
+                     .costs = {2, 2, 4, 1},
+                     .budget = 3};
+  for (const auto method : {KnapsackMethod::automatic, KnapsackMethod::dynamic_programming, KnapsackMethod::hull,
+                            KnapsackMethod::lagrangian, KnapsackMethod::core}) {
+    check_solution(one, solve_knapsack(one.problem(), {.method = method}));
+  }
+}
+
 TEST_CASE("knapsack: the same bytes for any number of threads") {
   PhiloxStream random(5, 3);
   const Instance one = random_instance(random, 30, 6, 5000, false);
