@@ -1,5 +1,6 @@
 // The public surface of discrete-descent: re-exports only.
 export * as dmmv from './dmmv';
+export * as quantize from './quantize';
 export { type BackendDevice, type BackendStatus, backends } from './runtime/backends';
 export {
   ArgumentRangeError,

@@ -1,0 +1,13 @@
+// The public names of quantisation.
+export type { CodedWeights, QuantizationGrid, RangeGrid, ScaleGrid, TernaryGrid } from './coded-weights';
+export {
+  packBits,
+  packRadix,
+  packWords,
+  radixCodesPerWord,
+  unpackBits,
+  unpackRadix,
+  unpackWords,
+  type CodeShape,
+  type WordShape,
+} from './packing';
