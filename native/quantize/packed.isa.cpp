@@ -21,6 +21,8 @@ constexpr int index_bits = 4;
 #endif
 constexpr int entries = 1 << index_bits;
 constexpr int table_count = (32 + index_bits - 1) / index_bits;
+/// Sums that one row's additions take turns in, because each waits for the one before it.
+constexpr int chains = 2;
 static_assert(table_count * entries <= static_cast<int>(packed_table_floats));
 
 DD_INLINE void make_table(const float* x, int columns, float* table) {
@@ -68,14 +70,13 @@ DD_INLINE Float32s look_up(Table table, Words index) {
 }
 #endif
 
-/// Sum of all tables at the bits of one word per row.
-DD_INLINE Float32s look_up_all(const Table* tables, Words word) {
-  Float32s sum[4];
+/// Adds weight times the sum of all tables at the bits of one word per row. Multiply-adds where additions would do:
+/// additions share their ports with the shifts.
+DD_INLINE void look_up_all(const Table* tables, Words word, Float32s weight, Float32s* sum) {
   DD_UNROLL for (int t = 0; t < table_count; ++t) {
     const Float32s value = look_up(tables[t], word >> static_cast<uint32_t>(index_bits * t));
-    sum[t % 4] = t < 4 ? value : sum[t % 4] + value;
+    sum[t % chains] = multiply_add(value, weight, sum[t % chains]);
   }
-  return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
 }  // namespace
@@ -104,18 +105,20 @@ DD_ISA_ENTRY(void, packed_product)(const PackedProductArguments* arguments) {
       const uint32_t* words = arguments->words + block * block_words;
       float* sums = arguments->sums + token * packed_panel_rows;
       for (size_t group = 0; group < groups; ++group) {
-        Float32s sum[parts];
-        DD_UNROLL for (int v = 0; v < parts; ++v) sum[v] = load(static_cast<const float*>(sums + v * lanes<float>));
-        float weight = 1;
+        Float32s sum[parts][chains] = {};
+        Float32s weight = broadcast(1.0f);
         for (size_t plane = 0; plane < bits; ++plane) {
           DD_UNROLL for (int v = 0; v < parts; ++v) {
             const Words word = load_as<Words>(words + v * lanes<float>);
-            sum[v] = multiply_add(look_up_all(tables, word), broadcast(weight), sum[v]);
+            look_up_all(tables, word, weight, sum[v]);
           }
           weight += weight;
           words += packed_group_rows;
         }
-        DD_UNROLL for (int v = 0; v < parts; ++v) store(sums + v * lanes<float>, sum[v]);
+        DD_UNROLL for (int v = 0; v < parts; ++v) {
+          const Float32s before = load(static_cast<const float*>(sums + v * lanes<float>));
+          store(sums + v * lanes<float>, before + (sum[v][0] + sum[v][1]));
+        }
         sums += packed_group_rows;
       }
     }
