@@ -1,5 +1,6 @@
 // The public names of quantisation.
 export type { CodedWeights, QuantizationGrid, RangeGrid, ScaleGrid, TernaryGrid } from './coded-weights';
+export { pack, PackedWeights, type MultiplyOptions, type PackOptions } from './packed-weights';
 export {
   packBits,
   packRadix,

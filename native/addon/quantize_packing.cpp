@@ -1,9 +1,14 @@
-// Reads arguments of packing, calls it, converts results.
+// Reads arguments of packing and of packed weights, calls them, converts results.
 #include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
 
 #include "addon/arguments.hpp"
 #include "addon/edge.hpp"
+#include "addon/handle.hpp"
 #include "addon/quantize.hpp"
+#include "quantize/packed_weights.hpp"
 #include "quantize/packing.hpp"
 
 namespace dd::addon {
@@ -121,6 +126,63 @@ Napi::Value radix_codes_per_word(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(quantize::radix_codes_per_word(narrow(info[0], "levels"))));
 }
 
+using quantize::GridForm;
+using quantize::PackedWeights;
+
+/// ({ rows, columns, codes, levels, grid }, threads) -> handle; the grid in one of the three forms of
+/// lib/quantize/coded-weights.ts.
+Napi::Value create_packed(const Napi::CallbackInfo& info) {
+  const Napi::Object options = object(info[0], "weights");
+  const Napi::Object grid = object(options.Get("grid"), "grid");
+  const std::string kind = text(grid.Get("kind"), "grid.kind");
+  quantize::CodedWeights weights;
+  weights.rows = size(options.Get("rows"), "rows");
+  weights.columns = size(options.Get("columns"), "columns");
+  with_codes(options.Get("codes"), [&](auto codes) { weights.codes = codes; });
+  weights.levels = typed_array<std::uint32_t>(options.Get("levels"), "levels");
+  if (kind == "range") {
+    weights.form = GridForm::range;
+    weights.first = typed_array<float>(grid.Get("range"), "grid.range");
+    weights.second = typed_array<float>(grid.Get("ratio"), "grid.ratio");
+  } else {
+    const bool ternary = kind == "ternary";
+    weights.form = ternary ? GridForm::ternary : GridForm::scale;
+    weights.groups = size(grid.Get("groups"), "grid.groups");
+    weights.first = typed_array<float>(grid.Get(ternary ? "low" : "scale"), ternary ? "grid.low" : "grid.scale");
+    weights.second = typed_array<float>(grid.Get(ternary ? "high" : "zero"), ternary ? "grid.high" : "grid.zero");
+    weights.group = typed_array<std::int32_t>(grid.Get("groupOfColumn"), "grid.groupOfColumn", weights.columns);
+  }
+  auto packed = std::make_shared<const PackedWeights>(PackedWeights::create(weights, size(info[1], "threads")));
+  const std::size_t bytes = packed->bytes();
+  return make_handle<PackedWeights>(info.Env(), std::move(packed), bytes);
+}
+
+Napi::Value dispose_packed(const Napi::CallbackInfo& info) {
+  handle_of<PackedWeights>(info[0], "weights").release(info.Env());
+  return info.Env().Undefined();
+}
+
+Napi::Value packed_bytes(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(object_of<PackedWeights>(info[0], "weights")->bytes()));
+}
+
+/// (handle, x, tokens, threads) -> tokens x rows.
+Napi::Value multiply_packed(const Napi::CallbackInfo& info) {
+  const auto packed = object_of<PackedWeights>(info[0], "weights");
+  const std::size_t tokens = size(info[2], "tokens");
+  const auto x = typed_array<float>(info[1], "x", tokens * packed->columns());
+  auto y = Napi::Float32Array::New(info.Env(), tokens * packed->rows());
+  packed->multiply(x, tokens, {y.Data(), y.ElementLength()}, size(info[3], "threads"));
+  return y;
+}
+
+Napi::Value dequantize_packed(const Napi::CallbackInfo& info) {
+  const auto packed = object_of<PackedWeights>(info[0], "weights");
+  auto values = Napi::Float32Array::New(info.Env(), packed->rows() * packed->columns());
+  packed->dequantize({values.Data(), values.ElementLength()}, size(info[1], "threads"));
+  return values;
+}
+
 }  // namespace
 
 void export_quantize_packing(Napi::Object room) {
@@ -131,6 +193,11 @@ void export_quantize_packing(Napi::Object room) {
   export_function<pack_radix>(room, "packRadix");
   export_function<unpack_radix>(room, "unpackRadix");
   export_function<radix_codes_per_word>(room, "radixCodesPerWord");
+  export_function<create_packed>(room, "createPacked");
+  export_function<dispose_packed>(room, "disposePacked");
+  export_function<packed_bytes>(room, "packedBytes");
+  export_function<multiply_packed>(room, "multiplyPacked");
+  export_function<dequantize_packed>(room, "dequantizePacked");
 }
 
 }  // namespace dd::addon
