@@ -8,3 +8,4 @@
 #include "linalg/factors.kernel.hpp"
 #include "linalg/products.kernel.hpp"
 #include "quantize/gptq.kernel.hpp"
+#include "quantize/packed.kernel.hpp"
