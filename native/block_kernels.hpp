@@ -9,3 +9,4 @@
 #include "linalg/products.kernel.hpp"
 #include "quantize/gptq.kernel.hpp"
 #include "quantize/rounding_table.kernel.hpp"
+#include "quantize/packed.kernel.hpp"

@@ -25,13 +25,14 @@ struct ListBlockKernel {
 #include "dmmv/kernels.hpp"
 #include "linalg/kernels.hpp"
 #include "quantize/kernels.hpp"
+#include "quantize/packed_kernels.hpp"
 
 namespace dd {
 
 std::span<const KernelEntry> all_kernels() {
   static const std::vector<KernelEntry> table = [] {
     const std::span<const KernelEntry> rooms[] = {core::kernels(), linalg::kernels(), dmmv::kernels(),
-                                                  quantize::kernels()};
+                                                  quantize::kernels(), quantize::packed_kernels()};
     std::vector<KernelEntry> all;
     for (const std::span<const KernelEntry> room : rooms) all.insert(all.end(), room.begin(), room.end());
     return all;

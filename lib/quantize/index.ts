@@ -78,3 +78,15 @@ export {
   type TableObjective,
 } from './rco';
 export type { Numbers, NumberTable } from './table';
+export { pack, PackedWeights, type MultiplyOptions, type PackOptions } from './packed-weights';
+export {
+  packBits,
+  packRadix,
+  packWords,
+  radixCodesPerWord,
+  unpackBits,
+  unpackRadix,
+  unpackWords,
+  type CodeShape,
+  type WordShape,
+} from './packing';

@@ -13,5 +13,6 @@ void export_quantize(Napi::Object exports);
 void export_quantize_layer(Napi::Object room);
 void export_quantize(Napi::Object exports);
 void export_quantize_assignment(Napi::Object room);
+void export_quantize_packing(Napi::Object room);
 
 }  // namespace dd::addon

@@ -1,0 +1,12 @@
+// Packed weights' part of the kernel table.
+#pragma once
+
+#include <span>
+
+#include "core/kernel_registry.hpp"
+
+namespace dd::quantize {
+
+std::span<const KernelEntry> packed_kernels() noexcept;
+
+}  // namespace dd::quantize
