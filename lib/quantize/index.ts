@@ -29,3 +29,15 @@ export {
   type SafetensorsLayerFilter,
   writeSafetensorsModel,
 } from './safetensors-model';
+export { pack, PackedWeights, type MultiplyOptions, type PackOptions } from './packed-weights';
+export {
+  packBits,
+  packRadix,
+  packWords,
+  radixCodesPerWord,
+  unpackBits,
+  unpackRadix,
+  unpackWords,
+  type CodeShape,
+  type WordShape,
+} from './packing';

@@ -99,6 +99,7 @@ export interface NativeRuntime {
 export interface Native extends NativeRuntime {
   kernels: NativeKernels;
   dmmv: unknown;
+  quantize: unknown;
 }
 
 /** The nearest folder above that has a package.json: the same from lib/, dist/ and the compiled benchmarks. */

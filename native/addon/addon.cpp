@@ -5,6 +5,7 @@
 #include "addon/dmmv.hpp"
 #include "addon/job.hpp"
 #include "addon/kernels.hpp"
+#include "addon/quantize.hpp"
 #include "addon/runtime.hpp"
 
 static Napi::Object initialise(Napi::Env env, Napi::Object exports) {
@@ -12,6 +13,7 @@ static Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   dd::addon::export_runtime(exports);
   dd::addon::export_kernels(exports);
   dd::addon::export_dmmv(exports);
+  dd::addon::export_quantize(exports);
   return exports;
 }
 

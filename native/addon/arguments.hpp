@@ -36,6 +36,26 @@ struct TypedArrayTraits<std::int32_t> {
   static constexpr napi_typedarray_type type = napi_int32_array;
   static constexpr const char* name = "an Int32Array";
 };
+template <>
+struct TypedArrayTraits<std::uint8_t> {
+  static constexpr napi_typedarray_type type = napi_uint8_array;
+  static constexpr const char* name = "a Uint8Array";
+};
+template <>
+struct TypedArrayTraits<std::uint16_t> {
+  static constexpr napi_typedarray_type type = napi_uint16_array;
+  static constexpr const char* name = "a Uint16Array";
+};
+template <>
+struct TypedArrayTraits<std::uint32_t> {
+  static constexpr napi_typedarray_type type = napi_uint32_array;
+  static constexpr const char* name = "a Uint32Array";
+};
+template <>
+struct TypedArrayTraits<std::uint64_t> {
+  static constexpr napi_typedarray_type type = napi_biguint64_array;
+  static constexpr const char* name = "a BigUint64Array";
+};
 
 /// The elements of a typed array, not copied: valid while JavaScript keeps it and only on the JavaScript thread, unless
 /// the caller holds a reference. Works for arrays on a SharedArrayBuffer, which is why `.ArrayBuffer()` is not asked

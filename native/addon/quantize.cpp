@@ -1,0 +1,12 @@
+// The room of quantisation: one line per part.
+#include "addon/quantize.hpp"
+
+namespace dd::addon {
+
+void export_quantize(Napi::Object exports) {
+  Napi::Object room = Napi::Object::New(exports.Env());
+  export_quantize_packing(room);
+  exports.Set("quantize", room);
+}
+
+}  // namespace dd::addon
