@@ -41,3 +41,13 @@ export {
   type CodeShape,
   type WordShape,
 } from './packing';
+export { dequantize } from './dequantize';
+export {
+  type CodePacking,
+  type QuantizedContents,
+  quantizedLayerNames,
+  readQuantized,
+  storedBytes,
+  type StoredLayer,
+  writeQuantized,
+} from './storage';
