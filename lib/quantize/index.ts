@@ -1,4 +1,5 @@
 // The public names of quantisation.
+// Post-training quantisation of weights.
 export type { CodedWeights, QuantizationGrid, RangeGrid, ScaleGrid, TernaryGrid } from './coded-weights';
 export { type BatchOptions, createHessian, type Hessian } from './hessian';
 export {
@@ -90,3 +91,13 @@ export {
   type CodeShape,
   type WordShape,
 } from './packing';
+export { dequantize } from './dequantize';
+export {
+  type CodePacking,
+  type QuantizedContents,
+  quantizedLayerNames,
+  readQuantized,
+  storedBytes,
+  type StoredLayer,
+  writeQuantized,
+} from './storage';

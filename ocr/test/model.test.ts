@@ -98,7 +98,7 @@ function rounded(values: Float32Array, columns: number, levels: number): Float32
   return result;
 }
 
-test('other weights change the model as much as they should: 8 bits hardly, 2 bits beyond recognition', async () => {
+test('other weights change the model as much as they should: 16 bits hardly, 2 bits beyond recognition', async () => {
   const model = openOnnx(modelFiles.recognition);
   const lines = testLines(16);
   const reference = await recognise(model.serialize(), lines);
@@ -109,9 +109,10 @@ test('other weights change the model as much as they should: 8 bits hardly, 2 bi
     );
     return evaluate(withOnnxWeights(model, new Map(weights)).serialize(), lines, reference);
   };
-  const fine = await quantised(256);
+  // Rows have outliers of a hundred standard deviations: 8 bits on their range still cost 0.2 nats.
+  const fine = await quantised(65536);
   expect(fine.characterErrorRate).toBeLessThan(0.03);
-  expect(fine.divergence).toBeLessThan(0.05);
+  expect(fine.divergence).toBeLessThan(1e-3);
   expect(fine.divergence).toBeGreaterThan(0);
   const coarse = await quantised(4);
   expect(coarse.characterErrorRate).toBeGreaterThan(0.9);

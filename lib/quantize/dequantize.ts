@@ -1,0 +1,42 @@
+// Codes to values, operation by operation as in native code: every result is the same float32, bit for bit.
+import type { CodedWeights, RangeGrid } from './coded-weights';
+
+const { fround } = Math;
+
+/** Nearest whole number, halves to the even one. @internal */
+export function roundHalfEven(value: number): number {
+  const below = Math.floor(value);
+  const rest = value - below;
+  return rest > 0.5 || (rest === 0.5 && below % 2 !== 0) ? below + 1 : below;
+}
+
+/** Step and zero of a row of a range grid for a number of levels above 1. @internal */
+export function rangeStep(grid: RangeGrid, row: number, levels: number): { scale: number; zero: number } {
+  // Quotients and products of float32 numbers, computed in float64 and rounded once more, are those of float32.
+  return {
+    scale: fround((grid.range[row] ?? NaN) / (levels - 1)),
+    zero: roundHalfEven(fround((grid.ratio[row] ?? NaN) * (levels - 1))),
+  };
+}
+
+/** The values of coded weights, rows x columns, row-major. */
+export function dequantize({ rows, columns, codes, levels, grid }: CodedWeights): Float32Array {
+  const values = new Float32Array(rows * columns);
+  for (let i = 0; i < rows; ++i) {
+    for (let j = 0; j < columns; ++j) {
+      const count = levels[j] ?? 1;
+      if (count <= 1) continue;
+      const at = i * columns + j;
+      const code = codes[at] ?? 0;
+      if (grid.kind === 'range') {
+        const { scale, zero } = rangeStep(grid, i, count);
+        values[at] = scale * fround(code - zero);
+        continue;
+      }
+      const group = i * grid.groups + (grid.groupOfColumn[j] ?? 0);
+      if (grid.kind === 'scale') values[at] = (grid.scale[group] ?? NaN) * fround(code - (grid.zero[group] ?? NaN));
+      else values[at] = code === 0 ? (grid.low[group] ?? NaN) : code === 2 ? (grid.high[group] ?? NaN) : 0;
+    }
+  }
+  return values;
+}
