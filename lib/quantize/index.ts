@@ -1,5 +1,4 @@
-// The public names of quantisation.
-// Post-training quantisation of weights.
+// Quantisation of trained weights, and the budgeted assignments that decide where bits go.
 export type { CodedWeights, QuantizationGrid, RangeGrid, ScaleGrid, TernaryGrid } from './coded-weights';
 export { type BatchOptions, createHessian, type Hessian } from './hessian';
 export {
@@ -48,7 +47,6 @@ export {
   quantizeModel,
 } from './model';
 export type { Calibration, LayerActivations, LayerSelection, ModelInputs } from './model-source';
-// Quantisation of trained weights, and the budgeted assignments that decide where bits go.
 export {
   type AcrossLayersOptions,
   allocateAcrossLayers,

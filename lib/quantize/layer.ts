@@ -85,6 +85,8 @@ interface QuantizeMembers {
   coordinateDescent?: number;
   /** Fit a scale to each row at the end; default true for BAQ but for `'official'`, else false. */
   refitScales?: boolean;
+  /** Compute `energy` of the result, which takes as long as a sweep; default false. */
+  measureEnergy?: boolean;
 }
 
 /** Options of {@link quantizeLayer}. */
@@ -131,6 +133,7 @@ const members = {
   maxBits: withDefault(integer({ min: 1, max: 8 }), 8),
   coordinateDescent: optional(integer({ min: 0, max: 1000 })),
   refitScales: optional(boolean),
+  measureEnergy: withDefault(boolean, false),
 };
 
 type Checked = { [Key in keyof typeof members]: ReturnType<(typeof members)[Key]> };
@@ -151,6 +154,7 @@ function nativeOptions(options: Checked): NativeLayerOptions {
     allowTail: options.allowTail,
     actOrder: options.actOrder,
     refitScales: options.refitScales ?? refined,
+    measureEnergy: options.measureEnergy,
     groupSize: options.groupSize ?? 0,
     blockSize: options.blockSize,
     rounds: options.rounds,
@@ -214,12 +218,13 @@ export async function quantizeLayer(layer: LayerInput, options: QuantizeOptions 
   const given = parse(layer, 'layer', layerSchema);
   const checked = parse(options, 'options', object({ ...runMembers, ...members }));
   const found = await runAsync<NativeQuantizedLayer>(checked, start(given, checked));
-  return new QuantizedLayer(given.rows, given.columns, found);
+  return new QuantizedLayer(given.rows, given.columns, found, checked.measureEnergy);
 }
 
 /** The synchronous twin of {@link quantizeLayer}: blocks the calling thread. */
 export function quantizeLayerSync(layer: LayerInput, options: QuantizeSyncOptions = {}): QuantizedLayer {
   const given = parse(layer, 'layer', layerSchema);
   const checked = parse(options, 'options', object({ ...syncRunMembers, ...members }));
-  return new QuantizedLayer(given.rows, given.columns, runSync<NativeQuantizedLayer>(checked, start(given, checked)));
+  const found = runSync<NativeQuantizedLayer>(checked, start(given, checked));
+  return new QuantizedLayer(given.rows, given.columns, found, checked.measureEnergy);
 }

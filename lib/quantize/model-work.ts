@@ -1,9 +1,10 @@
 // Finished layers on disk, one file each, which appear whole: what a run that was cut, or other machines, have done.
 import fs from 'node:fs';
 import path from 'node:path';
-import { openSafetensors, type SafetensorsEntry, writeSafetensors } from '../formats';
+import { openSafetensors } from '../formats';
+import { dequantize } from './dequantize';
 import type { QuantizedLayer } from './quantized-layer';
-import { layerTensors, readLayer } from './storage';
+import { readQuantized, type StoredLayer, writeQuantized } from './storage';
 
 /** What is known of a finished layer. */
 export interface LayerRecord {
@@ -31,7 +32,7 @@ export interface LayerRecord {
   readonly seconds: number;
 }
 
-const recordKey = 'discrete-descent.layer-record';
+const fingerprintKey = 'discrete-descent.fingerprint';
 
 function countLevels(levels: Uint32Array): Record<string, number> {
   const counts = new Map<number, number>();
@@ -43,11 +44,14 @@ function countLevels(levels: Uint32Array): Record<string, number> {
 export class ModelWork {
   readonly #folder: string;
   readonly #fingerprint: string;
+  readonly #names: readonly string[];
   readonly #done = new Map<number, string>();
 
-  constructor(folder: string, fingerprint: string) {
+  /** `names` of the model's layers in their order. */
+  constructor(folder: string, fingerprint: string, names: readonly string[]) {
     this.#folder = folder;
     this.#fingerprint = fingerprint;
+    this.#names = names;
     if (!fs.existsSync(folder)) return;
     const form = new RegExp(`^(\\d+)-${fingerprint.slice(0, 16)}\\.safetensors$`);
     for (const name of fs.readdirSync(folder)) {
@@ -61,7 +65,7 @@ export class ModelWork {
   #isWhole(file: string): boolean {
     try {
       const opened = openSafetensors(file);
-      const same = opened.metadata.get('discrete-descent.fingerprint') === this.#fingerprint;
+      const same = opened.metadata.get(fingerprintKey) === this.#fingerprint;
       opened.close();
       return same;
     } catch {
@@ -73,7 +77,8 @@ export class ModelWork {
     return this.#done.has(layer);
   }
 
-  keep(layer: number, name: string, quantized: QuantizedLayer, seconds: number): void {
+  keep(layer: number, quantized: QuantizedLayer, seconds: number): void {
+    const name = this.#names[layer] as string;
     const record: LayerRecord = {
       name,
       rows: quantized.rows,
@@ -81,72 +86,47 @@ export class ModelWork {
       averageBits: quantized.averageBits,
       bitsPerWeight: quantized.bitsPerWeight,
       loss: quantized.loss,
-      relativeError: quantized.energy > 0 ? quantized.loss / quantized.energy : 0,
+      relativeError: quantized.energy === null || quantized.energy === 0 ? 0 : quantized.loss / quantized.energy,
       damping: quantized.damping,
       deadColumns: quantized.deadColumns.length,
       levelCounts: countLevels(quantized.levels),
       seconds,
     };
-    const { tensors, metadata } = layerTensors(name, quantized);
     const file = path.join(
       this.#folder,
       `${String(layer).padStart(5, '0')}-${this.#fingerprint.slice(0, 16)}.safetensors`,
     );
-    writeSafetensors(file, {
-      tensors,
-      metadata: new Map([
-        ...metadata,
-        [recordKey, JSON.stringify(record)],
-        ['discrete-descent.fingerprint', this.#fingerprint],
-      ]),
+    writeQuantized(file, {
+      layers: new Map([[name, { weights: quantized, details: { ...record } }]]),
+      metadata: new Map([[fingerprintKey, this.#fingerprint]]),
     });
     this.#done.set(layer, file);
   }
 
-  record(layer: number): LayerRecord {
+  #read(layer: number): Required<StoredLayer> {
     const file = openSafetensors(this.#done.get(layer) as string);
     try {
-      return JSON.parse(file.metadata.get(recordKey) as string) as LayerRecord;
+      return readQuantized(file, this.#names[layer] as string);
     } finally {
       file.close();
     }
   }
 
-  #values(layer: number): Float32Array {
-    const file = openSafetensors(this.#done.get(layer) as string);
-    try {
-      const { name } = JSON.parse(file.metadata.get(recordKey) as string) as LayerRecord;
-      return readLayer(file, name).dequantize();
-    } finally {
-      file.close();
-    }
+  record(layer: number): LayerRecord {
+    return this.#read(layer).details as unknown as LayerRecord;
   }
 
   /** Values of all finished layers, read when they are asked for. */
   values(): Map<number, () => Float32Array> {
-    return new Map([...this.#done.keys()].sort((a, b) => a - b).map((layer) => [layer, () => this.#values(layer)]));
+    const layers = [...this.#done.keys()].sort((a, b) => a - b);
+    return new Map(layers.map((layer) => [layer, () => dequantize(this.#read(layer).weights)]));
   }
 
-  /** All layers' tensors in one file. */
+  /** All layers in one file. */
   writePacked(target: string, layers: readonly number[]): void {
-    const tensors = new Map<string, SafetensorsEntry>();
-    const metadata = new Map<string, string>();
-    for (const layer of layers) {
-      const file = openSafetensors(this.#done.get(layer) as string);
-      try {
-        for (const name of file.names) {
-          const { dtype, shape } = file.info(name);
-          const from = this.#done.get(layer) as string;
-          tensors.set(name, { dtype, shape, data: () => readBytes(from, name) });
-        }
-        for (const [key, value] of file.metadata) {
-          if (key !== recordKey && key !== 'discrete-descent.fingerprint') metadata.set(key, value);
-        }
-      } finally {
-        file.close();
-      }
-    }
-    writeSafetensors(target, { tensors, metadata });
+    writeQuantized(target, {
+      layers: new Map(layers.map((layer) => [this.#names[layer] as string, this.#read(layer)])),
+    });
   }
 
   /** Removes the files of this run, and the folder when nothing else is in it. */
@@ -154,14 +134,5 @@ export class ModelWork {
     for (const file of this.#done.values()) fs.rmSync(file, { force: true });
     this.#done.clear();
     if (fs.existsSync(this.#folder) && fs.readdirSync(this.#folder).length === 0) fs.rmdirSync(this.#folder);
-  }
-}
-
-function readBytes(from: string, name: string): Uint8Array {
-  const file = openSafetensors(from);
-  try {
-    return file.bytes(name);
-  } finally {
-    file.close();
   }
 }

@@ -23,7 +23,8 @@ import { type LayerRecord, ModelWork } from './model-work';
 import { type Calibration, type LayerSelection, type ModelSource, openModel } from './model-source';
 
 /** What is quantised and how. */
-export interface ModelRequest extends LayerSelection, Omit<QuantizeOptions, keyof RunOptions | 'levels'> {
+export interface ModelRequest
+  extends LayerSelection, Omit<QuantizeOptions, keyof RunOptions | 'levels' | 'measureEnergy'> {
   /** The model: .onnx or .safetensors. */
   input: string;
   /** The model to write, of the same format; appears whole or not at all. */
@@ -255,12 +256,13 @@ class Run {
         { weights: this.#source.weights(layer), rows, columns, ...(hessian !== undefined && { hessian }) },
         {
           ...layerOptions(this.#request),
+          measureEnergy: true,
           ...this.#threads(),
           ...(signal !== undefined && { signal }),
           onProgress: ({ fraction }) => this.#report(name, Number.isFinite(fraction) ? fraction : 0),
         },
       );
-      this.#work.keep(layer, name, quantized, (performance.now() - begin) / 1000);
+      this.#work.keep(layer, quantized, (performance.now() - begin) / 1000);
     } catch (cause) {
       throw namedLayer(cause, name);
     }
@@ -354,7 +356,11 @@ async function run(request: Request, options: ModelRunOptions, mergeOnly: boolea
       fail('ERR_INVALID_ARG_VALUE', 'request.input', 'a model with layers to quantise', request.input);
     const { index, count } = request.shard ?? { index: 0, count: 1 };
     const folder = request.workFolder ?? `${request.output}.layers`;
-    const work = new ModelWork(folder, await fingerprintOf(source, request));
+    const work = new ModelWork(
+      folder,
+      await fingerprintOf(source, request),
+      source.layers.map(({ name }) => name),
+    );
     const resumed = new Set(all.filter((layer) => work.has(layer)));
     const own = all.filter((layer) => layer % count === index);
     if (!mergeOnly) await new Run(source, work, request, options, own.length).finish(own);

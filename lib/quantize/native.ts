@@ -1,6 +1,6 @@
-// The contract with native/addon/quantize.cpp: one interface per part.
+// The contract with native/addon/quantize*.cpp: one interface per part.
 import { native, type NativeRun } from '../runtime/native';
-import type { QuantizationGrid } from './coded-weights';
+import type { CodedWeights, QuantizationGrid } from './coded-weights';
 
 declare const hessianBrand: unique symbol;
 /** An opaque handle. @internal */
@@ -31,6 +31,7 @@ export interface NativeLayerOptions {
   allowTail: boolean;
   actOrder: boolean;
   refitScales: boolean;
+  measureEnergy: boolean;
   groupSize: number;
   blockSize: number;
   rounds: number;
@@ -45,6 +46,7 @@ export interface NativeQuantizedLayer {
   levels: Uint32Array;
   grid: QuantizationGrid;
   loss: number;
+  energy: number;
   columnLosses: Float64Array;
   sensitivities: Float64Array | null;
   gain: number;
@@ -62,10 +64,6 @@ export interface NativeLayers {
   hessianMatrix(hessian: NativeHessian): Float64Array;
   quantizeLayer(layer: NativeLayer, options: NativeLayerOptions, run: NativeRun): unknown;
 }
-
-type NativeQuantize = NativeLayers;
-// The contract with native/addon/quantize*.cpp: one interface per part.
-import { native, type NativeRun } from '../runtime/native';
 
 /** A knapsack at the edge; enumerations as their native numbers, costs as whole numbers. @internal */
 export interface NativeKnapsack {
@@ -149,10 +147,6 @@ export interface NativeAssignment {
   disposeRco(search: NativeRcoSearch): void;
 }
 
-type NativeQuantize = NativeAssignment;
-import { native } from '../runtime/native';
-import type { CodedWeights } from './coded-weights';
-
 declare const packedBrand: unique symbol;
 /** An opaque handle. @internal */
 export type NativePacked = { [packedBrand]: never };
@@ -185,7 +179,7 @@ export interface NativePacking {
   dequantizePacked(packed: NativePacked, threads: number): Float32Array;
 }
 
-type NativeQuantize = NativePacking;
+interface NativeQuantize extends NativeLayers, NativeAssignment, NativePacking {}
 
 /** The native functions of this domain. @internal */
 export const nativeQuantize = native.quantize as NativeQuantize;

@@ -1,5 +1,6 @@
 // The result of quantising a layer: codes on a grid, what they cost, and what they lose.
 import type { CodedWeights, QuantizationGrid } from './coded-weights';
+import { dequantize } from './dequantize';
 import type { NativeQuantizedLayer } from './native';
 
 /** How a run ended: `'time'` and `'cancelled'` give the best complete pass, or rounding where there was none. */
@@ -58,36 +59,6 @@ function sideBits({ grid, levels }: NativeQuantizedLayer, rows: number, columns:
   return (32 + zeros) * groups * storedRows(grid.scale, rows) + group;
 }
 
-function roundHalfEven(value: number): number {
-  const below = Math.floor(value);
-  const rest = value - below;
-  return rest > 0.5 || (rest === 0.5 && below % 2 !== 0) ? below + 1 : below;
-}
-
-/** Values of all codes, rows x columns, in float32 as `CodedWeights` defines them. */
-function valuesOf({ rows, columns, codes, levels, grid }: CodedWeights): Float32Array {
-  const { fround } = Math;
-  const values = new Float32Array(rows * columns);
-  for (let row = 0; row < rows; row += 1) {
-    for (let column = 0; column < columns; column += 1) {
-      const at = row * columns + column;
-      const code = codes[at] as number;
-      const largest = (levels[column] as number) - 1;
-      if (largest === 0) continue;
-      if (grid.kind === 'range') {
-        const scale = fround((grid.range[row] as number) / largest);
-        const zero = roundHalfEven(fround((grid.ratio[row] as number) * largest));
-        values[at] = scale * (code - zero);
-        continue;
-      }
-      const own = row * grid.groups + (grid.groupOfColumn[column] as number);
-      if (grid.kind === 'scale') values[at] = (grid.scale[own] as number) * (code - (grid.zero[own] as number));
-      else if (code !== 1) values[at] = (code === 0 ? grid.low[own] : grid.high[own]) as number;
-    }
-  }
-  return values;
-}
-
 /** A quantised layer. Made by `quantizeLayer`. */
 export class QuantizedLayer implements CodedWeights {
   /** Outputs of the layer. */
@@ -102,6 +73,8 @@ export class QuantizedLayer implements CodedWeights {
   readonly grid: QuantizationGrid;
   /** 1/2 tr((W - Q) Hd (W - Q)^T), Hd being the damped Hessian (the identity where none was given). */
   readonly loss: number;
+  /** 1/2 tr(W Hd W^T), what the loss is relative to; null without `measureEnergy`. */
+  readonly energy: number | null;
   /** Part of each column in the loss of the pass that made the codes, before refinement. */
   readonly columnLosses: Float64Array;
   /** Measured losses of a uniform pass, by which BAQ allocates; null for other methods. */
@@ -122,13 +95,14 @@ export class QuantizedLayer implements CodedWeights {
   readonly seconds: QuantizeSeconds;
 
   /** @internal */
-  constructor(rows: number, columns: number, found: NativeQuantizedLayer) {
+  constructor(rows: number, columns: number, found: NativeQuantizedLayer, measured: boolean) {
     this.rows = rows;
     this.columns = columns;
     this.codes = found.codes;
     this.levels = found.levels;
     this.grid = found.grid;
     this.loss = found.loss;
+    this.energy = measured ? found.energy : null;
     this.columnLosses = found.columnLosses;
     this.sensitivities = found.sensitivities;
     this.gain = found.gain;
@@ -143,6 +117,6 @@ export class QuantizedLayer implements CodedWeights {
 
   /** Q, rows x columns, row-major. */
   dequantize(): Float32Array {
-    return valuesOf(this);
+    return dequantize(this);
   }
 }

@@ -1,4 +1,3 @@
-// The room of quantisation: one line per part.
 // The object `quantize` of the exports.
 #include "addon/quantize.hpp"
 
@@ -6,8 +5,8 @@ namespace dd::addon {
 
 void export_quantize(Napi::Object exports) {
   Napi::Object room = Napi::Object::New(exports.Env());
-  export_quantize_layer(room);
   export_quantize_assignment(room);
+  export_quantize_layer(room);
   export_quantize_packing(room);
   exports.Set("quantize", room);
 }

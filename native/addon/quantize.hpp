@@ -1,5 +1,4 @@
 // Quantisation as JavaScript functions, one file per part; contract in lib/quantize/native.ts.
-// The add-on's part of the quantisation room: one object, filled by one function per part.
 #pragma once
 
 #include <napi.h>
@@ -10,9 +9,8 @@ namespace dd::addon {
 void export_quantize(Napi::Object exports);
 
 /// Add the functions of their part to that object.
-void export_quantize_layer(Napi::Object room);
-void export_quantize(Napi::Object exports);
 void export_quantize_assignment(Napi::Object room);
+void export_quantize_layer(Napi::Object room);
 void export_quantize_packing(Napi::Object room);
 
 }  // namespace dd::addon

@@ -81,6 +81,7 @@ quantize::LayerOptions layer_options(const Napi::Object& given) {
   options.allow_tail = flag(given, "allowTail");
   options.act_order = flag(given, "actOrder");
   options.refit = flag(given, "refitScales");
+  options.measure_energy = flag(given, "measureEnergy");
   options.group_size = size(given.Get("groupSize"), "groupSize");
   options.block_columns = size(given.Get("blockSize"), "blockSize");
   options.rounds = size(given.Get("rounds"), "rounds");
@@ -157,6 +158,7 @@ class QuantizeLayer final : public Computation {
     object.Set("levels", copy_to_typed_array<std::uint32_t>(env, result_.levels));
     object.Set("grid", grid_object(env, result_));
     object.Set("loss", result_.loss);
+    object.Set("energy", result_.energy);
     object.Set("columnLosses", copy_to_typed_array<double>(env, result_.column_losses));
     object.Set("sensitivities",
                result_.sensitivities.empty() ? env.Null() : copy_to_typed_array<double>(env, result_.sensitivities));

@@ -129,6 +129,17 @@ void load(LayerRun& run, bool drop_dead) {
   });
 }
 
+double energy(const LayerRun& run) {
+  if (run.hessian.columns == 0) {
+    double sum = 0;
+    for (const float weight : run.w.span()) sum += static_cast<double>(weight) * static_cast<double>(weight);
+    return sum / 2;
+  }
+  const AlignedBuffer<float> zeros(run.rows * run.columns, 0.0f);
+  return quadratic_loss(run.weights(), MatrixView<const float>::row_major(zeros.data(), run.rows, run.columns),
+                        run.hessian.matrix_view(), run.threads());
+}
+
 /// From processing order into the order of the caller.
 QuantizedLayer unload(LayerRun& run) {
   QuantizedLayer layer;
@@ -168,6 +179,7 @@ QuantizedLayer unload(LayerRun& run) {
     if (!layer.grid.group.empty()) layer.grid.group[order[p]] = run.best.grid.group[p];
   }
   layer.loss = run.best.loss;
+  if (run.options.measure_energy) layer.energy = energy(run);
   layer.gain = run.gain;
   layer.damping = run.hessian.damping;
   layer.dead = run.hessian.dead;

@@ -44,8 +44,9 @@ struct LayerOptions {
   double damping = 0.01;
   std::size_t rounds = 3;  ///< table and levels: times that tables are measured and solved
   std::uint32_t max_bits = 8;
-  std::size_t sweeps = 0;  ///< of coordinate descent over the codes
-  bool refit = false;      ///< a scale for each row after that
+  std::size_t sweeps = 0;       ///< of coordinate descent over the codes
+  bool refit = false;           ///< a scale for each row after that
+  bool measure_energy = false;  ///< QuantizedLayer::energy, in 2 rows columns^2 operations
 };
 
 enum class LayerStatus : std::uint8_t { complete, time_limit, cancelled };
@@ -63,7 +64,8 @@ struct QuantizedLayer {
   std::vector<std::uint16_t> wide;
   std::vector<std::uint32_t> levels;
   CodedGrid grid;
-  double loss = 0;  ///< 1/2 tr((W - Q) Hd (W - Q)^T), dead columns of W taken as zeros except by round to nearest
+  double loss = 0;    ///< 1/2 tr((W - Q) Hd (W - Q)^T), dead columns of W taken as zeros except by round to nearest
+  double energy = 0;  ///< 1/2 tr(W Hd W^T), what the loss is relative to; 0 unless asked for
   std::vector<double> column_losses;  ///< of the pass that made the codes, before any refinement; original order
   std::vector<double> sensitivities;  ///< BAQ: losses of the uniform pass; original order
   double gain = 1;                    ///< BAQ: geometric over arithmetic mean of those
