@@ -8,5 +8,6 @@
 #include "linalg/factors.kernel.hpp"
 #include "linalg/products.kernel.hpp"
 #include "quantize/gptq.kernel.hpp"
-#include "quantize/rounding_table.kernel.hpp"
 #include "quantize/packed.kernel.hpp"
+#include "quantize/range_candidates.kernel.hpp"
+#include "quantize/rounding_table.kernel.hpp"

@@ -79,6 +79,11 @@ interface QuantizeMembers {
   damping?: number;
   /** Times that tables are measured and the budget is solved; default 3. */
   rounds?: number;
+  /**
+   * Further rounds of tables, before each of which every row's range shrinks to what fits its weights best; the best pass
+   * of all rounds counts. Default 3.
+   */
+  rangeFits?: number;
   /** Most bits of a column in BAQ, 1 to 8; default 8. */
   maxBits?: number;
   /** Sweeps of descent on single codes; default 3 for BAQ but for `'official'`, else 0. */
@@ -130,6 +135,7 @@ const members = {
   actOrder: withDefault(boolean, false),
   damping: withDefault(number({ min: 0 }), 0.01),
   rounds: withDefault(integer({ min: 1, max: 100 }), 3),
+  rangeFits: withDefault(integer({ min: 0, max: 100 }), 3),
   maxBits: withDefault(integer({ min: 1, max: 8 }), 8),
   coordinateDescent: optional(integer({ min: 0, max: 1000 })),
   refitScales: optional(boolean),
@@ -158,6 +164,7 @@ function nativeOptions(options: Checked): NativeLayerOptions {
     groupSize: options.groupSize ?? 0,
     blockSize: options.blockSize,
     rounds: options.rounds,
+    rangeFits: options.rangeFits,
     sweeps: options.coordinateDescent ?? (refined ? 3 : 0),
     maxBits: options.maxBits,
     levels: options.levels,

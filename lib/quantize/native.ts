@@ -35,6 +35,7 @@ export interface NativeLayerOptions {
   groupSize: number;
   blockSize: number;
   rounds: number;
+  rangeFits: number;
   sweeps: number;
   maxBits: number;
   levels: Int32Array | undefined;

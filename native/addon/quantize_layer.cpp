@@ -81,6 +81,7 @@ quantize::LayerOptions layer_options(const Napi::Object& given) {
   options.allow_tail = flag(given, "allowTail");
   options.act_order = flag(given, "actOrder");
   options.refit = flag(given, "refitScales");
+  options.range_fits = size(given.Get("rangeFits"), "rangeFits");
   options.measure_energy = flag(given, "measureEnergy");
   options.group_size = size(given.Get("groupSize"), "groupSize");
   options.block_columns = size(given.Get("blockSize"), "blockSize");

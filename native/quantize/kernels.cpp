@@ -14,6 +14,8 @@
 #include "core/block_launcher.hpp"
 #include "quantize/gptq.hpp"
 #include "quantize/gptq.kernel.hpp"
+#include "quantize/range_candidates.hpp"
+#include "quantize/range_candidates.kernel.hpp"
 #include "quantize/reference.hpp"
 #include "quantize/rounding_table.hpp"
 #include "quantize/rounding_table.kernel.hpp"
@@ -263,7 +265,77 @@ struct RoundingTable {
   static double bytes(const KernelSize& size) { return 4 * number(size[0]) * number(size[1]); }
 };
 
-constexpr std::array entries{kernel_entry<Gptq>(), kernel_entry<RoundingTable>()};
+struct RangeCandidates {
+  static constexpr std::string_view name = "quantize.range_candidates.float32";
+  static constexpr std::string_view formula = "L_ic = sum_j h_j (w_ij - round_c(w_ij))^2 on the row's range times f_c";
+  static constexpr std::array<std::string_view, 3> size_names{"rows", "columns", "candidates"};
+  static constexpr Tolerance tolerance{.relative = 1e-4, .absolute = 1e-9};
+
+  enum Buffer : std::size_t { weights, range, ratio, levels, importance, factors, losses };
+
+  static std::vector<KernelSize> test_sizes() {
+    return {{{1, 1, 1}}, {{3, 5, 16}}, {{17, 64, 4}}, {{5, 131, 16}}, {{40, 300, 7}}, {{0, 4, 2}}};
+  }
+  static std::vector<KernelSize> benchmark_sizes() { return {{{1024, 1024, 16}}}; }
+  static std::vector<BufferSpec> buffers(const KernelSize& size) {
+    return {{"weights", DataType::float32, BufferRole::input, size[0] * size[1]},
+            {"range", DataType::float32, BufferRole::input, size[0]},
+            {"ratio", DataType::float32, BufferRole::input, size[0]},
+            {"levels", DataType::uint32, BufferRole::input, size[1]},
+            {"importance", DataType::float32, BufferRole::input, size[1]},
+            {"factors", DataType::float32, BufferRole::input, size[2]},
+            {"losses", DataType::float32, BufferRole::output, size[0] * size[2]}};
+  }
+  static void fill(Workload& workload, PhiloxStream& random) {
+    const std::size_t columns = workload.size()[1];
+    const std::span<float> w = workload.buffer<float>("weights"), ranges = workload.buffer<float>("range");
+    const std::span<float> ratios = workload.buffer<float>("ratio");
+    for (float& value : ranges) value = static_cast<float>(0.5 + random.next_uniform());
+    for (float& value : ratios) value = static_cast<float>(random.next_uniform());
+    for (std::size_t at = 0; at < w.size(); ++at) {
+      const double position = 1.4 * random.next_uniform() - 0.2 - static_cast<double>(ratios[at / columns]);
+      w[at] = static_cast<float>(position * static_cast<double>(ranges[at / columns]));
+    }
+    for (std::uint32_t& count : workload.buffer<std::uint32_t>("levels")) count = 1 + random.next_below(20);
+    for (float& value : workload.buffer<float>("importance")) value = static_cast<float>(random.next_uniform());
+    float next = 1;
+    for (float& factor : workload.buffer<float>("factors")) {
+      factor = next;
+      next -= 0.05f;
+    }
+  }
+  static MatrixView<const float> view(const KernelSize& size, std::span<void* const> buffers) {
+    return MatrixView<const float>::row_major(static_cast<const float*>(buffers[weights]), size[0], size[1]);
+  }
+  template <class T>
+  static std::span<T> data(std::span<void* const> buffers, Buffer which, std::size_t count) {
+    return {static_cast<T*>(buffers[which]), count};
+  }
+  static void reference(const KernelSize& size, std::span<void* const> buffers) {
+    quantize::reference::range_candidates(
+        view(size, buffers), data<float>(buffers, range, size[0]), data<float>(buffers, ratio, size[0]),
+        data<std::uint32_t>(buffers, levels, size[1]), data<float>(buffers, importance, size[1]),
+        data<float>(buffers, factors, size[2]), data<float>(buffers, losses, size[0] * size[2]));
+  }
+  static void cpu(std::size_t threads, const KernelSize& size, std::span<void* const> buffers) {
+    range_candidates(view(size, buffers), data<float>(buffers, range, size[0]), data<float>(buffers, ratio, size[0]),
+                     data<std::uint32_t>(buffers, levels, size[1]), data<float>(buffers, importance, size[1]),
+                     data<float>(buffers, factors, size[2]), data<float>(buffers, losses, size[0] * size[2]), threads);
+  }
+  static void block(BlockLauncher& launcher, const KernelSize& size, std::span<void* const> buffers) {
+    launcher.launch(
+        RangeCandidatesBlock{
+            static_cast<const float*>(buffers[weights]), static_cast<const float*>(buffers[range]),
+            static_cast<const float*>(buffers[ratio]), static_cast<const std::uint32_t*>(buffers[levels]),
+            static_cast<const float*>(buffers[importance]), static_cast<const float*>(buffers[factors]),
+            static_cast<float*>(buffers[losses]), size[1], size[2]},
+        {static_cast<unsigned>(size[0])});
+  }
+  static double flops(const KernelSize& size) { return 10 * number(size[0]) * number(size[1]) * number(size[2]); }
+  static double bytes(const KernelSize& size) { return 4 * number(size[0]) * number(size[1]); }
+};
+
+constexpr std::array entries{kernel_entry<Gptq>(), kernel_entry<RoundingTable>(), kernel_entry<RangeCandidates>()};
 
 }  // namespace
 

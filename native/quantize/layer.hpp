@@ -42,7 +42,8 @@ struct LayerOptions {
   std::size_t block_columns = 128;  ///< the blocks that `exact_groups = false` means
   bool act_order = false;
   double damping = 0.01;
-  std::size_t rounds = 3;  ///< table and levels: times that tables are measured and solved
+  std::size_t rounds = 3;      ///< table and levels: times that tables are measured and solved
+  std::size_t range_fits = 3;  ///< table and levels: further such rounds, the rows' ranges being fitted before each
   std::uint32_t max_bits = 8;
   std::size_t sweeps = 0;       ///< of coordinate descent over the codes
   bool refit = false;           ///< a scale for each row after that

@@ -9,6 +9,7 @@
 #include "core/error.hpp"
 #include "quantize/knapsack.hpp"
 #include "quantize/layer_run.hpp"
+#include "quantize/range_candidates.hpp"
 #include "quantize/rounding_table.hpp"
 #include "quantize/sequential.hpp"
 
@@ -23,6 +24,8 @@ constexpr double parts_of_bit = 1024;
 
 // Constants of the published code.
 constexpr double official_theta = 1.95, official_epsilon = 1e-8;
+// Parts of a row's range that are tried: 1, 0.95 ... 0.25.
+constexpr std::size_t range_factors = 16;
 constexpr std::uint32_t official_largest_code = 1000, most_levels = 65536;
 
 struct Options {
@@ -105,8 +108,30 @@ std::vector<std::uint32_t> solve(LayerRun& run, const Options& options, std::spa
   return levels;
 }
 
-void quantize_by_tables(LayerRun& run, const Options& options, const CodedGrid& grid) {
-  const std::size_t count = options.levels.size(), rounds = run.options.rounds;
+/// Shrinks `grid` to the best of the ranges for these levels, on weights as they were corrected.
+CodedGrid fit_ranges(LayerRun& run, const CodedGrid& grid, std::span<const std::uint32_t> levels,
+                     MatrixView<const float> corrected) {
+  const PhaseTimer timer(run.seconds.grid);
+  std::array<float, range_factors> factors{};
+  for (std::size_t c = 0; c < range_factors; ++c) factors[c] = 1 - static_cast<float>(c) / 20;
+  std::vector<float> importance(run.columns), losses(run.rows * range_factors);
+  const auto u = run.hessian.factor_view();
+  for (std::size_t p = 0; p < run.columns; ++p) importance[p] = 1 / (u(p, p) * u(p, p));
+  range_candidates(corrected, grid.first, grid.second, levels, importance, factors, losses, run.threads());
+  CodedGrid fitted = grid;
+  for (std::size_t i = 0; i < run.rows; ++i) {
+    const auto own = losses.begin() + static_cast<std::ptrdiff_t>(i * range_factors);
+    const auto best = std::min_element(own, own + static_cast<std::ptrdiff_t>(range_factors)) - own;
+    fitted.first[i] = grid.first[i] * factors[static_cast<std::size_t>(best)];
+  }
+  return fitted;
+}
+
+/// `rounds` times tables and budget on the whole ranges, then `fits` times with every row's range fitted in between;
+/// the best pass of all counts.
+void quantize_by_tables(LayerRun& run, const Options& options, const CodedGrid& whole) {
+  const std::size_t count = options.levels.size(), rounds = run.options.rounds + run.options.range_fits;
+  CodedGrid grid = whole;
   std::vector<std::uint32_t> levels(run.columns, options.levels[uniform_option(options, run.columns)]);
   LayerCodes codes;
   AlignedBuffer<float> errors;
@@ -133,8 +158,15 @@ void quantize_by_tables(LayerRun& run, const Options& options, const CodedGrid& 
     keep(run, codes, options);
     if (last) return;
     std::vector<std::uint32_t> next = solve(run, options, table);
-    if (next == levels) return;
+    const bool fits = run.options.range_fits > 0;
+    if (next == levels && round < run.options.rounds) {
+      if (!fits) return;
+      round = run.options.rounds;  // nothing new comes on these ranges
+    }
     levels = std::move(next);
+    if (fits && round >= run.options.rounds) {
+      grid = fit_ranges(run, whole, levels, MatrixView<const float>(run.view(errors)));
+    }
   }
 }
 

@@ -47,4 +47,26 @@ void rounding_table(MatrixView<const float> w, std::span<const float> range, std
   }
 }
 
+void range_candidates(MatrixView<const float> w, std::span<const float> range, std::span<const float> ratio,
+                      std::span<const std::uint32_t> levels, std::span<const float> importance,
+                      std::span<const float> factors, std::span<float> losses) {
+  for (std::size_t i = 0; i < w.rows; ++i) {
+    for (std::size_t c = 0; c < factors.size(); ++c) {
+      double sum = 0;
+      for (std::size_t j = 0; j < w.columns; ++j) {
+        const auto weight = static_cast<double>(w(i, j));
+        double value = 0;
+        if (levels[j] > 1) {
+          const auto largest = static_cast<double>(levels[j] - 1);
+          const double scale = static_cast<double>(range[i]) * static_cast<double>(factors[c]) / largest;
+          const double zero = std::nearbyint(static_cast<double>(ratio[i]) * largest);
+          value = scale * std::clamp(std::nearbyint(weight / scale), -zero, largest - zero);
+        }
+        sum += static_cast<double>(importance[j]) * (weight - value) * (weight - value);
+      }
+      losses[i * factors.size() + c] = static_cast<float>(sum);
+    }
+  }
+}
+
 }  // namespace dd::quantize::reference

@@ -18,4 +18,10 @@ void gptq(MatrixView<double> w, MatrixView<const float> u, const GptqGrids& grid
 void rounding_table(MatrixView<const float> w, std::span<const float> range, std::span<const float> ratio,
                     std::span<const std::uint32_t> levels, std::span<double> table);
 
+/// losses[i factors.size() + c] = sum_j importance_j (w_ij - round_c(w_ij))^2; grids as in
+/// quantize/range_candidates.hpp.
+void range_candidates(MatrixView<const float> w, std::span<const float> range, std::span<const float> ratio,
+                      std::span<const std::uint32_t> levels, std::span<const float> importance,
+                      std::span<const float> factors, std::span<float> losses);
+
 }  // namespace dd::quantize::reference
