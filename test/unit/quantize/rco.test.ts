@@ -175,7 +175,7 @@ const bad: [string, Record<string, unknown>, Record<string, unknown>, string, st
   ['a misspelt option', {}, { step: 3 }, 'ERR_INVALID_ARG_VALUE', 'options.step'],
 ];
 test.each(bad)('refused: %s', async (_, change, options, code, argument) => {
-  await expect(quantize.rco({ ...problem, ...change } as quantize.RcoProblem, options)).rejects.toEqual(
+  await expect(quantize.rco({ ...problem, ...change }, options)).rejects.toEqual(
     errorWith(code, argument),
   );
 });
