@@ -39,11 +39,10 @@ WeightGrid grid_of(Range range, const GridRule& rule) noexcept {
   return {scale, zero, largest, false};
 }
 
-/// The sum that a search makes small, over one row.
-double row_error(const float* w, std::size_t columns, std::span<const double> diagonal, const WeightGrid& grid,
-                 GridSearch search) noexcept {
-  double sum = 0;
-  for (std::size_t j = 0; j < columns; ++j) {
+/// `sum` and what a search makes small, over one row; or something above `least`, from where the rest cannot matter.
+double add_row_error(double sum, double least, const float* w, std::size_t columns, std::span<const double> diagonal,
+                     const WeightGrid& grid, GridSearch search) noexcept {
+  for (std::size_t j = 0; j < columns && sum <= least; ++j) {
     const float error = std::fabs(grid.value(grid.nearest(w[j])) - w[j]);
     sum += search == GridSearch::power ? static_cast<double>(std::pow(error, shrink_norm))
                                        : diagonal[j] * static_cast<double>(error) * static_cast<double>(error);
@@ -63,7 +62,9 @@ WeightGrid searched(MatrixView<const float> w, std::size_t begin, std::size_t en
     const WeightGrid grid = grid_of(smaller, rule);
     if (!(grid.scale > 0)) break;
     double error = 0;
-    for (std::size_t i = begin; i < end; ++i) error += row_error(&w(i, 0), w.columns, diagonal, grid, rule.search);
+    for (std::size_t i = begin; i < end && error <= least; ++i) {
+      error = add_row_error(error, least, &w(i, 0), w.columns, diagonal, grid, rule.search);
+    }
     if (error < least) {
       least = error;
       best = grid;
