@@ -7,4 +7,5 @@
 #include "dmmv/one_flip.kernel.hpp"
 #include "linalg/factors.kernel.hpp"
 #include "linalg/products.kernel.hpp"
+#include "quantize/assignment.kernel.hpp"
 #include "quantize/gptq.kernel.hpp"
