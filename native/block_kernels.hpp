@@ -7,6 +7,7 @@
 #include "dmmv/one_flip.kernel.hpp"
 #include "linalg/factors.kernel.hpp"
 #include "linalg/products.kernel.hpp"
+#include "quantize/assignment.kernel.hpp"
 #include "quantize/gptq.kernel.hpp"
 #include "quantize/packed.kernel.hpp"
 #include "quantize/range_candidates.kernel.hpp"

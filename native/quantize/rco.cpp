@@ -118,6 +118,9 @@ class RcoSearch::State {
     for (Block& block : blocks_) start_block(block);
     question_.resize(weights_.size());
     samples_total_ = options_.samples;
+    const std::size_t cells = weights_.size() * costs_.size();
+    stride_ = static_cast<std::size_t>(0.6180339887498949 * static_cast<double>(cells) * static_cast<double>(cells));
+    while (std::gcd(stride_, cells) != 1) ++stride_;
     phase_ = proxy_.empty() ? Phase::sample : Phase::proxy;
     skip_empty_phases();
   }
@@ -185,10 +188,10 @@ class RcoSearch::State {
         break;
       case Phase::rounding:
         final_loss_ = loss;
-        begin_swaps();
+        begin_swaps(control);
         break;
       case Phase::swaps:
-        take_swap(loss);
+        take_swap(loss, control);
         break;
       case Phase::done:
         break;
@@ -433,17 +436,18 @@ class RcoSearch::State {
   // ---- swaps: descents from the best assignment and from the proxy's ------------------------------------------------
 
   struct Cursor {
-    std::size_t i = 0, k = 0, j = 0, l = 0;  ///< group i to option k; j > i to l as well, or j == i: alone
+    std::size_t i = 0, k = 0, j = 0, l = 0;  ///< group i to option k, group j >= i to l
   };
 
-  void begin_swaps() {
-    starts_.assign(1, {best_, best_loss_});
+  void begin_swaps(RunControl& control) {
+    starts_.clear();  // the last is taken first
     if (!proxy_choices_.empty() && proxy_choices_ != best_) starts_.push_back({proxy_choices_, proxy_loss_});
+    starts_.push_back({best_, best_loss_});
     phase_ = Phase::swaps;
-    next_start();
+    next_start(control);
   }
 
-  void next_start() {
+  void next_start(RunControl& control) {
     if (starts_.empty()) {
       phase_ = Phase::done;
       return;
@@ -462,33 +466,31 @@ class RcoSearch::State {
         spent_[b] += unit_cost(group, static_cast<std::size_t>(base_[group]));
       }
     }
-    cursor_ = {};
+    move_ = 0;
     since_improvement_ = 0;
-    next_swap();
+    next_swap(control);
   }
 
   std::int64_t unit_cost(std::size_t group, std::size_t option) const {
     return blocks_[block_of_[group]].costs[place_[group] * options() + option];
   }
 
-  /// Moves the cursor to the next pair of changes; false after a whole round without improvement.
+  /// Every pair of (group, option) is a move; a stride without a common divisor with their number comes by all of them
+  /// in an order that spreads over the groups, so that a few evaluations go a long way. False after a whole round
+  /// without improvement.
   bool advance() {
-    const std::size_t n = groups(), options_count = options();
-    if (++cursor_.l >= options_count || cursor_.j == cursor_.i) {
-      cursor_.l = 0;
-      if (++cursor_.j >= n) {
-        if (++cursor_.k >= options_count) {
-          cursor_.k = 0;
-          if (++cursor_.i >= n) cursor_.i = 0;
-        }
-        cursor_.j = cursor_.i;
-      }
-    }
-    return ++since_improvement_ <= n * options_count * (1 + (n - 1) * options_count);
+    const std::size_t cells = groups() * options(), moves = cells * cells;
+    if (since_improvement_ == moves) return false;
+    ++since_improvement_;
+    move_ = (move_ + stride_) % moves;
+    const std::size_t a = move_ / cells, b = move_ % cells;
+    cursor_ = {a / options(), a % options(), b / options(), b % options()};
+    return true;
   }
 
   bool allowed() const {
     const auto [i, k, j, l] = cursor_;
+    if (j < i || (j == i && l != k)) return false;  // another move is the same
     const auto now = static_cast<std::size_t>(base_[i]);
     if (k == now) return false;
     const std::int64_t change = unit_cost(i, k) - unit_cost(i, now);
@@ -507,22 +509,27 @@ class RcoSearch::State {
     return spent == spent_[block];
   }
 
-  void next_swap() {
+  void next_swap(RunControl& control) {
     if (swap_evaluations_ >= options_.swap_evaluations) {
       phase_ = Phase::done;
       return;
     }
+    constexpr std::size_t poll = 1 << 16;
     while (advance()) {
+      if (since_improvement_ % poll == 0 && control.should_stop()) {
+        (void)stop(control);
+        return;
+      }
       if (!allowed()) continue;
       question_ = base_;
       question_[cursor_.i] = static_cast<std::int32_t>(cursor_.k);
-      if (cursor_.j != cursor_.i) question_[cursor_.j] = static_cast<std::int32_t>(cursor_.l);
+      question_[cursor_.j] = static_cast<std::int32_t>(cursor_.l);
       return;
     }
-    next_start();
+    next_start(control);
   }
 
-  void take_swap(double loss) {
+  void take_swap(double loss, RunControl& control) {
     ++swap_evaluations_;
     // A gain of rounding alone would let two assignments take turns for ever.
     if (loss < base_loss_ - 1e-13 * std::abs(base_loss_)) {
@@ -535,7 +542,7 @@ class RcoSearch::State {
       base_loss_ = loss;
       since_improvement_ = 0;
     }
-    next_swap();
+    next_swap(control);
   }
 
   // ---- the course of the run ----------------------------------------------------------------------------------------
@@ -584,7 +591,7 @@ class RcoSearch::State {
   std::vector<std::int64_t> spent_;
   std::vector<std::size_t> block_of_, place_;
   Cursor cursor_;
-  std::size_t since_improvement_ = 0;
+  std::size_t move_ = 0, stride_ = 1, since_improvement_ = 0;
 };
 
 RcoSearch::RcoSearch(const RcoProblem& problem, const RcoOptions& options) {
