@@ -80,7 +80,7 @@ DD_INLINE void look_up_all(const Table* tables, Words word, Float32s weight, Flo
 }
 
 /// Groups of rows taken together, so that enough sums are under way for the latency of a multiply-add.
-constexpr int together = vector_bytes == 64 ? 4 : 1;
+constexpr int together = vector_bytes == 64 ? 2 : 1;
 
 /// sums += the product of `Groups` groups of rows with the columns of the tables.
 template <int Groups>
@@ -90,7 +90,12 @@ DD_INLINE void add_groups(const Table* tables, size_t bits, const uint32_t* word
   for (size_t plane = 0; plane < bits; ++plane) {
     DD_UNROLL for (int v = 0; v < Groups * parts; ++v) {
       const uint32_t* from = words + (static_cast<size_t>(v / parts) * bits + plane) * packed_group_rows;
-      look_up_all(tables, load_as<Words>(from + v % parts * lanes<float>), weight, sum[v]);
+      Words word = load_as<Words>(from + v % parts * lanes<float>);
+#if defined(__AVX512F__)
+      // One load, not one per shift: g++ would fold it into each of them.
+      __asm__("" : "+v"(word));
+#endif
+      look_up_all(tables, word, weight, sum[v]);
     }
     weight += weight;
   }
