@@ -4,6 +4,7 @@ import { callNative, makeError } from '../runtime/errors';
 import { fail, integer, object, oneOf, optional, parse, type Schema, typedArray } from '../runtime/validate';
 import type { CodedWeights, QuantizationGrid } from './coded-weights';
 import { type NativePacked, nativeQuantize } from './native';
+import { wholeNumbers } from './packing';
 
 /** Options of {@link pack}. */
 export interface PackOptions {
@@ -24,25 +25,6 @@ const packOptions = object({ threads: threadsSchema });
 const multiplyOptions = object({ tokens: optional(integer({ min: 0, max: 2 ** 31 - 1 })), threads: threadsSchema });
 const extent = integer({ min: 0, max: 2 ** 31 - 1 });
 const anything: Schema<unknown> = (value) => value;
-
-interface WholeArrays {
-  Uint8Array: Uint8Array;
-  Uint16Array: Uint16Array;
-  Uint32Array: Uint32Array;
-}
-
-function wholeNumbers<Name extends keyof WholeArrays>(
-  types: readonly Name[],
-  length: number,
-): Schema<WholeArrays[Name]> {
-  const expected = `a ${types.join(' or ')} of length ${length}`;
-  return (value, argument) => {
-    const tag = Object.prototype.toString.call(value).slice(8, -1) as Name;
-    if (!types.includes(tag)) fail('ERR_INVALID_ARG_TYPE', argument, expected, value);
-    if ((value as Uint8Array).length !== length) fail('ERR_SHAPE_MISMATCH', argument, expected, value);
-    return value as WholeArrays[Name];
-  };
-}
 
 const floats = (length: number, per: string): Schema<Float32Array> => typedArray(['Float32Array'], { length, per });
 
@@ -113,8 +95,9 @@ export class PackedWeights {
    *
    * Computed on the packed codes by looking up sums of four activations (arXiv 2407.00088, with float32 tables). It
    * differs from the product with `dequantize()` by at most
-   * 2 (columns / 32 + 24) 2^-24 R_i (1 + |ratio_i|) sum_j |x_j| to first order, R_i the range of row i (for grids with
-   * scales, the largest scale * (levels - 1); every group counts 9 more blocks of 32 columns).
+   * 2 (columns / 32 + d + 24) 2^-24 R_i (1 + |ratio_i|) sum_j |x_j| to first order, R_i the range of row i and d how many
+   * different numbers of levels there are; for grids with scales R_i (1 + |ratio_i|) is the largest
+   * scale * (levels - 1 + |zero|), and columns / 32 + d the blocks, widths and groups together.
    *
    * @param x        tokens x columns activations, row-major
    * @param options  `tokens`, default 1; `threads`

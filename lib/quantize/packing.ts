@@ -23,8 +23,8 @@ interface Packed {
   BigUint64Array: BigUint64Array;
 }
 
-/** A typed array of whole numbers of one of `types`; compared by tag, which works across realms. */
-function wholeNumbers<Name extends keyof Packed>(types: readonly Name[], length: number): Schema<Packed[Name]> {
+/** A typed array of whole numbers of one of `types`; compared by tag, which works across realms. @internal */
+export function wholeNumbers<Name extends keyof Packed>(types: readonly Name[], length: number): Schema<Packed[Name]> {
   const expected = `a ${types.join(' or ')} of length ${length}`;
   return (value, argument) => {
     const tag = Object.prototype.toString.call(value).slice(8, -1) as Name;

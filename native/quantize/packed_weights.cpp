@@ -40,19 +40,19 @@ struct GridNames {
   const char *first, *second;
 };
 GridNames names_of(GridForm form) noexcept {
-  if (form == GridForm::range) return {"grid.range", "grid.ratio"};
-  if (form == GridForm::scale) return {"grid.scale", "grid.zero"};
-  return {"grid.low", "grid.high"};
+  if (form == GridForm::range) return {"weights.grid.range", "weights.grid.ratio"};
+  if (form == GridForm::scale) return {"weights.grid.scale", "weights.grid.zero"};
+  return {"weights.grid.low", "weights.grid.high"};
 }
 
 void check_grid(const CodedWeights& weights) {
   const auto [first, second] = names_of(weights.form);
   expect_size(first, weights.first.size(), weights.rows * weights.groups);
   expect_size(second, weights.second.size(), weights.rows * weights.groups);
-  if (!weights.group.empty()) expect_size("grid.groupOfColumn", weights.group.size(), weights.columns);
+  if (!weights.group.empty()) expect_size("weights.grid.groupOfColumn", weights.group.size(), weights.columns);
   for (std::size_t j = 0; j < weights.group.size(); ++j) {
     if (weights.group[j] < 0 || static_cast<std::size_t>(weights.group[j]) >= weights.groups) {
-      throw_at(ErrorCode::out_of_range, "grid.groupOfColumn", "below " + std::to_string(weights.groups),
+      throw_at(ErrorCode::out_of_range, "weights.grid.groupOfColumn", "below " + std::to_string(weights.groups),
                std::to_string(weights.group[j]), j);
     }
   }
@@ -78,20 +78,22 @@ template <class Code>
 void check_codes(std::span<const Code> codes, std::span<const std::uint32_t> levels) {
   for (std::size_t e = 0, j = 0; e < codes.size(); ++e) {
     if (codes[e] >= levels[j]) {
-      throw_at(ErrorCode::out_of_range, "codes", "below the " + std::to_string(levels[j]) + " levels of their column",
-               std::to_string(codes[e]), e);
+      throw_at(ErrorCode::out_of_range, "weights.codes",
+               "below the " + std::to_string(levels[j]) + " levels of their column", std::to_string(codes[e]), e);
     }
     if (++j == levels.size()) j = 0;
   }
 }
 
 void check(const CodedWeights& weights) {
-  expect_size("levels", weights.levels.size(), weights.columns);
-  std::visit([&](auto codes) { expect_size("codes", codes.size(), weights.rows * weights.columns); }, weights.codes);
+  expect_size("weights.levels", weights.levels.size(), weights.columns);
+  std::visit([&](auto codes) { expect_size("weights.codes", codes.size(), weights.rows * weights.columns); },
+             weights.codes);
   const std::uint32_t most = weights.form == GridForm::ternary ? 3 : largest_level_count;
   for (std::size_t j = 0; j < weights.levels.size(); ++j) {
     if (weights.levels[j] < 1 || weights.levels[j] > most) {
-      throw_at(ErrorCode::out_of_range, "levels", "1 to " + std::to_string(most), std::to_string(weights.levels[j]), j);
+      throw_at(ErrorCode::out_of_range, "weights.levels", "1 to " + std::to_string(most),
+               std::to_string(weights.levels[j]), j);
     }
   }
   check_grid(weights);

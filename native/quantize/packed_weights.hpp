@@ -103,9 +103,13 @@ class PackedWeights {
 
   /// y = W x for every token: x tokens x columns, y tokens x rows.
   ///
-  /// With W the float32 values that `dequantize` gives, range R_i = scale_i (levels - 1), ratio rho_i and n columns:
-  /// |y_i - sum_j w_ij x_j| <= 2 (n / 32 + 24) 2^-24 R_i (1 + |rho_i|) sum_j |x_j| to first order. For grids of scales
-  /// R is the largest of scale (levels - 1), and n / 32 becomes the blocks of all groups. Throws ERR_SHAPE_MISMATCH.
+  /// With W the float32 values that `dequantize` gives, ranges R_i, ratios rho_i and n columns of d different numbers
+  /// of levels: |y_i - sum_j w_ij x_j| <= 2 (n / 32 + d + 24) 2^-24 R_i (1 + |rho_i|) sum_j |x_j| to first order. That
+  /// is the rounding of a dot product whose terms are as large as the range, not as the weights. For grids of scales,
+  /// R_i (1 + |rho_i|) is the largest scale (levels - 1 + |zero|), and n / 32 + d the blocks, widths and groups
+  /// together.
+  ///
+  /// threads: 0 means the size of the shared pool. Throws ERR_SHAPE_MISMATCH.
   /// Cost: rows columns bits / 4 lookups per token; reads every packed byte once for up to 8 tokens.
   void multiply(std::span<const float> x, std::size_t tokens, std::span<float> y, std::size_t threads) const;
 

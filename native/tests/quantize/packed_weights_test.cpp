@@ -193,21 +193,21 @@ TEST_SUITE("packed weights") {
       change(layer);
       return thrown_by([&] { create(layer); }, argument);
     };
-    CHECK(refused([](Layer& l) { l.codes[5] = 5; }, "codes") == ErrorCode::out_of_range);
-    CHECK(refused([](Layer& l) { l.codes.pop_back(); }, "codes") == ErrorCode::shape_mismatch);
-    CHECK(refused([](Layer& l) { l.levels[1] = 0; }, "levels") == ErrorCode::out_of_range);
-    CHECK(refused([](Layer& l) { l.levels[1] = 65537; }, "levels") == ErrorCode::out_of_range);
-    CHECK(refused([](Layer& l) { l.levels.pop_back(); }, "levels") == ErrorCode::shape_mismatch);
-    CHECK(refused([](Layer& l) { l.first[1] = 0; }, "grid.range") == ErrorCode::invalid_argument_value);
-    CHECK(refused([](Layer& l) { l.first[1] = INFINITY; }, "grid.range") == ErrorCode::not_finite);
-    CHECK(refused([](Layer& l) { l.second[1] = NAN; }, "grid.ratio") == ErrorCode::not_finite);
-    CHECK(refused([](Layer& l) { l.second[1] = 1e6f; }, "grid.ratio") == ErrorCode::out_of_range);
-    CHECK(refused([](Layer& l) { l.second.pop_back(); }, "grid.ratio") == ErrorCode::shape_mismatch);
-    CHECK(refused([](Layer& l) { l.group[1] = 1; }, "grid.groupOfColumn") == ErrorCode::out_of_range);
-    CHECK(refused([](Layer& l) { l.group[1] = -1; }, "grid.groupOfColumn") == ErrorCode::out_of_range);
-    CHECK(refused([](Layer& l) { l.form = GridForm::scale, l.second[0] = 0.5f; }, "grid.zero") ==
+    CHECK(refused([](Layer& l) { l.codes[5] = 5; }, "weights.codes") == ErrorCode::out_of_range);
+    CHECK(refused([](Layer& l) { l.codes.pop_back(); }, "weights.codes") == ErrorCode::shape_mismatch);
+    CHECK(refused([](Layer& l) { l.levels[1] = 0; }, "weights.levels") == ErrorCode::out_of_range);
+    CHECK(refused([](Layer& l) { l.levels[1] = 65537; }, "weights.levels") == ErrorCode::out_of_range);
+    CHECK(refused([](Layer& l) { l.levels.pop_back(); }, "weights.levels") == ErrorCode::shape_mismatch);
+    CHECK(refused([](Layer& l) { l.first[1] = 0; }, "weights.grid.range") == ErrorCode::invalid_argument_value);
+    CHECK(refused([](Layer& l) { l.first[1] = INFINITY; }, "weights.grid.range") == ErrorCode::not_finite);
+    CHECK(refused([](Layer& l) { l.second[1] = NAN; }, "weights.grid.ratio") == ErrorCode::not_finite);
+    CHECK(refused([](Layer& l) { l.second[1] = 1e6f; }, "weights.grid.ratio") == ErrorCode::out_of_range);
+    CHECK(refused([](Layer& l) { l.second.pop_back(); }, "weights.grid.ratio") == ErrorCode::shape_mismatch);
+    CHECK(refused([](Layer& l) { l.group[1] = 1; }, "weights.grid.groupOfColumn") == ErrorCode::out_of_range);
+    CHECK(refused([](Layer& l) { l.group[1] = -1; }, "weights.grid.groupOfColumn") == ErrorCode::out_of_range);
+    CHECK(refused([](Layer& l) { l.form = GridForm::scale, l.second[0] = 0.5f; }, "weights.grid.zero") ==
           ErrorCode::invalid_argument_value);
-    CHECK(refused([](Layer& l) { l.form = GridForm::ternary; }, "levels") == ErrorCode::out_of_range);
+    CHECK(refused([](Layer& l) { l.form = GridForm::ternary; }, "weights.levels") == ErrorCode::out_of_range);
     const PackedWeights packed = PackedWeights::create(good.view(), 1);
     std::vector<float> x(3), y(2);
     CHECK(thrown_by([&] { packed.multiply(x, 2, y, 1); }, "x") == ErrorCode::shape_mismatch);
