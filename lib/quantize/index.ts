@@ -51,3 +51,5 @@ export {
   type StoredLayer,
   writeQuantized,
 } from './storage';
+export { ggufBlocks, type GgufType } from './export-gguf';
+export { type GptqOptions, gptqTensors } from './export-gptq';
