@@ -53,3 +53,4 @@ export {
 } from './storage';
 export { ggufBlocks, type GgufType } from './export-gguf';
 export { type GptqOptions, gptqTensors } from './export-gptq';
+export { type OnnxExportForm, withQuantizedLayers } from './export-onnx';
