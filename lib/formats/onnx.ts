@@ -83,6 +83,8 @@ export interface OnnxEdit {
   readonly constants?: ReadonlyMap<string, Float32Array>;
   /** Nodes to put in the place of the node at an index, with all that go; an empty list removes it. */
   readonly nodes?: ReadonlyMap<number, readonly OnnxNodeEntry[]>;
+  /** Nodes to put before all others; what they use they must make themselves. */
+  readonly firstNodes?: readonly OnnxNodeEntry[];
   /** Initialisers to add. */
   readonly initializers?: ReadonlyMap<string, OnnxTensor>;
   /** Initialisers to leave out. */
@@ -337,7 +339,8 @@ export class OnnxModel {
    */
   edit(edit: OnnxEdit): OnnxModel {
     this.#check(edit);
-    const graphFields = wire.writeFields([...this.#editGraph(edit), ...this.#added(edit)]);
+    const first = (edit.firstNodes ?? []).map(nodeField);
+    const graphFields = wire.writeFields([...first, ...this.#editGraph(edit), ...this.#added(edit)]);
     const kept = this.#fields.map((field) =>
       field.number === model.graph ? wire.bytesField(model.graph, graphFields) : field,
     );

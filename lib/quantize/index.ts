@@ -99,3 +99,6 @@ export {
   type StoredLayer,
   writeQuantized,
 } from './storage';
+export { ggufBlocks, type GgufType } from './export-gguf';
+export { type GptqOptions, gptqTensors } from './export-gptq';
+export { type OnnxExportForm, withQuantizedLayers } from './export-onnx';

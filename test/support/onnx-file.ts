@@ -64,7 +64,7 @@ export function value(name: string, shape: (number | string)[]): Uint8Array {
   return bytesOf(delimited(1, name), delimited(2, delimited(1, tensorType)));
 }
 
-/** A ModelProto with IR version 7 and operator set `opset`. */
+/** A ModelProto of operator set `opset`. */
 export function model(
   {
     nodes,
@@ -75,6 +75,7 @@ export function model(
     initializers?: Uint8Array[];
   },
   opset = 13,
+  irVersion = opset >= 21 ? 10 : 7,
 ): Uint8Array {
   const graph = bytesOf(
     ...nodes.map((entry) => delimited(1, entry)),
@@ -83,5 +84,5 @@ export function model(
     ...inputs.map((entry) => delimited(11, entry)),
     ...outputs.map((entry) => delimited(12, entry)),
   );
-  return bytesOf(whole(1, 7), delimited(2, 'by hand'), delimited(7, graph), delimited(8, whole(2, opset)));
+  return bytesOf(whole(1, irVersion), delimited(2, 'by hand'), delimited(7, graph), delimited(8, whole(2, opset)));
 }
