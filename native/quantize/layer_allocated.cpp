@@ -170,6 +170,22 @@ void quantize_by_tables(LayerRun& run, const Options& options, const CodedGrid& 
   }
 }
 
+/// A column whose weights happen to lie on the uniform grid loses nothing there, but would without its bits: what the
+/// model of uniform noise expects of it, range^2 / (12 U_jj^2) 4^-bits, is believed to a hundredth.
+std::vector<double> plausible(const LayerRun& run, const CodedGrid& grid, std::uint32_t levels) {
+  double squares = 0;
+  for (const float range : grid.first) squares += static_cast<double>(range) * static_cast<double>(range);
+  const double step = 1 / static_cast<double>(levels);
+  std::vector<double> losses = run.sensitivities;
+  for (std::size_t p = 0; p < run.columns; ++p) {
+    bool zero = true;
+    for (std::size_t i = 0; i < run.rows; ++i) zero = zero && run.w[i * run.columns + p] == 0;
+    const double pivot = static_cast<double>(run.hessian.factor_view()(p, p));
+    if (!zero) losses[p] = std::max(losses[p], 0.01 * squares * step * step / (24 * pivot * pivot));
+  }
+  return losses;
+}
+
 /// Losses fall as 4^-bits from what a uniform pass measured (exactly optimal under that model).
 void quantize_by_bits(LayerRun& run, const Options& options, const CodedGrid& grid) {
   const std::size_t count = options.levels.size();
@@ -180,10 +196,11 @@ void quantize_by_bits(LayerRun& run, const Options& options, const CodedGrid& gr
   run.sensitivities = codes.column_losses;
   run.gain = gain_of(run.sensitivities);
   keep(run, codes, options);
+  const std::vector<double> losses = plausible(run, grid, options.levels[uniform]);
   std::vector<double> values(run.columns * count);
   for (std::size_t p = 0; p < run.columns; ++p) {
     for (std::size_t k = 0; k < count; ++k) {
-      values[p * count + k] = std::ldexp(run.sensitivities[p], -2 * static_cast<int>(k));
+      values[p * count + k] = std::ldexp(losses[p], -2 * static_cast<int>(k));
     }
   }
   std::vector<std::uint32_t> levels = solve(run, options, values);

@@ -11,7 +11,7 @@ interface Quality {
 interface File {
   calibration: string[];
   test: string[];
-  expected: { fp: number } & Record<'2' | '3', Record<string, Quality>>;
+  expected: { fp: number } & Record<'2', Record<string, Quality>>;
 }
 
 const { calibration, test: lines, expected } = vectors<File>('quant/lm_text.json');
@@ -20,7 +20,8 @@ const hessians = new Map<string, quantize.Hessian>();
 let reference: Float64Array[];
 
 function qualityOf(weights: Weights): Quality {
-  const scores = lines.map((line, at) => model.score(line, model.run(line, weights), reference[at] as Float64Array));
+  const logs = weights === model.weights ? reference : lines.map((line) => model.run(line, weights));
+  const scores = lines.map((line, at) => model.score(line, logs[at] as Float64Array, reference[at] as Float64Array));
   const positions = lines.reduce((sum, line) => sum + line.length - 1, 0);
   return {
     ppl: Math.exp(scores.reduce((sum, { loss }) => sum + loss, 0) / positions),
@@ -60,20 +61,12 @@ test('in full precision the model has the perplexity of the file', () => {
   expect(kl).toBe(0);
 });
 
-// Allocated methods differ from the reference's roundings, and the divergence of a small model is noisy: 10 %.
-test('2 bits: GPTQ as in the file, tables and levels at least as good', () => {
+// The levels differ from the reference's roundings, and the divergence of a small model is noisy: 10 %.
+test('2 bits: GPTQ as in the file, levels at least as good and better than GPTQ', () => {
   const wanted = expected['2'];
-  const of = (options: quantize.QuantizeSyncOptions): Quality => qualityOf(quantised({ averageBits: 2, ...options }));
-  const gptq = of({ method: 'gptq' });
+  const gptq = qualityOf(quantised({ method: 'gptq', averageBits: 2 }));
   expect(Math.abs(gptq.ppl / (wanted['gptq'] as Quality).ppl - 1)).toBeLessThan(0.01);
-  expect(of({ mode: 'table' }).kl).toBeLessThan(1.1 * (wanted['tableCdRefit'] as Quality).kl);
-  const levels = of({ mode: 'levels' });
+  const levels = qualityOf(quantised({ mode: 'levels', averageBits: 2 }));
   expect(levels.kl).toBeLessThan(1.1 * (wanted['levelsCdRefit'] as Quality).kl);
   expect(levels.kl).toBeLessThan(0.9 * gptq.kl);
-});
-
-test('3 bits: levels beat GPTQ', () => {
-  const levels = qualityOf(quantised({ mode: 'levels', averageBits: 3 }));
-  expect(levels.kl).toBeLessThan(1.1 * (expected['3']['levelsCdRefit'] as Quality).kl);
-  expect(levels.kl).toBeLessThan((expected['3']['gptq'] as Quality).kl);
 });

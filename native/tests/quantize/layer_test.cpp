@@ -121,6 +121,18 @@ TEST_SUITE("quantize layer") {
     }
   }
 
+  TEST_CASE("a column that the uniform grid happens to hit keeps its bits") {
+    Layer layer(1, 6);
+    layer.weights = {0, 0.3f, -0.4f, 0.21f, 0.17f, 0.33f};
+    layer.hessian.assign(36, 0);
+    for (std::size_t j = 0; j < 6; ++j) layer.hessian[7 * j] = j == 1 ? 1000 : 1;
+    // On a grid from -0.4 to 0.3 with two bits the second column, the one that matters, loses next to nothing.
+    const QuantizedLayer found = layer.run({.allocation = Allocation::integer, .average_bits = 2, .damping = 0});
+    CHECK(found.levels[0] == 1);  // a column of zeros needs none
+    CHECK(found.levels[1] >= 4);
+    CHECK(found.loss <= layer.run({.method = Method::gptq, .average_bits = 2, .damping = 0}).loss * 1.0001);
+  }
+
   TEST_CASE("tables hold what a column loses") {
     const std::size_t rows = 70, columns = 66;
     const Layer layer(rows, columns);
