@@ -146,7 +146,7 @@ test('one budget per block', async () => {
   const found = await quantize.rco({ ...problem, blocks, budget, equality: true }, { steps: 30 });
   const spent = [0, 0];
   found.choices.forEach((choice, i) => {
-    spent[i % 2] = (spent[i % 2] as number) + (problem.weights as number[])[i]! * (2 + choice);
+    spent[i % 2] = (spent[i % 2] as number) + ((problem.weights as number[])[i] as number) * (2 + choice);
   });
   expect(spent).toEqual(budget);
 });
@@ -175,9 +175,7 @@ const bad: [string, Record<string, unknown>, Record<string, unknown>, string, st
   ['a misspelt option', {}, { step: 3 }, 'ERR_INVALID_ARG_VALUE', 'options.step'],
 ];
 test.each(bad)('refused: %s', async (_, change, options, code, argument) => {
-  await expect(quantize.rco({ ...problem, ...change }, options)).rejects.toEqual(
-    errorWith(code, argument),
-  );
+  await expect(quantize.rco({ ...problem, ...change }, options)).rejects.toEqual(errorWith(code, argument));
 });
 
 test('the sync twin takes tables only', () => {
