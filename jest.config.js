@@ -9,5 +9,6 @@ module.exports = {
   roots: ['<rootDir>/test'],
   testMatch: ['**/{unit,property,golden,end-to-end}/**/*.test.ts'],
   // Types are checked in their own tier; here they are only stripped.
+  testTimeout: 120_000, // a busy machine is not a failure
   transform: { '^.+\\.ts$': ['ts-jest', { diagnostics: false, tsconfig: 'tsconfig.jest.json' }] },
 };
