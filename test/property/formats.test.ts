@@ -14,7 +14,7 @@ const onnx = model({
 });
 const safetensors = formats.serializeSafetensors({
   tensors: new Map([
-    ['a', { dtype: 'F32' as const, shape: [8, 8], data: new Float32Array(64).fill(0.5) }],
+    ['a', { dtype: 'F32' as const, shape: [32, 32], data: new Float32Array(1024).fill(0.5) }],
     ['b', { dtype: 'F16' as const, shape: [3], data: Uint16Array.of(1, 2, 3) }],
     ['c', { dtype: 'U8' as const, shape: [], data: Uint8Array.of(1) }],
   ]),
