@@ -4,6 +4,7 @@
 //   npm test -- --list           their names
 // A tier whose tools are not installed is skipped and says so; with CI=true that is a failure.
 import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
 import path from 'node:path';
 import prepare from './prepare.cjs';
 import native from './build-native.cjs';
@@ -73,6 +74,12 @@ const tiers = {
     node('tools/check-clang.mjs', '--format');
   },
   jest: () => run(bin('jest'), []),
+  ocr: () => {
+    if (!fs.existsSync(path.join(root, 'ocr', 'node_modules'))) {
+      throw new Skip('the real model is not installed (npm ci --ignore-scripts --prefix ocr)');
+    }
+    run(bin('jest'), ['-c', path.join('ocr', 'jest.config.cjs')]);
+  },
   native: () => {
     const folder = native.buildWithCMake({
       buildFolder: developmentFolder,

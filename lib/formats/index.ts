@@ -1,4 +1,5 @@
-// Model files: safetensors, ONNX and their number types.
+// Model files: safetensors, ONNX, GGUF and their number types.
+export { type GgufContents, type GgufDtype, type GgufTensor, serializeGguf, writeGguf } from './gguf';
 export { bfloat16ToFloat32, float16ToFloat32, float32ToBfloat16, float32ToFloat16 } from './half';
 export {
   openSafetensors,

@@ -28,8 +28,12 @@ const tensor = {
   dataLocation: 14,
 } as const;
 
-/** Element types of tensors that can be read or written here, with their numbers in onnx.proto. */
-const dataTypes = {
+/** Element types of the tensors written here. */
+export type OnnxDataType =
+  'float32' | 'uint8' | 'int8' | 'uint16' | 'int32' | 'int64' | 'float16' | 'float64' | 'bfloat16' | 'uint4' | 'int4';
+
+/** Their numbers in onnx.proto. */
+const dataTypes: Readonly<Record<OnnxDataType, number>> = {
   float32: 1,
   uint8: 2,
   int8: 3,
@@ -41,10 +45,7 @@ const dataTypes = {
   bfloat16: 16,
   uint4: 21,
   int4: 22,
-} as const;
-
-/** Element types of the tensors written here. */
-export type OnnxDataType = keyof typeof dataTypes;
+};
 
 /** A tensor to write; `data` are its raw little-endian bytes. */
 export interface OnnxTensor {

@@ -11,7 +11,30 @@ import {
   float8E8M0ToNumber,
 } from './half';
 
-const bitsOf = {
+/** Element types of safetensors. */
+export type SafetensorsDtype =
+  | 'BOOL'
+  | 'F4'
+  | 'F6_E2M3'
+  | 'F6_E3M2'
+  | 'U8'
+  | 'I8'
+  | 'F8_E5M2'
+  | 'F8_E4M3'
+  | 'F8_E8M0'
+  | 'I16'
+  | 'U16'
+  | 'F16'
+  | 'BF16'
+  | 'I32'
+  | 'U32'
+  | 'F32'
+  | 'C64'
+  | 'F64'
+  | 'I64'
+  | 'U64';
+
+const bitsOf: Readonly<Record<SafetensorsDtype, number>> = {
   BOOL: 8,
   F4: 4,
   F6_E2M3: 6,
@@ -32,10 +55,7 @@ const bitsOf = {
   F64: 64,
   I64: 64,
   U64: 64,
-} as const;
-
-/** Element types of safetensors. */
-export type SafetensorsDtype = keyof typeof bitsOf;
+};
 
 /** Name, type and shape of a stored tensor. */
 export interface SafetensorsInfo {

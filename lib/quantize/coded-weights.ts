@@ -7,6 +7,7 @@
  * `value = scale * (code - zero)`. Scale and zero are never stored.
  */
 export interface RangeGrid {
+  /** Which grid this is. */
   readonly kind: 'range';
   /** Largest minus smallest representable value of each row: rows, positive. */
   readonly range: Float32Array;
@@ -16,6 +17,7 @@ export interface RangeGrid {
 
 /** Scale and zero per row and group of columns: `value = scale * (code - zero)` in float32. */
 export interface ScaleGrid {
+  /** Which grid this is. */
   readonly kind: 'scale';
   /** Number of groups. */
   readonly groups: number;
@@ -29,6 +31,7 @@ export interface ScaleGrid {
 
 /** Three values per row and group: code 0 is `low`, code 1 is 0, code 2 is `high`. */
 export interface TernaryGrid {
+  /** Which grid this is. */
   readonly kind: 'ternary';
   /** Number of groups. */
   readonly groups: number;
@@ -53,5 +56,6 @@ export interface CodedWeights {
   readonly codes: Uint8Array | Uint16Array;
   /** Levels of each column, 1 to 65536; a column of one level is dropped: its value is 0 whatever the grid says. */
   readonly levels: Uint32Array;
+  /** How codes become values. */
   readonly grid: QuantizationGrid;
 }

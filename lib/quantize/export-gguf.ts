@@ -2,16 +2,16 @@
 import type { CodedWeights } from './coded-weights';
 import { affineWeights, blockGroups, notExpressible, toFloat16 } from './export-common';
 
-const types = {
+/** Block types of GGUF that need no second level of scales. */
+export type GgufType = 'Q4_0' | 'Q4_1' | 'Q5_0' | 'Q5_1' | 'Q8_0';
+
+const types: Readonly<Record<GgufType, { bits: number; offset: number; minimum: boolean }>> = {
   Q4_0: { bits: 4, offset: 8, minimum: false },
   Q4_1: { bits: 4, offset: 0, minimum: true },
   Q5_0: { bits: 5, offset: 16, minimum: false },
   Q5_1: { bits: 5, offset: 0, minimum: true },
   Q8_0: { bits: 8, offset: 128, minimum: false },
-} as const;
-
-/** Block types of GGUF that need no second level of scales. */
-export type GgufType = keyof typeof types;
+};
 
 const width = 32;
 

@@ -28,6 +28,7 @@ export {
   onnxRuntime,
   type OnnxRuntimeModule,
   type OnnxRuntimeModuleSession,
+  type OnnxRuntimeModuleTensor,
   type OnnxSession,
   type OnnxValue,
   type OnnxValues,

@@ -30,10 +30,17 @@ export type OnnxRuntime = (model: Uint8Array) => Promise<OnnxSession>;
 export interface OnnxRuntimeModule {
   /** Makes sessions. */
   readonly InferenceSession: {
+    /** Makes a session of a model. */
     create(model: Uint8Array, options?: object): Promise<OnnxRuntimeModuleSession>;
   };
   /** Makes tensors. */
-  readonly Tensor: new (type: never, data: never, dims: readonly number[]) => object;
+  readonly Tensor: OnnxRuntimeModuleTensor;
+}
+
+/** The class of tensors of onnxruntime-node. */
+export interface OnnxRuntimeModuleTensor {
+  /** Element type, elements, extents. */
+  new (type: never, data: never, dims: readonly number[]): object;
 }
 
 /** A session of onnxruntime-node. */

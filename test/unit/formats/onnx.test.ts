@@ -168,6 +168,18 @@ test('outputs, nodes, initialisers and operator sets', () => {
   ).toBe(13);
 });
 
+test('nodes before all others', () => {
+  const value = { dataType: 'uint4' as const, shape: [3], data: Uint8Array.of(0x21, 0x03) };
+  const first = { opType: 'Constant', inputs: [], outputs: ['four'], attributes: { value } };
+  const edited = parseOnnx(plain).edit({ firstNodes: [first], nodes: new Map([[1, []]]) });
+  expect(edited.nodes.map(({ opType, outputs }) => [opType, ...outputs])).toEqual([
+    ['Constant', 'four'],
+    ['Constant', 'w'],
+    ['Conv', 'z'],
+  ]);
+  expect(edited.constants.get('four')).toMatchObject({ dataType: 21, shape: [3], isFloat: false });
+});
+
 test('edits that make no sense', () => {
   const read = parseOnnx(plain);
   const constant = (name: string, ...values: number[]) => ({ constants: new Map([[name, Float32Array.from(values)]]) });
