@@ -202,7 +202,7 @@ test.each([false, true])('an ONNX model is run for its calibration; sequential: 
 describe('what is refused, before anything is written', () => {
   test.each<[string, Partial<quantize.ModelRequest>, string]>([
     ['a missing file', { input: 'nowhere.safetensors' }, 'request.input'],
-    ['another format', { input: __filename }, 'input'],
+    ['another format', { input: __filename, output: 'x.ts' }, 'input'],
     ['output of another format', { output: 'x.onnx' }, 'request.output'],
     ['output over input', { output: undefined, input: 'same.safetensors' }, 'request.output'],
     ['no calibration', { calibration: undefined }, 'request.calibration'],
