@@ -52,11 +52,11 @@ function gridSchema(rows: number, columns: number): Schema<QuantizationGrid> {
 
 /** Shapes and types; native code checks what the numbers say. */
 const codedWeights: Schema<CodedWeights> = (value, argument) => {
-  const given = object({ rows: extent, columns: extent, codes: anything, levels: anything, grid: anything })(
-    value,
-    argument,
-  );
-  const { rows, columns } = given;
+  if (typeof value !== 'object' || value === null) fail('ERR_INVALID_ARG_TYPE', argument, 'quantised weights', value);
+  // A quantised layer has more members than these.
+  const given = value as Partial<Record<keyof CodedWeights, unknown>>;
+  const rows = parse(given.rows, `${argument}.rows`, extent);
+  const columns = parse(given.columns, `${argument}.columns`, extent);
   return {
     rows,
     columns,

@@ -1,6 +1,9 @@
 // The result of quantising a layer: codes on a grid, what they cost, and what they lose.
 import type { CodedWeights, QuantizationGrid } from './coded-weights';
+import type { SafetensorsEntry } from '../formats';
 import { dequantize } from './dequantize';
+import { type MultiplyOptions, pack, type PackedWeights } from './packed-weights';
+import { layerTensors } from './storage';
 import type { NativeQuantizedLayer } from './native';
 
 /** How a run ended: `'time'` and `'cancelled'` give the best complete pass, or rounding where there was none. */
@@ -89,6 +92,7 @@ export class QuantizedLayer implements CodedWeights {
   readonly averageBits: number;
   /** Bits per weight with everything that is stored: codes as packed, grids, levels of columns, groups. */
   readonly bitsPerWeight: number;
+  #packed: PackedWeights | undefined;
   /** How the run ended. */
   readonly status: QuantizeStatus;
   /** Seconds per phase. */
@@ -118,5 +122,19 @@ export class QuantizedLayer implements CodedWeights {
   /** Q, rows x columns, row-major. */
   dequantize(): Float32Array {
     return dequantize(this);
+  }
+
+  /**
+   * y = Q x by packed codes, for one or more tokens; see `PackedWeights.multiply` for shapes and rounding. The first
+   * call packs the weights, which then stay in native memory as long as this object.
+   */
+  multiply(x: Float32Array, options: MultiplyOptions = {}): Float32Array {
+    this.#packed ??= pack(this);
+    return this.#packed.multiply(x, options);
+  }
+
+  /** Tensors that hold codes, levels and grid in the form of `writeQuantized`, by the part of their name behind `NAME.`. */
+  toTensors(): Map<string, SafetensorsEntry> {
+    return new Map(layerTensors(this, 'radix'));
   }
 }

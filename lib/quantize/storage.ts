@@ -166,7 +166,8 @@ function* gridTensors({ rows, columns, grid }: CodedWeights): Generator<[string,
   }
 }
 
-function* layerTensors(weights: CodedWeights, packing: CodePacking): Generator<[string, SafetensorsEntry]> {
+/** Names behind `NAME.` and tensors of a layer. @internal */
+export function* layerTensors(weights: CodedWeights, packing: CodePacking): Generator<[string, SafetensorsEntry]> {
   const codes = encodeCodes(weights, packing);
   yield ['codes', { dtype: 'U8', shape: [codes.length], data: codes }];
   yield encodeLevels(weights.levels);

@@ -228,3 +228,21 @@ describe('a run that is stopped', () => {
     expect(quantize.quantizeLayerSync(valid, { cancelFlag }).status).toBe('cancelled');
   });
 });
+
+test('a layer multiplies by its packed codes and gives its tensors', () => {
+  const next = uniforms(17);
+  const weights = Float32Array.from({ length: 20 * 24 }, () => next() - 0.5);
+  const activations = Float32Array.from({ length: 60 * 24 }, () => next() - 0.5);
+  const layer = quantize.quantizeLayerSync({ weights, rows: 20, columns: 24, activations }, { averageBits: 3 });
+  const x = Float32Array.from({ length: 48 }, () => next() - 0.5);
+  const values = layer.dequantize();
+  const y = layer.multiply(x, { tokens: 2 });
+  expect(y).toHaveLength(40);
+  y.forEach((value, at) => {
+    const [token, row] = [Math.floor(at / 20), at % 20];
+    let sum = 0;
+    for (let j = 0; j < 24; j += 1) sum += (values[row * 24 + j] as number) * (x[token * 24 + j] as number);
+    expect(Math.abs(value - sum)).toBeLessThan(1e-4);
+  });
+  expect([...layer.toTensors().keys()]).toEqual(['codes', 'bits', 'range', 'ratio']);
+});
