@@ -11,7 +11,7 @@ struct RangeCandidatesBlock {
   static constexpr BlockShape shape{width, 1};
   template <class B>
   struct Shared {
-    typename B::template Arr<double, width> sums;
+    typename B::template Arr<float, width> sums;
   };
 
   const float* w;
@@ -29,7 +29,7 @@ struct RangeCandidatesBlock {
     for (std::size_t c = 0; c < candidates; ++c) {
       const float whole = range[i] * factors[c];
       b.each([&](unsigned t) {
-        double sum = 0;
+        float sum = 0;
         for (std::size_t j = t; j < columns; j += B::threads) {
           const float largest = static_cast<float>(levels[j] - 1), weight = w[i * columns + j];
           float value = 0;
@@ -40,15 +40,15 @@ struct RangeCandidatesBlock {
             value = scale * step;
           }
           const float error = weight - value;
-          sum += static_cast<double>(error) * static_cast<double>(error) * static_cast<double>(importance[j]);
+          sum += error * error * importance[j];
         }
         s.sums[t] = sum;
       });
       b.each([&](unsigned t) {
         if (t != 0) return;
-        double sum = 0;
+        float sum = 0;
         for (unsigned k = 0; k < B::threads; ++k) sum += s.sums[k];
-        losses[i * candidates + c] = static_cast<float>(sum);
+        losses[i * candidates + c] = sum;
       });
     }
   }
