@@ -100,7 +100,14 @@ export interface LayerAllocation {
   /** Stored bits per weight, everything counted. */
   readonly achievedBits: number;
   /** Bits of all codes, of scales and zero points, and of padding. */
-  readonly storage: { readonly codes: number; readonly sideInformation: number; readonly padding: number };
+  readonly storage: {
+    /** Bits of codes. */
+    readonly codes: number;
+    /** Bits of grids and levels. */
+    readonly sideInformation: number;
+    /** Bits of padding. */
+    readonly padding: number;
+  };
   /** sum of importance times loss. */
   readonly loss: number;
   /** Loss minus a proven lower bound. */

@@ -15,13 +15,13 @@ import { fail, integer, object, oneOf, parse, type Schema, typedArray, withDefau
 import { type NativeKnapsack, nativeQuantize } from './native';
 import { type FlatTable, type Numbers, type NumberTable, tableSchema } from './table';
 
-const methods = ['auto', 'dynamic-programming', 'hull', 'lagrangian', 'core'] as const;
+const methods: readonly KnapsackMethod[] = ['auto', 'dynamic-programming', 'hull', 'lagrangian', 'core'];
 
 /**
  * How a knapsack is solved. `'dynamic-programming'` and `'core'` are exact (the latter may give up on hard problems and
  * then says so by its gap); `'hull'` and `'lagrangian'` are within one step of the optimum, for any size.
  */
-export type KnapsackMethod = (typeof methods)[number];
+export type KnapsackMethod = 'auto' | 'dynamic-programming' | 'hull' | 'lagrangian' | 'core';
 
 /** A multiple-choice knapsack with N groups of K options. */
 export interface KnapsackProblem {

@@ -46,7 +46,12 @@ export interface ModelRequest
   /** Keep that folder; default false, but true with `shard`. */
   keepWork?: boolean;
   /** Only layers number `index`, `index + count`, ...: another machine does the others; then `mergeModel`. */
-  shard?: { index: number; count: number };
+  shard?: {
+    /** From 0. */
+    index: number;
+    /** Number of shards. */
+    count: number;
+  };
 }
 
 /** How a layer came out. */
@@ -59,9 +64,13 @@ export interface ModelLayerReport extends LayerRecord {
 export interface ModelReport {
   /** `'partial'`: some layers belong to other shards; no model was written. */
   readonly status: 'complete' | 'partial';
+  /** The model that was read. */
   readonly input: string;
+  /** The model that was written, or is to be. */
   readonly output: string;
+  /** Method, with the mode of BAQ. */
   readonly method: string;
+  /** Layers in their order. */
   readonly layers: readonly ModelLayerReport[];
   /** Weights in quantised layers. */
   readonly weights: number;
@@ -69,6 +78,7 @@ export interface ModelReport {
   readonly averageBits: number;
   /** Bits per weight with side information. */
   readonly bitsPerWeight: number;
+  /** Of this run. */
   readonly seconds: number;
 }
 

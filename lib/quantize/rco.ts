@@ -36,7 +36,14 @@ export interface TableObjective {
 }
 
 /** What a callback may give back: the loss, and its gradient where that was asked for. */
-export type Evaluation = number | { loss: number; gradient?: Float64Array };
+export type Evaluation =
+  | number
+  | {
+      /** Loss of the assignment. */
+      loss: number;
+      /** d loss / d P, N x K row by row. */
+      gradient?: Float64Array;
+    };
 
 /** What is asked of a callback, besides the assignment. */
 export interface Question {
@@ -116,7 +123,14 @@ export interface RcoResult {
   /** Last logits, N x K, row by row: on the budget manifold. */
   readonly logits: Float64Array;
   /** Per step: temperature, mean loss of the samples, best loss so far. */
-  readonly history: { readonly tau: Float64Array; readonly loss: Float64Array; readonly best: Float64Array };
+  readonly history: {
+    /** Temperature. */
+    readonly tau: Float64Array;
+    /** Mean loss of the samples. */
+    readonly loss: Float64Array;
+    /** Best loss so far. */
+    readonly best: Float64Array;
+  };
   /** Loss of the assignment that is best for the proxy, or null without one. */
   readonly proxyLoss: number | null;
   /** Loss of the rounding of the last logits (what the official code returns), or null when the run was stopped. */
@@ -125,6 +139,7 @@ export interface RcoResult {
   readonly evaluations: number;
   /** Gradient steps made. */
   readonly steps: number;
+  /** How the run ended. */
   readonly status: 'completed' | 'cancelled' | 'time-limit';
 }
 
