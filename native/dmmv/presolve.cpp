@@ -11,7 +11,6 @@
 namespace dd::dmmv {
 namespace {
 
-constexpr double infinity = std::numeric_limits<double>::infinity();
 
 struct RowFacts {
   double first = 0;                ///< first entry that is not zero
