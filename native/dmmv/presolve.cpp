@@ -5,12 +5,10 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <limits>
 #include <unordered_map>
 
 namespace dd::dmmv {
 namespace {
-
 
 struct RowFacts {
   double first = 0;                ///< first entry that is not zero
