@@ -84,10 +84,11 @@ export function float8E8M0ToNumber(bits: number): number {
   return bits === 255 ? NaN : 2 ** (bits - 127);
 }
 
-function roundHalfEven(value: number): number {
+/** Nearest whole number, halves to the even one. @internal */
+export function roundHalfEven(value: number): number {
   const below = Math.floor(value);
   const rest = value - below;
-  return rest > 0.5 || (rest === 0.5 && below % 2 === 1) ? below + 1 : below;
+  return rest > 0.5 || (rest === 0.5 && below % 2 !== 0) ? below + 1 : below;
 }
 
 /** Float16 bits as float32 values. */

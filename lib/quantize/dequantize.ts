@@ -1,14 +1,8 @@
 // Codes to values, operation by operation as in native code: every result is the same float32, bit for bit.
+import { roundHalfEven } from '../formats/half';
 import type { CodedWeights, RangeGrid } from './coded-weights';
 
 const { fround } = Math;
-
-/** Nearest whole number, halves to the even one. @internal */
-export function roundHalfEven(value: number): number {
-  const below = Math.floor(value);
-  const rest = value - below;
-  return rest > 0.5 || (rest === 0.5 && below % 2 !== 0) ? below + 1 : below;
-}
 
 /** Step and zero of a row of a range grid for a number of levels above 1. @internal */
 export function rangeStep(grid: RangeGrid, row: number, levels: number): { scale: number; zero: number } {

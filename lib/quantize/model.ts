@@ -97,6 +97,27 @@ const text = (value: unknown, argument: string): string => {
 };
 const anything = (value: unknown): unknown => value;
 
+// What quantizeLayer says about these is what counts.
+const passedOn = {
+  mode: anything,
+  groupSize: anything,
+  allowTail: anything,
+  staticGroups: anything,
+  exactGroups: anything,
+  blockSize: anything,
+  symmetric: anything,
+  search: anything,
+  ternary: anything,
+  perTensor: anything,
+  actOrder: anything,
+  damping: anything,
+  rounds: anything,
+  rangeFits: anything,
+  maxBits: anything,
+  coordinateDescent: anything,
+  refitScales: anything,
+};
+
 const requestSchema = object({
   input: text,
   output: text,
@@ -115,51 +136,14 @@ const requestSchema = object({
   minimumWeights: optional(integer({ min: 1 })),
   convolutions: optional(oneOf(['none', 'pointwise', 'all'])),
   include: optional(functionOf<(name: string) => boolean>()),
-  // What quantizeLayer says about the others is what counts.
   method: withDefault(oneOf(['rtn', 'gptq', 'baq']), 'baq'),
   averageBits: withDefault(number({ above: 0, max: 8 }), 4),
-  mode: anything,
-  groupSize: anything,
-  allowTail: anything,
-  staticGroups: anything,
-  exactGroups: anything,
-  blockSize: anything,
-  symmetric: anything,
-  search: anything,
-  ternary: anything,
-  perTensor: anything,
-  actOrder: anything,
-  damping: anything,
-  rounds: anything,
-  rangeFits: anything,
-  maxBits: anything,
-  coordinateDescent: anything,
-  refitScales: anything,
+  ...passedOn,
 });
 
 type Request = ReturnType<typeof requestSchema>;
 
-const layerOptionNames = [
-  'method',
-  'averageBits',
-  'mode',
-  'groupSize',
-  'allowTail',
-  'staticGroups',
-  'exactGroups',
-  'blockSize',
-  'symmetric',
-  'search',
-  'ternary',
-  'perTensor',
-  'actOrder',
-  'damping',
-  'rounds',
-  'rangeFits',
-  'maxBits',
-  'coordinateDescent',
-  'refitScales',
-] as const;
+const layerOptionNames = ['method', 'averageBits', ...(Object.keys(passedOn) as (keyof typeof passedOn)[])] as const;
 
 function layerOptions(request: Request): QuantizeOptions {
   const given = layerOptionNames.flatMap((name) => (request[name] === undefined ? [] : [[name, request[name]]]));
