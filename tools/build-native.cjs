@@ -72,8 +72,14 @@ function buildWithCMake({ arch = process.arch, config = 'Release', buildFolder, 
   return folder;
 }
 
-function buildAddon({ arch, config = 'Release', dest = path.join('build', 'Release'), buildFolder } = {}) {
-  const folder = buildWithCMake({ arch, config, buildFolder });
+function buildAddon({
+  arch,
+  config = 'Release',
+  dest = path.join('build', 'Release'),
+  buildFolder,
+  definitions = [],
+} = {}) {
+  const folder = buildWithCMake({ arch, config, buildFolder, definitions, targets: ['dd_loadable'] });
   const from = path.join(folder, 'lib');
   const to = path.resolve(packageRoot, dest);
   fs.mkdirSync(to, { recursive: true });

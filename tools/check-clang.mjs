@@ -2,6 +2,7 @@
 //   node tools/check-clang.mjs --format [--fix] | --tidy
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -44,11 +45,19 @@ if (process.argv.includes('--tidy')) {
     console.error(`no compile commands in ${folder}: run \`npm run compile:native\` first`);
     process.exit(1);
   }
-  const known = new Set(
-    JSON.parse(fs.readFileSync(path.join(root, folder, 'compile_commands.json'), 'utf8')).map(({ file }) => file),
+  // Kernel files are compiled once per level from one source; the highest level, listed last, stands for all.
+  const commands = new Map(
+    JSON.parse(fs.readFileSync(path.join(root, folder, 'compile_commands.json'), 'utf8')).map((entry) => [
+      entry.file,
+      entry,
+    ]),
   );
-  // Kernel files are compiled once per level from one source; the highest level stands for all.
-  const files = filesWith(/\.cpp$/).filter((file) => known.has(file) && !file.includes(`${path.sep}tests${path.sep}`));
+  const once = fs.mkdtempSync(path.join(os.tmpdir(), 'discrete-descent-tidy-'));
+  process.on('exit', () => fs.rmSync(once, { recursive: true, force: true }));
+  fs.writeFileSync(path.join(once, 'compile_commands.json'), JSON.stringify([...commands.values()]));
+  const files = filesWith(/\.cpp$/).filter(
+    (file) => commands.has(file) && !file.includes(`${path.sep}tests${path.sep}`),
+  );
   const jobs = 2;
   const chunks = Array.from({ length: jobs }, (_, job) => files.filter((_file, index) => index % jobs === job));
   const { spawn } = await import('node:child_process');
@@ -56,7 +65,7 @@ if (process.argv.includes('--tidy')) {
     chunks.map(
       (chunk) =>
         new Promise((resolve) => {
-          const child = spawn(command, ['--quiet', '--extra-arg=-Wno-unknown-warning-option', '-p', folder, ...chunk], {
+          const child = spawn(command, ['--quiet', '--extra-arg=-Wno-unknown-warning-option', '-p', once, ...chunk], {
             cwd: root,
             stdio: ['ignore', 'inherit', 'ignore'],
           });

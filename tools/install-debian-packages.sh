@@ -6,7 +6,7 @@ set -eu
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
 apt-get install -y -qq --no-install-recommends \
-  cmake g++ ninja-build binutils \
+  cmake g++ ninja-build ccache binutils \
   g++-aarch64-linux-gnu binutils-aarch64-linux-gnu qemu-user-static \
   clang-14 clang-format-14 clang-tidy-14 \
   librsvg2-bin

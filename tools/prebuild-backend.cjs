@@ -7,4 +7,4 @@ const { buildAddon } = require('./build-native.cjs');
 
 const given = process.argv.find((argument) => argument.startsWith('--arch='));
 const arch = given === undefined ? process.arch : given.slice('--arch='.length);
-buildAddon({ arch, buildFolder: `build-cmake/prebuild-${process.platform}-${arch}` });
+buildAddon({ arch, buildFolder: `build-cmake/prebuild-${process.platform}-${arch}`, definitions: ['-DDD_LINT=ON'] });

@@ -32,9 +32,14 @@ function ensureDependencies() {
   fs.utimesSync(installed, new Date(), new Date());
 }
 
-function ensureNative() {
+/** `definitions`: those of the build that follows in the same folder, so that it finds its objects made. */
+function ensureNative(definitions = []) {
   console.log('building the native add-on');
-  run(process.execPath, [path.join('tools', 'build-native.cjs')], { stdio: ['ignore', 'ignore', 'inherit'] });
+  const { DISCRETE_DESCENT_CMAKE_ARGS: given = '', ...environment } = process.env;
+  run(process.execPath, [path.join('tools', 'build-native.cjs')], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env: { ...environment, DISCRETE_DESCENT_CMAKE_ARGS: [...definitions, given].join(' ').trim() },
+  });
 }
 
 function ensureDist() {
