@@ -10,9 +10,10 @@ import { gptq } from './gptq';
 import type { Family } from './harness';
 import { kernels } from './kernels';
 import { linalg } from './linalg';
+import { quantization } from './quantize';
 import { type BenchRun, markdown, svg } from './report';
 
-const families: readonly Family[] = [linalg, gptq, kernels, edge, fir];
+const families: readonly Family[] = [linalg, gptq, quantization, kernels, edge, fir];
 
 async function main(): Promise<void> {
   const args = process.argv.slice(2);

@@ -12,7 +12,7 @@ interface NativeRow {
   sizes: { m: number; n: number; k: number };
   isa: string;
   threads: number;
-  ours: { p10Seconds: number; medianSeconds: number; gflops: number };
+  ours: { p10Seconds: number; medianSeconds: number; gflops?: number; gigabytes?: number };
   peers: Record<string, { medianSeconds: number }>;
   peakPercent: number;
   samples: number;
@@ -36,7 +36,10 @@ function toRow({ family, routine, sizes, ours, peers, peakPercent, ...rest }: Na
     medianSeconds: ours.medianSeconds,
     p10Seconds: ours.p10Seconds,
     samples: rest.samples,
-    rate: { value: ours.gflops, unit: 'GFLOP/s' },
+    rate:
+      ours.gigabytes === undefined
+        ? { value: ours.gflops ?? NaN, unit: 'GFLOP/s' }
+        : { value: ours.gigabytes, unit: 'GB/s' },
     limitPercent: peakPercent,
     peers: results,
   };

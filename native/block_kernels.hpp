@@ -8,6 +8,7 @@
 #include "linalg/factors.kernel.hpp"
 #include "linalg/products.kernel.hpp"
 #include "quantize/assignment.kernel.hpp"
+#include "quantize/descent.kernel.hpp"
 #include "quantize/gptq.kernel.hpp"
 #include "quantize/packed.kernel.hpp"
 #include "quantize/range_candidates.kernel.hpp"

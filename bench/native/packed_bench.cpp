@@ -93,17 +93,17 @@ void measure(const std::string& width, const Options& options) {
     reading.push_back(read);
   }
   if (!(sink > 0)) throw std::runtime_error("reading lost its values");
-  const double p10 = percentile(ours, 0.1), read = percentile(reading, 0.1), size = static_cast<double>(bytes);
+  const double size = static_cast<double>(bytes), median = percentile(ours, 0.5);
   std::printf(
-      "{\"family\":\"packed\",\"routine\":\"%s\",\"width\":\"%s\",\"sizes\":{\"m\":%zu,\"n\":%zu,\"k\":%zu},\"isa\":"
-      "\"%s\",\"threads\":%zu,\"bytes\":%zu,\"ours\":{\"p10Seconds\":%.6g,\"medianSeconds\":%.6g,\"gigabytes\":%.4g,"
-      "\"gflops\":%.4g},\"peers\":{\"read\":{\"p10Seconds\":%.6g,\"gigabytes\":%.4g}",
-      tokens == 1 ? "gemv" : "gemm", width.c_str(), rows, columns, tokens, isa_name(active_isa()), options.threads,
-      bytes, p10, percentile(ours, 0.5), size / p10 * 1e-9,
-      2e-9 * static_cast<double>(rows) * static_cast<double>(columns) * static_cast<double>(tokens) / p10, read,
-      size / read * 1e-9);
-  if (tokens > 1) std::printf(",\"dense float32\":{\"p10Seconds\":%.6g}", percentile(dense, 0.1));
-  std::printf("},\"readPercent\":%.3g,\"samples\":%zu}\n", 100 * read / p10, options.samples);
+      "{\"family\":\"quantize\",\"routine\":\"packed %s, %s "
+      "bits\",\"dtype\":\"float32\",\"sizes\":{\"m\":%zu,\"n\":%zu,"
+      "\"k\":%zu},\"isa\":\"%s\",\"threads\":%zu,\"ours\":{\"p10Seconds\":%.6g,\"medianSeconds\":%.6g,\"gigabytes\":"
+      "%.4g},\"peers\":{\"read\":{\"medianSeconds\":%.6g}",
+      tokens == 1 ? "gemv" : "gemm", width.c_str(), rows, columns, tokens == 1 ? 0 : tokens, isa_name(active_isa()),
+      options.threads, percentile(ours, 0.1), median, size / median * 1e-9, percentile(reading, 0.5));
+  if (tokens > 1) std::printf(",\"dense float32\":{\"medianSeconds\":%.6g}", percentile(dense, 0.5));
+  std::printf("},\"peakPercent\":%.3g,\"samples\":%zu}\n", 100 * percentile(reading, 0.1) / percentile(ours, 0.1),
+              options.samples);
   std::fflush(stdout);
 }
 

@@ -3,13 +3,17 @@
 
 #include <cstddef>
 #include <memory>
-#include <new>
 #include <span>
 #include <type_traits>
 
 namespace dd {
 
 inline constexpr std::size_t cache_line_bytes = 64;
+
+/// Memory at a 64-byte boundary or a wider one, in huge pages where it is large and the system has them.
+void* allocate_aligned(std::size_t bytes);
+/// `bytes`: as they were asked for.
+void free_aligned(void* memory, std::size_t bytes) noexcept;
 
 /// `count` elements of a trivial type at a 64-byte boundary, not initialised unless asked.
 template <class Element>
@@ -19,9 +23,8 @@ class AlignedBuffer {
  public:
   AlignedBuffer() = default;
   explicit AlignedBuffer(std::size_t count)
-      : data_(count == 0 ? nullptr
-                         : static_cast<Element*>(
-                               ::operator new (count * sizeof(Element), std::align_val_t{cache_line_bytes}))),
+      : data_(count == 0 ? nullptr : static_cast<Element*>(allocate_aligned(count * sizeof(Element))),
+              Free{count * sizeof(Element)}),
         count_(count) {}
   AlignedBuffer(std::size_t count, Element value) : AlignedBuffer(count) {
     for (std::size_t i = 0; i < count; ++i) data_.get()[i] = value;
@@ -46,7 +49,8 @@ class AlignedBuffer {
 
  private:
   struct Free {
-    void operator()(Element* data) const noexcept { ::operator delete (data, std::align_val_t{cache_line_bytes}); }
+    std::size_t bytes = 0;
+    void operator()(Element* data) const noexcept { free_aligned(data, bytes); }
   };
   std::unique_ptr<Element, Free> data_;
   std::size_t count_ = 0;

@@ -28,6 +28,28 @@ DD_INLINE Vector<T> broadcast(T value) {
   return value - Vector<T>{};  // exact for every value, -0 and NaN included; folds into a broadcast load
 }
 
+/// Lane by lane, low <= high; NaN gives low.
+template <class V>
+DD_INLINE V between(V value, V low, V high) {
+  const V above = value > low ? value : low;
+  return above < high ? above : high;
+}
+
+/// The signs of a comparison's lanes as bits.
+#if defined(__AVX512F__)
+DD_INLINE unsigned lane_bits(VectorN<int, 16> mask) {
+  return _mm512_cmplt_epi32_mask((__m512i)mask, _mm512_setzero_si512());
+}
+#elif defined(__AVX2__)
+DD_INLINE unsigned lane_bits(VectorN<int, 8> mask) { return static_cast<unsigned>(_mm256_movemask_ps((__m256)mask)); }
+#elif defined(__SSE2__)
+DD_INLINE unsigned lane_bits(VectorN<int, 4> mask) { return static_cast<unsigned>(_mm_movemask_ps((__m128)mask)); }
+#else
+DD_INLINE unsigned lane_bits(VectorN<int, 4> mask) {
+  return (mask[0] != 0 ? 1u : 0u) | (mask[1] != 0 ? 2u : 0u) | (mask[2] != 0 ? 4u : 0u) | (mask[3] != 0 ? 8u : 0u);
+}
+#endif
+
 #if defined(__AVX512F__)
 DD_INLINE Float64s square_root(Float64s value) { return _mm512_maskz_sqrt_pd(0xff, value); }
 DD_INLINE Float32s square_root(Float32s value) { return _mm512_maskz_sqrt_ps(0xffff, value); }

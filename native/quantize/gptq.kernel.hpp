@@ -5,6 +5,7 @@
 
 #include "core/block.hpp"
 #include "linalg/products.kernel.hpp"
+#include "quantize/codes.kernel.hpp"
 
 namespace dd::quantize {
 
@@ -54,9 +55,9 @@ struct GptqBlock {
         float size = scale[grid], offset = zero[grid];
         if (ranges) {
           size = divide(size, largest > 1 ? largest : 1.0f);
-          offset = round_clamped(offset * largest);
+          offset = round_to_code(offset * largest);
         }
-        float code = round_clamped(divide(weight, size)) + offset;
+        float code = round_to_code(divide(weight, size)) + offset;
         code = code < 0 ? 0.0f : code > largest ? largest : code;
         const float value = size * (code - offset);
         const float error = divide(weight - value, u[j * u_stride + j]);
@@ -80,24 +81,6 @@ struct GptqBlock {
         if (row0 + i < rows) w[(row0 + i) * stride + j] = s.w[j * step + i];
       }
     });
-  }
-
- private:
-  /// Correctly rounded whatever the compiler's defaults for division are.
-  DD_DEVICE static float divide(float a, float b) {
-#ifdef __CUDACC__
-    return __fdiv_rn(a, b);
-#else
-    return a / b;
-#endif
-  }
-  DD_DEVICE static float round_clamped(float value) {
-    value = value < -1e6f ? -1e6f : value > 1e6f ? 1e6f : value;
-#ifdef __CUDACC__
-    return ::rintf(value);
-#else
-    return std::nearbyint(value);
-#endif
   }
 };
 

@@ -12,6 +12,8 @@
 #include <cmath>
 
 #include "core/block_launcher.hpp"
+#include "quantize/descent.hpp"
+#include "quantize/descent.kernel.hpp"
 #include "quantize/gptq.hpp"
 #include "quantize/gptq.kernel.hpp"
 #include "quantize/range_candidates.hpp"
@@ -335,7 +337,130 @@ struct RangeCandidates {
   static double bytes(const KernelSize& size) { return 4 * number(size[0]) * number(size[1]); }
 };
 
-constexpr std::array entries{kernel_entry<Gptq>(), kernel_entry<RoundingTable>(), kernel_entry<RangeCandidates>()};
+struct Descent {
+  static constexpr std::string_view name = "quantize.descent.float32";
+  static constexpr std::string_view formula =
+      "for each column j: q_j = the nearest of its values to q_j + G_j / H_jj where that gains, G -= dq_j H_j:";
+  static constexpr std::array<std::string_view, 4> size_names{"rows", "columns", "groups", "ranges"};
+  // Gradients up to 30 with up to 300 updates of at most 2; values of up to 20 on grids of float32 steps.
+  static constexpr Tolerance tolerance{.relative = 1e-5, .absolute = 2e-4};
+
+  enum Buffer : std::size_t { hessian, scale, zero, group, levels, gradient, quantized, codes };
+
+  static std::vector<KernelSize> test_sizes() {
+    return {{{1, 1, 1, 0}},   {{3, 5, 1, 1}},   {{40, 16, 1, 0}}, {{33, 131, 3, 0}},
+            {{7, 300, 4, 1}}, {{65, 40, 1, 1}}, {{0, 4, 1, 0}},   {{4, 0, 1, 0}}};
+  }
+  static std::vector<KernelSize> benchmark_sizes() { return {{{256, 256, 1, 1}}, {{1024, 1024, 1, 1}}}; }
+  static std::vector<BufferSpec> buffers(const KernelSize& size) {
+    const std::size_t rows = size[0], columns = size[1], grids = size[0] * size[2];
+    return {{"hessian", DataType::float32, BufferRole::input, columns * columns},
+            {"scale", DataType::float32, BufferRole::input, grids},
+            {"zero", DataType::float32, BufferRole::input, grids},
+            {"group", DataType::uint32, BufferRole::input, columns},
+            {"levels", DataType::uint32, BufferRole::input, columns},
+            {"gradient", DataType::float32, BufferRole::in_out, rows * columns},
+            {"quantized", DataType::float32, BufferRole::in_out, rows * columns},
+            {"codes", DataType::uint8, BufferRole::in_out, rows * columns}};
+  }
+
+  /// No decision may be close, or float32 and float64 would part: every weight is drawn with the code it goes to and a
+  /// place well within that code's reach, and what columns do to each other's gradients is small against it. Columns of
+  /// one level decide nothing, so there H is as large as it likes.
+  static void fill(Workload& workload, PhiloxStream& random) {
+    const std::size_t rows = workload.size()[0], columns = workload.size()[1];
+    Gptq::fill_grids(workload, random);
+    const std::span<std::uint32_t> counts = workload.buffer<std::uint32_t>("levels");
+    for (std::uint32_t& count : counts) count = random.next_below(4) == 0 ? 1 : 9 + random.next_below(15);
+    const std::span<float> h = workload.buffer<float>("hessian");
+    for (std::size_t j = 0; j < columns; ++j) {
+      for (std::size_t k = 0; k < columns; ++k) {
+        const double size = counts[k] == 1 ? 1 : 0.002 / number(columns);
+        h[j * columns + k] = static_cast<float>(size * (2 * random.next_uniform() - 1));
+      }
+      h[j * columns + j] = static_cast<float>(1 + random.next_uniform());
+    }
+    for (std::size_t i = 0; i < rows; ++i) {
+      for (std::size_t j = 0; j < columns; ++j) {
+        const std::size_t at = i * columns + j;
+        const auto [step, offset] = Gptq::grid_at(workload, i, j);
+        const std::uint32_t target = random.next_below(counts[j]);
+        const std::uint32_t code = random.next_below(2) == 0 ? target : random.next_below(counts[j]);
+        const double place =
+            static_cast<double>(target) - static_cast<double>(code) + 0.6 * random.next_uniform() - 0.3;
+        workload.buffer<std::uint8_t>("codes")[at] = static_cast<std::uint8_t>(code);
+        workload.buffer<float>("quantized")[at] =
+            static_cast<float>(step) * (static_cast<float>(code) - static_cast<float>(offset));
+        workload.buffer<float>("gradient")[at] =
+            static_cast<float>(counts[j] == 1 ? place : place * step * static_cast<double>(h[j * columns + j]));
+      }
+    }
+  }
+
+  template <class T>
+  static T* data(std::span<void* const> buffers, Buffer which) {
+    return static_cast<T*>(buffers[which]);
+  }
+  template <class T>
+  static MatrixView<T> view(const KernelSize& size, std::span<void* const> buffers, Buffer which) {
+    return MatrixView<T>::row_major(data<T>(buffers, which), size[0], size[1]);
+  }
+  static MatrixView<const float> hessian_of(const KernelSize& size, std::span<void* const> buffers) {
+    return MatrixView<const float>::row_major(data<float>(buffers, hessian), size[1], size[1]);
+  }
+  static void reference(const KernelSize& size, std::span<void* const> buffers) {
+    const std::size_t count = size[0] * size[1];
+    float* const g = data<float>(buffers, gradient);
+    float* const q = data<float>(buffers, quantized);
+    std::vector<double> wide_g(g, g + count), wide_q(q, q + count);
+    const auto grid = [&](Buffer which) {
+      return MatrixView<const float>::row_major(data<float>(buffers, which), size[0], size[2]);
+    };
+    const GptqGrids grids{size[3] != 0 ? GptqGridForm::range_and_ratio : GptqGridForm::scale_and_zero,
+                          grid(scale),
+                          grid(zero),
+                          {data<std::uint32_t>(buffers, group), size[1]},
+                          {data<std::uint32_t>(buffers, levels), size[1]}};
+    quantize::reference::descent(
+        hessian_of(size, buffers), grids, MatrixView<double>::row_major(wide_g.data(), size[0], size[1]),
+        MatrixView<double>::row_major(wide_q.data(), size[0], size[1]), view<std::uint8_t>(size, buffers, codes));
+    const auto narrow = [](double value) { return static_cast<float>(value); };
+    std::transform(wide_g.begin(), wide_g.end(), g, narrow);
+    std::transform(wide_q.begin(), wide_q.end(), q, narrow);
+  }
+  static void cpu(std::size_t threads, const KernelSize& size, std::span<void* const> buffers) {
+    CodedGrid grid;
+    grid.kind = size[3] != 0 ? GridKind::range : GridKind::scale;
+    grid.groups = size[2];
+    const float* const first = data<float>(buffers, scale);
+    const float* const second = data<float>(buffers, zero);
+    grid.first.assign(first, first + size[0] * size[2]);
+    grid.second.assign(second, second + size[0] * size[2]);
+    const std::uint32_t* const groups = data<std::uint32_t>(buffers, group);
+    grid.group.assign(groups, groups + size[1]);
+    descend(hessian_of(size, buffers), grid, 0, {data<std::uint32_t>(buffers, levels), size[1]},
+            view<float>(size, buffers, gradient), view<float>(size, buffers, quantized),
+            view<std::uint8_t>(size, buffers, codes), 1, threads);
+  }
+  static void block(BlockLauncher& launcher, const KernelSize& size, std::span<void* const> buffers) {
+    launcher.launch(
+        DescentBlock{data<float>(buffers, hessian), data<float>(buffers, gradient), data<float>(buffers, quantized),
+                     data<std::uint8_t>(buffers, codes), size[1], data<float>(buffers, scale),
+                     data<float>(buffers, zero), size[2], data<std::uint32_t>(buffers, group),
+                     data<std::uint32_t>(buffers, levels), size[3] != 0},
+        {static_cast<unsigned>(size[0])});
+  }
+  // Half of the codes move to another.
+  static double flops(const KernelSize& size) {
+    return number(size[0]) * number(size[1]) * (10 + 0.75 * 0.5 * 2 * number(size[1]));
+  }
+  static double bytes(const KernelSize& size) {
+    return 4 * number(size[1]) * number(size[1]) + 18 * number(size[0]) * number(size[1]);
+  }
+};
+
+constexpr std::array entries{kernel_entry<Gptq>(), kernel_entry<Descent>(), kernel_entry<RoundingTable>(),
+                             kernel_entry<RangeCandidates>()};
 
 }  // namespace
 

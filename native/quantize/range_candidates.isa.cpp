@@ -10,11 +10,6 @@ using std::size_t;
 
 constexpr size_t vectors = range_candidate_lanes / lanes<float>;
 
-DD_INLINE Float32s between(Float32s value, Float32s low, Float32s high) {
-  const Float32s above = value > low ? value : low;
-  return above < high ? above : high;
-}
-
 DD_INLINE float judge(const RangeCandidatesArguments& row, float factor) {
   const Float32s shift = broadcast(0x1.8p23f), range = broadcast(row.range * factor);
   const Float32s reciprocal = broadcast(1 / (row.range * factor));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/block.hpp"
+#include "quantize/codes.kernel.hpp"
 
 namespace dd::quantize {
 
@@ -34,8 +35,8 @@ struct RangeCandidatesBlock {
           const float largest = static_cast<float>(levels[j] - 1), weight = w[i * columns + j];
           float value = 0;
           if (largest > 0) {
-            const float scale = whole * (1.0f / largest), zero = round(ratio[i] * largest);
-            float step = round(weight * ((1.0f / whole) * largest));
+            const float scale = whole * (1.0f / largest), zero = round_to_even(ratio[i] * largest);
+            float step = round_to_even(weight * ((1.0f / whole) * largest));
             step = step < -zero ? -zero : step > largest - zero ? largest - zero : step;
             value = scale * step;
           }
@@ -51,15 +52,6 @@ struct RangeCandidatesBlock {
         losses[i * candidates + c] = sum;
       });
     }
-  }
-
- private:
-  DD_DEVICE static float round(float value) {
-#ifdef __CUDACC__
-    return ::rintf(value);
-#else
-    return std::nearbyint(value);
-#endif
   }
 };
 

@@ -24,4 +24,9 @@ void range_candidates(MatrixView<const float> w, std::span<const float> range, s
                       std::span<const std::uint32_t> levels, std::span<const float> importance,
                       std::span<const float> factors, std::span<float> losses);
 
+/// One sweep of descent on codes (quantize/descent.hpp); grids as in GptqGrids. Codes are found in float64, so one may
+/// differ from the float32 kernels where its position is near the middle of two.
+void descent(MatrixView<const float> hessian, const GptqGrids& grids, MatrixView<double> gradient,
+             MatrixView<double> quantized, MatrixView<std::uint8_t> codes);
+
 }  // namespace dd::quantize::reference

@@ -1,4 +1,4 @@
-// Coordinate descent and scale refit, a block of rows at a time so that memory stays small.
+// Coordinate descent and scale refit in float32, a block of rows at a time so that memory stays small.
 #include "quantize/refine.hpp"
 
 #include <algorithm>
@@ -7,82 +7,37 @@
 #include "core/aligned_buffer.hpp"
 #include "core/thread_pool.hpp"
 #include "linalg/gemm.hpp"
+#include "quantize/descent.hpp"
 
 namespace dd::quantize {
 namespace {
 
-constexpr std::size_t block_rows = 256;
-constexpr std::size_t rows_per_task = 4;
+// Every block packs H for its product anew, which costs as much as the product with some 40 rows.
+constexpr std::size_t block_rows = 1024;
+constexpr std::size_t rows_per_task = 16;
 constexpr double smallest_scale = 0.5, largest_scale = 2;
 
-double dot(const double* a, const double* b, std::size_t count) noexcept {
-  // Four chains in a fixed order: one chain would wait for its own additions.
-  double part[4] = {0, 0, 0, 0};
+template <class T>
+double dot(const T* a, const T* b, std::size_t count) noexcept {
+  // Eight chains in a fixed order: one chain would wait for its own additions.
+  double part[8]{};
   std::size_t j = 0;
-  for (; j + 4 <= count; j += 4) {
-    for (std::size_t p = 0; p < 4; ++p) part[p] += a[j + p] * b[j + p];
+  for (; j + 8 <= count; j += 8) {
+    for (std::size_t p = 0; p < 8; ++p) part[p] += static_cast<double>(a[j + p]) * static_cast<double>(b[j + p]);
   }
-  for (; j < count; ++j) part[0] += a[j] * b[j];
-  return (part[0] + part[1]) + (part[2] + part[3]);
+  for (; j < count; ++j) part[0] += static_cast<double>(a[j]) * static_cast<double>(b[j]);
+  return ((part[0] + part[1]) + (part[2] + part[3])) + ((part[4] + part[5]) + (part[6] + part[7]));
 }
 
-/// (W - Q) and (W - Q) Hd of a block of rows.
-class Residual {
- public:
-  Residual(std::size_t rows, MatrixView<const double> hessian)
-      : columns_(hessian.columns), hessian_(hessian), difference_(rows * columns_), gradient_(rows * columns_) {}
-
-  void compute(MatrixView<const float> w, MatrixView<const float> q, std::size_t threads) {
-    for (std::size_t i = 0; i < w.rows; ++i) {
-      for (std::size_t j = 0; j < columns_; ++j) {
-        difference_[i * columns_ + j] = static_cast<double>(w(i, j)) - static_cast<double>(q(i, j));
+template <class T>
+void subtract(MatrixView<const float> w, MatrixView<const float> q, MatrixView<T> difference, std::size_t threads) {
+  parallel_for(threads, w.rows, rows_per_task, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) {
+      for (std::size_t j = 0; j < w.columns; ++j) {
+        difference(i, j) = static_cast<T>(w(i, j)) - static_cast<T>(q(i, j));
       }
     }
-    multiply(w.rows, threads);
-  }
-  /// The same of Q alone.
-  void compute(MatrixView<const float> q, std::size_t threads) {
-    for (std::size_t i = 0; i < q.rows; ++i) {
-      for (std::size_t j = 0; j < columns_; ++j) difference_[i * columns_ + j] = static_cast<double>(q(i, j));
-    }
-    multiply(q.rows, threads);
-  }
-  double* difference(std::size_t i) noexcept { return difference_.data() + i * columns_; }
-  double* gradient(std::size_t i) noexcept { return gradient_.data() + i * columns_; }
-  double product(std::size_t i) noexcept { return dot(difference(i), gradient(i), columns_); }
-
- private:
-  void multiply(std::size_t rows, std::size_t threads) {
-    linalg::gemm<double>(1.0, MatrixView<const double>::row_major(difference_.data(), rows, columns_), hessian_, 0.0,
-                         MatrixView<double>::row_major(gradient_.data(), rows, columns_), threads);
-  }
-  std::size_t columns_;
-  MatrixView<const double> hessian_;
-  AlignedBuffer<double> difference_, gradient_;
-};
-
-/// One sweep over a row; false when nothing changed.
-bool sweep(std::size_t row, float* q, std::uint8_t* codes, std::span<const std::uint32_t> levels, const CodedGrid& grid,
-           MatrixView<const double> hessian, double* difference, double* gradient) noexcept {
-  bool changed = false;
-  for (std::size_t j = 0; j < levels.size(); ++j) {
-    if (levels[j] <= 1) continue;
-    const WeightGrid here = weight_grid(grid, row, j, levels[j]);
-    const double curvature = hessian(j, j);
-    const float code = here.nearest(static_cast<float>(static_cast<double>(q[j]) + gradient[j] / curvature));
-    if (code == static_cast<float>(codes[j])) continue;
-    const float value = here.value(code);
-    const double step = static_cast<double>(value) - static_cast<double>(q[j]);
-    // Rounding must not let a sweep go round in circles.
-    if (!(step * (step * curvature - 2 * gradient[j]) < 0)) continue;
-    const double* const line = &hessian(j, 0);
-    for (std::size_t k = 0; k < levels.size(); ++k) gradient[k] -= step * line[k];
-    difference[j] -= step;
-    codes[j] = static_cast<std::uint8_t>(code);
-    q[j] = value;
-    changed = true;
-  }
-  return changed;
+  });
 }
 
 void scale_row(CodedGrid& grid, std::size_t row, float factor) noexcept {
@@ -92,16 +47,80 @@ void scale_row(CodedGrid& grid, std::size_t row, float factor) noexcept {
   }
 }
 
+/// Rows [first, first + rows) of a layer.
+class RefinedBlock {
+ public:
+  RefinedBlock(std::size_t rows, MatrixView<const float> hessian, std::size_t threads)
+      : hessian_(hessian),
+        threads_(threads),
+        difference_(rows * hessian.columns),
+        gradient_(rows * hessian.columns),
+        losses_(rows) {}
+
+  void descend(MatrixView<const float> w, MatrixView<float> q, MatrixView<std::uint8_t> codes,
+               std::span<const std::uint32_t> levels, const CodedGrid& grid, std::size_t first, std::size_t sweeps,
+               RunControl& control) {
+    const auto difference = view(difference_, w.rows), gradient = view(gradient_, w.rows);
+    subtract<float>(w, q, difference, threads_);
+    linalg::gemm<float>(1, difference, hessian_, 0, gradient, threads_);
+    quantize::descend(hessian_, grid, first, levels, gradient, q, codes, sweeps, threads_, &control);
+    subtract<float>(w, q, difference, threads_);
+    for_rows(w.rows, [&](std::size_t i) { losses_[i] = dot(&difference(i, 0), &gradient(i, 0), w.columns); });
+  }
+
+  /// Rows of the block are `first` on in q, codes and grid.
+  void refit(std::size_t first, MatrixView<float> q, MatrixView<const std::uint8_t> codes,
+             std::span<const std::uint32_t> levels, CodedGrid& grid) {
+    const auto product = view(difference_, q.rows), gradient = view(gradient_, q.rows);
+    linalg::gemm<float>(1, q, hessian_, 0, product, threads_);
+    for_rows(q.rows, [&](std::size_t i) {
+      // w Hd q = q Hd q + (w - q) Hd q, so the factor differs from 1 by the ratio of the last to the first.
+      const double own = dot<float>(&q(i, 0), &product(i, 0), q.columns);
+      const double rest = dot<float>(&q(i, 0), &gradient(i, 0), q.columns);
+      if (!(own > 0)) return;
+      const double factor = 1 + rest / own;
+      if (!(factor >= smallest_scale && factor <= largest_scale)) return;
+      scale_row(grid, first + i, static_cast<float>(factor));
+      for (std::size_t j = 0; j < q.columns; ++j) {
+        q(i, j) = weight_grid(grid, first + i, j, levels[j]).value(static_cast<float>(codes(i, j)));
+      }
+      losses_[i] -= rest * rest / own;
+    });
+  }
+
+  double loss(std::size_t row) const noexcept { return losses_[row]; }
+
+ private:
+  MatrixView<float> view(AlignedBuffer<float>& buffer, std::size_t rows) noexcept {
+    return MatrixView<float>::row_major(buffer.data(), rows, hessian_.columns);
+  }
+  template <class Body>
+  void for_rows(std::size_t rows, const Body& body) {
+    parallel_for(threads_, rows, rows_per_task, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t i = begin; i < end; ++i) body(i);
+    });
+  }
+
+  MatrixView<const float> hessian_;
+  std::size_t threads_;
+  AlignedBuffer<float> difference_, gradient_;
+  std::vector<double> losses_;
+};
+
 }  // namespace
 
 double quadratic_loss(MatrixView<const float> w, MatrixView<const float> q, MatrixView<const double> hessian,
                       std::size_t threads) {
+  const std::size_t columns = hessian.columns, most = std::min(block_rows, w.rows);
+  AlignedBuffer<double> difference(most * columns), gradient(most * columns);
   double sum = 0;
-  Residual residual(std::min(block_rows, w.rows), hessian);
   for (std::size_t first = 0; first < w.rows; first += block_rows) {
     const std::size_t rows = std::min(block_rows, w.rows - first);
-    residual.compute(w.block(first, 0, rows, w.columns), q.block(first, 0, rows, w.columns), threads);
-    for (std::size_t i = 0; i < rows; ++i) sum += residual.product(i);
+    const auto d = MatrixView<double>::row_major(difference.data(), rows, columns);
+    const auto g = MatrixView<double>::row_major(gradient.data(), rows, columns);
+    subtract<double>(w.block(first, 0, rows, columns), q.block(first, 0, rows, columns), d, threads);
+    linalg::gemm<double>(1, d, hessian, 0, g, threads);
+    for (std::size_t i = 0; i < rows; ++i) sum += dot(&d(i, 0), &g(i, 0), columns);
   }
   return sum / 2;
 }
@@ -110,45 +129,23 @@ double refine(MatrixView<const float> w, MatrixView<float> q, MatrixView<std::ui
               std::span<const std::uint32_t> levels, CodedGrid& grid, MatrixView<const double> hessian,
               const RefineOptions& options, RunControl& control) {
   const std::size_t columns = w.columns, threads = control.threads();
-  const std::size_t largest_block = std::min(block_rows, w.rows);
-  Residual residual(largest_block, hessian);
-  Residual product(options.refit ? largest_block : 0, hessian);
-  std::vector<double> losses(w.rows);
+  AlignedBuffer<float> narrow(columns * columns);
+  parallel_for(threads, columns, rows_per_task, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t j = begin; j < end; ++j) {
+      for (std::size_t k = 0; k < columns; ++k) narrow[j * columns + k] = static_cast<float>(hessian(j, k));
+    }
+  });
+  RefinedBlock block(std::min(block_rows, w.rows), MatrixView<const float>::row_major(narrow.data(), columns, columns),
+                     threads);
+  double sum = 0;
   for (std::size_t first = 0; first < w.rows; first += block_rows) {
     const std::size_t rows = std::min(block_rows, w.rows - first);
-    residual.compute(w.block(first, 0, rows, columns), q.block(first, 0, rows, columns), threads);
-    const bool stopped = control.should_stop();
-    if (!stopped) {
-      parallel_for(threads, rows, rows_per_task, [&](std::size_t begin, std::size_t end) {
-        for (std::size_t i = begin; i < end; ++i) {
-          for (std::size_t s = 0; s < options.sweeps; ++s) {
-            if (!sweep(first + i, &q(first + i, 0), &codes(first + i, 0), levels, grid, hessian, residual.difference(i),
-                       residual.gradient(i))) {
-              break;
-            }
-          }
-        }
-      });
-    }
-    for (std::size_t i = 0; i < rows; ++i) losses[first + i] = residual.product(i);
-    if (stopped || !options.refit) continue;
-    product.compute(q.block(first, 0, rows, columns), threads);
-    for (std::size_t i = 0; i < rows; ++i) {
-      // w Hd q = q Hd q + (w - q) Hd q, so the factor differs from 1 by the ratio of the last to the first.
-      const double own = product.product(i), rest = dot(residual.gradient(i), product.difference(i), columns);
-      if (!(own > 0)) continue;
-      const double factor = 1 + rest / own;
-      if (!(factor >= smallest_scale && factor <= largest_scale)) continue;
-      const std::size_t row = first + i;
-      scale_row(grid, row, static_cast<float>(factor));
-      for (std::size_t j = 0; j < columns; ++j) {
-        q(row, j) = weight_grid(grid, row, j, levels[j]).value(static_cast<float>(codes(row, j)));
-      }
-      losses[row] -= rest * rest / own;
-    }
+    const auto own = q.block(first, 0, rows, columns);
+    const auto own_codes = codes.block(first, 0, rows, columns);
+    block.descend(w.block(first, 0, rows, columns), own, own_codes, levels, grid, first, options.sweeps, control);
+    if (options.refit && !control.should_stop()) block.refit(first, own, own_codes, levels, grid);
+    for (std::size_t i = 0; i < rows; ++i) sum += block.loss(i);
   }
-  double sum = 0;
-  for (const double loss : losses) sum += loss;
   return sum / 2;
 }
 

@@ -11,11 +11,6 @@ using std::size_t;
 constexpr size_t vectors = 2;
 static_assert(rounding_panel_columns % (vectors * lanes<float>) == 0);
 
-DD_INLINE Float32s between(Float32s value, Float32s low, Float32s high) {
-  const Float32s above = value > low ? value : low;
-  return above < high ? above : high;
-}
-
 void sum_squares(const RoundingTableArguments& panel, size_t option, size_t first) {
   const Float32s shift = broadcast(0x1.8p23f), largest = broadcast(panel.largest[option]);
   Float32s sum[vectors]{};

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/block.hpp"
+#include "quantize/codes.kernel.hpp"
 
 namespace dd::quantize {
 
@@ -35,8 +36,8 @@ struct RoundingTableBlock {
         float value = 0;
         if (largest > 0) {
           const float scale = range[i] / largest;
-          const float zero = round(ratio[i] * largest);
-          float code = round(weight * (1.0f / scale)) + zero;
+          const float zero = round_to_even(ratio[i] * largest);
+          float code = round_to_even(weight * (1.0f / scale)) + zero;
           code = code < 0 ? 0.0f : code > largest ? largest : code;
           value = scale * (code - zero);
         }
@@ -51,15 +52,6 @@ struct RoundingTableBlock {
       for (unsigned line = 0; line < B::height; ++line) sum += s.sums[line * rounding_tile_columns + x];
       table[(first + x) * options + option] = sum;
     });
-  }
-
- private:
-  DD_DEVICE static float round(float value) {
-#ifdef __CUDACC__
-    return ::rintf(value);
-#else
-    return std::nearbyint(value);
-#endif
   }
 };
 
