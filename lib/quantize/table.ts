@@ -26,7 +26,9 @@ function fromMatrix(matrix: DenseMatrix, argument: string): FlatTable {
   if (!Number.isSafeInteger(rows) || !Number.isSafeInteger(columns) || given.length !== rows * columns) {
     fail('ERR_SHAPE_MISMATCH', `${argument}.data`, `${rows} x ${columns} numbers`, given);
   }
-  if (order === 'row') return { rows, columns, data: Float64Array.from(given) };
+  if (order === 'row') {
+    return { rows, columns, data: given.BYTES_PER_ELEMENT === 8 ? (given as Float64Array) : new Float64Array(given) };
+  }
   const data = new Float64Array(given.length);
   for (let i = 0; i < rows; i += 1) {
     for (let k = 0; k < columns; k += 1) data[i * columns + k] = given[k * rows + i] as number;
@@ -47,7 +49,7 @@ function fromRows(given: readonly unknown[], argument: string): FlatTable {
   return { rows: rows.length, columns, data };
 }
 
-/** A copy of a table with at least one row and one column of finite numbers. @internal */
+/** A table, not copied where it need not be, with at least one row and one column of finite numbers. @internal */
 export const tableSchema: Schema<FlatTable> = (value, argument) => {
   const isMatrix = typeof value === 'object' && value !== null && (value as { kind?: unknown }).kind === 'dense';
   if (!isMatrix && !Array.isArray(value)) fail('ERR_INVALID_ARG_TYPE', argument, expected, value);

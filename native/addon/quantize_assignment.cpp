@@ -10,6 +10,7 @@
 #include "addon/handle.hpp"
 #include "addon/job.hpp"
 #include "addon/quantize.hpp"
+#include "core/aligned_buffer.hpp"
 #include "quantize/allocate.hpp"
 #include "quantize/knapsack.hpp"
 #include "quantize/rco.hpp"
@@ -23,15 +24,17 @@ const char* stop_name(StopReason reason) {
   return reason == StopReason::cancelled ? "cancelled" : reason == StopReason::time_limit ? "time-limit" : "";
 }
 
-std::vector<double> copied(const Napi::Value& value, std::string_view argument) {
+LargeVector<double> copied(const Napi::Value& value, std::string_view argument) {
   const auto elements = typed_array<double>(value, argument);
   return {elements.begin(), elements.end()};
 }
 
 /// Whole numbers that arrive as float64.
-std::vector<std::int64_t> whole_numbers(const Napi::Value& value, std::string_view argument) {
-  std::vector<std::int64_t> numbers;
-  for (const double element : typed_array<double>(value, argument)) {
+LargeVector<std::int64_t> whole_numbers(const Napi::Value& value, std::string_view argument) {
+  const auto elements = typed_array<double>(value, argument);
+  LargeVector<std::int64_t> numbers;
+  numbers.reserve(elements.size());
+  for (const double element : elements) {
     if (!(element >= 0 && element <= 0x1p53) || element != static_cast<double>(static_cast<std::int64_t>(element))) {
       throw Error(ErrorCode::out_of_range, std::string(argument),
                   "`" + std::string(argument) + "` must hold whole numbers in [0, 2^53]");
@@ -67,8 +70,8 @@ class Knapsack final : public Computation {
   }
 
  private:
-  std::vector<double> values_;
-  std::vector<std::int64_t> costs_;
+  LargeVector<double> values_;
+  LargeVector<std::int64_t> costs_;
   KnapsackProblem problem_;
   KnapsackOptions options_;
   KnapsackSolution solution_;
@@ -107,7 +110,7 @@ Napi::Value allocate_bits(const Napi::CallbackInfo& info) {
 
 /// A problem and options with the arrays they point to.
 struct RcoArguments {
-  std::vector<double> weights, costs, budgets, logits, proxy, uniforms;
+  LargeVector<double> weights, costs, budgets, logits, proxy, uniforms;
   std::vector<std::int32_t> blocks;
   RcoProblem problem;
   RcoOptions options;
@@ -151,8 +154,8 @@ struct RcoArguments {
   RcoArguments& operator=(const RcoArguments&) = delete;
 
  private:
-  static std::vector<double> optional(const Napi::Value& value, std::string_view argument) {
-    return value.IsUndefined() ? std::vector<double>{} : copied(value, argument);
+  static LargeVector<double> optional(const Napi::Value& value, std::string_view argument) {
+    return value.IsUndefined() ? LargeVector<double>{} : copied(value, argument);
   }
 };
 
@@ -185,7 +188,7 @@ class Rco final : public Computation {
  public:
   Rco(const Napi::Object& given, const Napi::Object& chosen, const Napi::Object& objective)
       : arguments_(given, chosen), search_(arguments_.problem, arguments_.options) {
-    std::vector<double> interactions;
+    LargeVector<double> interactions;
     if (const Napi::Value value = objective.Get("interactions"); !value.IsUndefined()) {
       interactions = copied(value, "objective.interactions");
     }

@@ -3,8 +3,10 @@
 
 #include <cstddef>
 #include <memory>
+#include <new>
 #include <span>
 #include <type_traits>
+#include <vector>
 
 namespace dd {
 
@@ -55,5 +57,23 @@ class AlignedBuffer {
   std::unique_ptr<Element, Free> data_;
   std::size_t count_ = 0;
 };
+
+/// For vectors that may become large.
+template <class Element>
+struct AlignedAllocator {
+  using value_type = Element;
+  AlignedAllocator() = default;
+  template <class Other>
+  AlignedAllocator(const AlignedAllocator<Other>&) noexcept {}
+  Element* allocate(std::size_t count) {
+    if (count > static_cast<std::size_t>(-1) / sizeof(Element)) throw std::bad_array_new_length();
+    return static_cast<Element*>(allocate_aligned(count * sizeof(Element)));
+  }
+  void deallocate(Element* data, std::size_t count) noexcept { free_aligned(data, count * sizeof(Element)); }
+  friend bool operator==(const AlignedAllocator&, const AlignedAllocator&) noexcept { return true; }
+};
+
+template <class Element>
+using LargeVector = std::vector<Element, AlignedAllocator<Element>>;
 
 }  // namespace dd

@@ -62,7 +62,7 @@ struct DampedHessian {
 /// Damps and factors `hessian` (columns x columns, symmetric, both triangles).
 ///
 /// One Cholesky factorisation of the matrix with rows and columns reversed, J Hd J = L L^T, and U = J L^-1 J: half the
-/// operations of inverting and factoring again. In float64 up to 2048 columns and wherever float32 fails. When that
+/// operations of inverting and factoring again. In float64 up to 512 columns and wherever float32 fails. When that
 /// fails, too, damping grows to max(10 damping, 1e-4), at most five times.
 /// Throws ERR_SHAPE_MISMATCH, ERR_OUT_OF_RANGE (damping), ERR_NOT_FINITE, and ERR_SINGULAR after the last attempt.
 /// Cost: 2/3 columns^3. Source: GPTQ, arXiv 2210.17323, section 4 (step 3), with the factor taken directly.

@@ -76,7 +76,7 @@ struct CostOrder {
 };
 
 /// Appends the options of one group by ascending cost, without those that never win.
-void append_group(std::vector<Option>& options, const CostOrder& group, const double* values, const std::int64_t* costs,
+void append_group(LargeVector<Option>& options, const CostOrder& group, const double* values, const std::int64_t* costs,
                   KnapsackConstraint constraint) {
   const std::size_t first = options.size();
   for (const std::int32_t index : group.order) {

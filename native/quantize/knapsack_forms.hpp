@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "core/aligned_buffer.hpp"
 #include "core/run_control.hpp"
 #include "quantize/knapsack.hpp"
 
@@ -22,7 +23,7 @@ struct Option {
 /// have no common divisor; the budget is at most the sum of the largest costs.
 struct ReducedProblem {
   std::vector<std::size_t> starts;
-  std::vector<Option> options;
+  LargeVector<Option> options;
   std::int64_t budget = 0;
   std::int64_t unit = 1;  ///< original cost = offset + unit * reduced cost
   std::int64_t offset = 0;
