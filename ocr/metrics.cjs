@@ -28,6 +28,28 @@ function editDistance(a, b) {
   return previous[b.length];
 }
 
+/** Which characters of `read` are right: those of a longest subsequence that it shares with `truth`. */
+function rightCharacters(truth, read) {
+  const [a, b] = [Array.from(truth), Array.from(read)];
+  // longest[i][j]: of a from i on and b from j on
+  const longest = Array.from({ length: a.length + 1 }, () => new Int32Array(b.length + 1));
+  for (let i = a.length - 1; i >= 0; --i) {
+    for (let j = b.length - 1; j >= 0; --j) {
+      longest[i][j] = a[i] === b[j] ? longest[i + 1][j + 1] + 1 : Math.max(longest[i + 1][j], longest[i][j + 1]);
+    }
+  }
+  const right = b.map(() => false);
+  for (let i = 0, j = 0; i < a.length && j < b.length;) {
+    if (a[i] === b[j]) {
+      right[j] = true;
+      ++i;
+      ++j;
+    } else if (longest[i + 1][j] >= longest[i][j + 1]) ++i;
+    else ++j;
+  }
+  return right;
+}
+
 /** Edit distance of all lines over their length. */
 function characterErrorRate(truth, read) {
   const letters = truth.map((text) => Array.from(text));
@@ -46,4 +68,4 @@ function divergence(reference, other) {
   return sum / (reference.data.length / classes);
 }
 
-module.exports = { characterErrorRate, decode, divergence, editDistance };
+module.exports = { characterErrorRate, decode, divergence, editDistance, rightCharacters };
