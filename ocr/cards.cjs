@@ -1,20 +1,23 @@
 // What the recogniser reads after quantisation, as cards of the report page (`discrete-descent report --include`).
 'use strict';
 
-const { linePicture, rightCharacters } = require('./index.cjs');
+const { linePicture, readingInPieces } = require('./index.cjs');
 const { barChart } = require('../dist/report/bars.js');
 const { escapeHtml, htmlTable } = require('../dist/report/html.js');
 const { allocationChart, methodsChart } = require('../dist/report/quantize-report.js');
 
 const wrongColor = '#ea580c';
 
-/** A text with the characters that are not in the truth struck out in colour. */
+/** A text with what is wrong in colour and a bar where something is missing. */
 function markedText(truth, read) {
   if (read === '') return '<em>nothing</em>';
-  const right = rightCharacters(truth, read);
-  return Array.from(read, (character, i) =>
-    right[i] ? escapeHtml(character) : `<span style="color:${wrongColor}">${escapeHtml(character)}</span>`,
-  ).join('');
+  return readingInPieces(truth, read)
+    .map(({ text, right }) => {
+      if (right) return escapeHtml(text);
+      const style = text === '' ? `border-left:2px solid ${wrongColor};margin:0 1px` : `color:${wrongColor}`;
+      return `<span style="${style}">${escapeHtml(text)}</span>`;
+    })
+    .join('');
 }
 
 function sampleFigure(line, readings) {
@@ -63,12 +66,13 @@ function cards({ lines, rows }, { head, cells, samples }) {
         `quantised by every method to ${bits} bits on average and tried on ${lines.length} lines that it has not seen.</p>` +
         errorChart(rows) +
         htmlTable(head, rows.map(cells)) +
-        '<p>Divergence: mean KL(float32 || quantised) of the distributions over 6625 characters, in nats per position. ' +
-        'Side information: grids of the rows and bits of the columns, as stored. <em>baq official</em> keeps to no budget.</p>',
+        '<p>True bits: of the codes, on average over the weights; stored bits: with the grids of the rows and the bits of the columns. ' +
+        'Error rate: wrong, missing and additional characters over those written. Divergence: mean KL(float32 || quantised) of the ' +
+        'distributions over 6625 characters, in nats per position. <em>baq official</em> is the published code, which keeps to no budget.</p>',
     },
     {
       heading: 'What each model reads',
-      html: `<div class="columns">${figures.join('')}</div><p>In colour: characters that are not there. &#10003;: no error.</p>`,
+      html: `<div class="columns">${figures.join('')}</div><p>In colour: characters that are not there; bars: characters that are missing. &#10003;: no error.</p>`,
     },
     {
       heading: 'Where the bits go',

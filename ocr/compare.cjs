@@ -65,7 +65,7 @@ function summary({ characterErrorRate, divergence, results }) {
   return { characterErrorRate, divergence: divergence ?? 0, texts: results.map(({ text }) => text) };
 }
 
-const head = ['method', 'bits', 'true bits', 'with side information', 'character error rate', 'divergence', 'seconds'];
+const head = ['method', 'bits', 'true bits', 'stored bits', 'error rate', 'divergence', 'seconds'];
 
 /** A row as texts under `head`. */
 function cells({ method, bits, averageBits, bitsPerWeight, characterErrorRate, divergence, report }) {

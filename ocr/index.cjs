@@ -5,7 +5,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const onnxruntime = require('onnxruntime-node');
 const { drawLines, linePicture } = require('./lines.cjs');
-const { characterErrorRate, decode, divergence, editDistance, rightCharacters } = require('./metrics.cjs');
+const { characterErrorRate, decode, divergence, editDistance, readingInPieces } = require('./metrics.cjs');
 
 const assets = path.join(__dirname, 'node_modules', '@gutenye', 'ocr-models', 'assets');
 /** Files of the models: recognition, detection, classification of direction. */
@@ -82,7 +82,7 @@ module.exports = {
   linePicture,
   modelFiles,
   onnxruntime,
+  readingInPieces,
   recognise,
-  rightCharacters,
   testLines,
 };

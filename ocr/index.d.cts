@@ -54,6 +54,6 @@ export function evaluate(
 ): Promise<Evaluation>;
 export function decode(distribution: Values, characters: readonly string[]): string;
 export function editDistance(a: ArrayLike<string>, b: ArrayLike<string>): number;
-export function rightCharacters(truth: string, read: string): boolean[];
+export function readingInPieces(truth: string, read: string): { text: string; right: boolean }[];
 export function characterErrorRate(truth: readonly string[], read: readonly string[]): number;
 export function divergence(reference: Values, other: Values): number;

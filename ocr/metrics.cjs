@@ -28,8 +28,11 @@ function editDistance(a, b) {
   return previous[b.length];
 }
 
-/** Which characters of `read` are right: those of a longest subsequence that it shares with `truth`. */
-function rightCharacters(truth, read) {
+/**
+ * The text that was read, in pieces { text, right }: right where it belongs to a longest subsequence that it shares with
+ * the truth; an empty piece stands where characters are missing and no others are in their place.
+ */
+function readingInPieces(truth, read) {
   const [a, b] = [Array.from(truth), Array.from(read)];
   // longest[i][j]: of a from i on and b from j on
   const longest = Array.from({ length: a.length + 1 }, () => new Int32Array(b.length + 1));
@@ -38,16 +41,25 @@ function rightCharacters(truth, read) {
       longest[i][j] = a[i] === b[j] ? longest[i + 1][j + 1] + 1 : Math.max(longest[i + 1][j], longest[i][j + 1]);
     }
   }
-  const right = b.map(() => false);
-  for (let i = 0, j = 0; i < a.length && j < b.length;) {
-    if (a[i] === b[j]) {
-      right[j] = true;
+  const pieces = [];
+  const add = (text, right) => {
+    if (pieces.at(-1)?.right === right) pieces.at(-1).text += text;
+    else pieces.push({ text, right });
+  };
+  for (let i = 0, j = 0; i < a.length || j < b.length;) {
+    if (i < a.length && a[i] === b[j]) {
+      add(b[j], true);
       ++i;
       ++j;
-    } else if (longest[i + 1][j] >= longest[i][j + 1]) ++i;
-    else ++j;
+    } else if (j === b.length || (i < a.length && longest[i + 1][j] >= longest[i][j + 1])) {
+      add('', false);
+      ++i;
+    } else {
+      add(b[j], false);
+      ++j;
+    }
   }
-  return right;
+  return pieces;
 }
 
 /** Edit distance of all lines over their length. */
@@ -68,4 +80,4 @@ function divergence(reference, other) {
   return sum / (reference.data.length / classes);
 }
 
-module.exports = { characterErrorRate, decode, divergence, editDistance, rightCharacters };
+module.exports = { characterErrorRate, decode, divergence, editDistance, readingInPieces };

@@ -9,8 +9,8 @@ const node = (...args) => prepare.run(process.execPath, args);
 
 function quantiseRecogniser() {
   prepare.ensureDependencies('ocr');
-  console.log('\nquantising a text recogniser to 2 bits per weight and reading 24 lines with each result\n');
-  node(path.join('ocr', 'compare.cjs'), '--bits', '2', '--lines', '24', '--samples', '4', '--cards', cards);
+  console.log('\nquantising a text recogniser to 2 bits per weight and reading 32 lines with each result\n');
+  node(path.join('ocr', 'compare.cjs'), '--bits', '2', '--lines', '32', '--samples', '4', '--cards', cards);
 }
 
 try {

@@ -1,7 +1,7 @@
 // The real model, quantised and read with: a third of the test lines, 2 bits.
 import { cards } from '../cards.cjs';
 import { cells, compare, head, type Row } from '../compare.cjs';
-import { linePicture, rightCharacters } from '../index.cjs';
+import { linePicture, readingInPieces } from '../index.cjs';
 
 jest.setTimeout(600_000);
 
@@ -69,12 +69,15 @@ test('a picture of a line is the tensor that the model sees', async () => {
   });
 });
 
-test('characters that are right', () => {
+test('a reading in pieces: what is right, wrong, missing', () => {
   const marked = (truth: string, read: string) =>
-    rightCharacters(truth, read).map((right, i) => (right ? read[i] : '_')).join(''); // prettier-ignore
+    readingInPieces(truth, read).map(({ text, right }) => (right ? text : `<${text}>`)).join(''); // prettier-ignore
   expect(marked('river bank', 'river bank')).toBe('river bank');
-  expect(marked('river bank', 'rivxr bonk')).toBe('riv_r b_nk');
-  expect(marked('river', 'xriver')).toBe('_river');
-  expect(marked('river', '')).toBe('');
-  expect(marked('', 'river')).toBe('_____');
+  expect(marked('river bank', 'rivxr bonk')).toBe('riv<x>r b<o>nk');
+  expect(marked('river', 'xriver')).toBe('<x>river');
+  expect(marked('river', 'rver')).toBe('r<>ver');
+  expect(marked('river bank', 'rivbanks')).toBe('riv<>bank<s>');
+  expect(marked('river', 'rive')).toBe('rive<>');
+  expect(marked('river', '')).toBe('<>');
+  expect(marked('', 'river')).toBe('<river>');
 });
