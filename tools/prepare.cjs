@@ -35,7 +35,7 @@ function ensureDependencies(folder = '.') {
 
 /** `definitions`: those of the build that follows in the same folder, so that it finds its objects made. */
 function ensureNative(definitions = []) {
-  console.log('building the native add-on');
+  console.log('building the native add-on (minutes, the first time)');
   const { DISCRETE_DESCENT_CMAKE_ARGS: given = '', ...environment } = process.env;
   run(process.execPath, [path.join('tools', 'build-native.cjs')], {
     stdio: ['ignore', 'ignore', 'inherit'],

@@ -5,18 +5,15 @@ import { linePicture, readingInPieces } from '../index.cjs';
 
 jest.setTimeout(600_000);
 
+interface Context {
+  drawImage(image: object, x: number, y: number): void;
+  getImageData(x: number, y: number, width: number, height: number): { data: Uint8ClampedArray };
+}
+
 /** What a test needs of @napi-rs/canvas, whose own types are not there for the root's type check. */
 interface Canvas {
-  createCanvas(
-    width: number,
-    height: number,
-  ): {
-    getContext(kind: '2d'): {
-      drawImage(image: object, x: number, y: number): void;
-      getImageData(x: number, y: number, width: number, height: number): { data: Uint8ClampedArray };
-    };
-  };
-  loadImage(bytes: Buffer): Promise<object>;
+  createCanvas: (width: number, height: number) => { getContext: (kind: '2d') => Context };
+  loadImage: (bytes: Buffer) => Promise<object>;
 }
 
 const names = ['rtn', 'gptq', 'baq official', 'baq table', 'baq levels'];

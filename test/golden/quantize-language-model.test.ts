@@ -12,9 +12,8 @@ function qualityWith(options: quantize.QuantizeSyncOptions & { averageBits: numb
 }
 
 test('in full precision the model has the perplexity of the file', () => {
-  const { ppl, kl } = task.quality(task.model.weights);
+  const { ppl } = task.quality(task.model.weights);
   expect(Math.abs(ppl / expected.fp - 1)).toBeLessThan(1e-4);
-  expect(kl).toBe(0);
 });
 
 test('2 bits: GPTQ as in the file, levels clearly better than the best of it', () => {
@@ -27,16 +26,14 @@ test('2 bits: GPTQ as in the file, levels clearly better than the best of it', (
   expect(levels.kl).toBeLessThan(0.9 * gptq.kl);
 });
 
-// Levels reach 0.82 and 0.97 of the file's divergence, tables 0.79 and 0.91.
+// Here levels reach 0.82 of the file's divergence and tables 0.91; `npm run bench -- language-model` has the others.
 test.each([
-  [3, 0.9],
-  [4, 1.02],
-] as const)('%i bits: tables and levels diverge less than those of the file', (averageBits, most) => {
+  [3, 'levels', 'levelsCdRefit', 0.9],
+  [4, 'table', 'tableCdRefit', 0.97],
+] as const)('%i bits, %s: less divergence than in the file, and than that of GPTQ', (averageBits, mode, key, most) => {
   const wanted = expected[`${averageBits}`];
-  const [table, levels] = (['table', 'levels'] as const).map((mode) => qualityWith({ mode, averageBits }));
-  expect(table?.kl).toBeLessThan(most * wanted.tableCdRefit.kl);
-  expect(levels?.kl).toBeLessThan(most * wanted.levelsCdRefit.kl);
-  // GPTQ's of the file: what is beaten, and a sign that something was quantised at all.
-  expect(levels?.kl).toBeLessThan(0.9 * wanted.gptq.kl);
-  expect(levels?.kl).toBeGreaterThan(0.5 * wanted.levelsCdRefit.kl);
+  const { kl } = qualityWith({ mode, averageBits });
+  expect(kl).toBeLessThan(most * wanted[key].kl);
+  expect(kl).toBeLessThan(0.9 * wanted.gptq.kl);
+  expect(kl).toBeGreaterThan(0.5 * wanted[key].kl); // the weights did change
 });

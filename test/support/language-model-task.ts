@@ -75,7 +75,8 @@ export class LanguageModelTask {
     const sums = { loss: 0, divergence: 0, positions: 0 };
     this.#lines.forEach((line, at) => {
       const reference = this.#reference[at] as Float64Array;
-      const { loss, divergence } = this.model.score(line, this.model.run(line, weights), reference);
+      const logs = weights === this.model.weights ? reference : this.model.run(line, weights);
+      const { loss, divergence } = this.model.score(line, logs, reference);
       sums.loss += loss;
       sums.divergence += divergence;
       sums.positions += line.length - 1;
