@@ -31,7 +31,7 @@ function run({ quick, threads, isa }: BenchOptions, onRow: (row: Row) => void): 
         samples: 1,
         measures: {
           'true bits': quantised.averageBits,
-          'with side information': quantised.bitsPerWeight,
+          'stored bits': quantised.bitsPerWeight,
           perplexity: ppl,
           divergence: kl,
         },
