@@ -38,7 +38,7 @@ async function run({ quick, isa }: BenchOptions, onRow: (row: Row) => void): Pro
       isa,
       medianSeconds: elapsed,
       samples: 1,
-      objective: ours.ripple,
+      measures: { ripple: ours.ripple },
       peers: { rounding: { qualityRatio: ours.roundedRipple / ours.ripple } },
     };
     if (provenOptimum !== undefined) row.peers['proven optimum'] = { qualityRatio: provenOptimum / ours.ripple };

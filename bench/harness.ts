@@ -29,8 +29,8 @@ export interface Row {
   rate?: { value: number; unit: string };
   /** Rate over what this machine can do, measured in the same run. */
   limitPercent?: number;
-  /** Objective reached, where quality is measured. */
-  objective?: number;
+  /** What was reached, by name, where quality is measured. */
+  measures?: Record<string, number>;
   peers: Record<string, PeerResult>;
 }
 

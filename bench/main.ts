@@ -9,11 +9,12 @@ import { fir } from './fir';
 import { gptq } from './gptq';
 import type { Family } from './harness';
 import { kernels } from './kernels';
+import { languageModel } from './language-model';
 import { linalg } from './linalg';
 import { quantization } from './quantize';
 import { type BenchRun, markdown, svg } from './report';
 
-const families: readonly Family[] = [linalg, gptq, quantization, kernels, edge, fir];
+const families: readonly Family[] = [linalg, gptq, quantization, kernels, edge, fir, languageModel];
 
 async function main(): Promise<void> {
   const args = process.argv.slice(2);

@@ -46,6 +46,7 @@ export function markdown(run: BenchRun, families: readonly Family[]): string {
     const rows = run.rows.filter((row) => row.family === family.name);
     if (rows.length === 0) continue;
     const peers = [...new Set(rows.flatMap((row) => Object.keys(row.peers)))];
+    const measures = [...new Set(rows.flatMap((row) => Object.keys(row.measures ?? {})))];
     const head = [
       'case',
       'size',
@@ -55,7 +56,7 @@ export function markdown(run: BenchRun, families: readonly Family[]): string {
       'median',
       'rate',
       'of limit',
-      ...(family.name === 'fir' ? ['ripple'] : []),
+      ...measures,
       ...peers.map((peer) => `${peer} / ours`),
     ];
     parts.push(`\n### ${family.name}\n\n${family.description}\n`);
@@ -70,7 +71,7 @@ export function markdown(run: BenchRun, families: readonly Family[]): string {
         duration(row.medianSeconds),
         row.rate === undefined ? '-' : `${number(row.rate.value)} ${row.rate.unit}`,
         row.limitPercent === undefined ? '-' : `${number(row.limitPercent, 2)} %`,
-        ...(family.name === 'fir' ? [number(row.objective, 6)] : []),
+        ...measures.map((name) => number(row.measures?.[name], 6)),
         ...peers.map((peer) => number(row.peers[peer]?.speedRatio ?? row.peers[peer]?.qualityRatio)),
       ];
       parts.push(`| ${cells.join(' | ')} |`);

@@ -24,3 +24,7 @@ export function compare(options: {
   sequential?: boolean;
   onRow?: (row: Row) => void;
 }): Promise<{ lines: Line[]; rows: Row[] }>;
+/** Columns of the table of results. */
+export const head: readonly string[];
+/** A row as texts under `head`. */
+export function cells(row: Row): string[];

@@ -4,8 +4,8 @@
 const fs = require('node:fs');
 const path = require('node:path');
 const onnxruntime = require('onnxruntime-node');
-const { drawLines } = require('./lines.cjs');
-const { characterErrorRate, decode, divergence, editDistance } = require('./metrics.cjs');
+const { drawLines, linePicture } = require('./lines.cjs');
+const { characterErrorRate, decode, divergence, editDistance, readingInPieces } = require('./metrics.cjs');
 
 const assets = path.join(__dirname, 'node_modules', '@gutenye', 'ocr-models', 'assets');
 /** Files of the models: recognition, detection, classification of direction. */
@@ -79,8 +79,10 @@ module.exports = {
   drawLines,
   editDistance,
   evaluate,
+  linePicture,
   modelFiles,
   onnxruntime,
+  readingInPieces,
   recognise,
   testLines,
 };

@@ -41,6 +41,8 @@ export const onnxruntime: {
   Tensor: new (type: never, data: never, dims: readonly number[]) => object;
 };
 export function drawLines(options: { count: number; seed: number }): Line[];
+/** A line as a PNG file. */
+export function linePicture(line: Line): Buffer;
 export function calibrationLines(count?: number): Line[];
 export function testLines(count?: number): Line[];
 export function batches(lines: readonly Line[]): Record<string, Values>[];
@@ -52,5 +54,6 @@ export function evaluate(
 ): Promise<Evaluation>;
 export function decode(distribution: Values, characters: readonly string[]): string;
 export function editDistance(a: ArrayLike<string>, b: ArrayLike<string>): number;
+export function readingInPieces(truth: string, read: string): { text: string; right: boolean }[];
 export function characterErrorRate(truth: readonly string[], read: readonly string[]): number;
 export function divergence(reference: Values, other: Values): number;

@@ -84,6 +84,22 @@ function drawLine(random) {
   return { text, input: { data: values, shape: [1, 3, height, width] } };
 }
 
+/** What the model sees of a line, as a PNG file. */
+function linePicture({ input: { data } }) {
+  const canvas = createCanvas(width, height);
+  const context = canvas.getContext('2d');
+  const image = context.createImageData(width, height);
+  const pixels = width * height;
+  for (let pixel = 0; pixel < pixels; ++pixel) {
+    for (let channel = 0; channel < 3; ++channel) {
+      image.data[4 * pixel + 2 - channel] = Math.round((data[channel * pixels + pixel] * 0.5 + 0.5) * 255);
+    }
+    image.data[4 * pixel + 3] = 255;
+  }
+  context.putImageData(image, 0, 0);
+  return canvas.toBuffer('image/png');
+}
+
 /** `count` lines of one seed; the first lines of a longer list are the same. */
 function drawLines({ count, seed }) {
   registerFonts();
@@ -91,4 +107,4 @@ function drawLines({ count, seed }) {
   return Array.from({ length: count }, () => drawLine(random));
 }
 
-module.exports = { drawLines };
+module.exports = { drawLines, linePicture };

@@ -28,6 +28,40 @@ function editDistance(a, b) {
   return previous[b.length];
 }
 
+/**
+ * The text that was read, in pieces { text, right }: right where it belongs to a longest subsequence that it shares with
+ * the truth; an empty piece stands where characters are missing and no others are in their place.
+ */
+function readingInPieces(truth, read) {
+  const [a, b] = [Array.from(truth), Array.from(read)];
+  // longest[i][j]: of a from i on and b from j on
+  const longest = Array.from({ length: a.length + 1 }, () => new Int32Array(b.length + 1));
+  for (let i = a.length - 1; i >= 0; --i) {
+    for (let j = b.length - 1; j >= 0; --j) {
+      longest[i][j] = a[i] === b[j] ? longest[i + 1][j + 1] + 1 : Math.max(longest[i + 1][j], longest[i][j + 1]);
+    }
+  }
+  const pieces = [];
+  const add = (text, right) => {
+    if (pieces.at(-1)?.right === right) pieces.at(-1).text += text;
+    else pieces.push({ text, right });
+  };
+  for (let i = 0, j = 0; i < a.length || j < b.length;) {
+    if (i < a.length && a[i] === b[j]) {
+      add(b[j], true);
+      ++i;
+      ++j;
+    } else if (j === b.length || (i < a.length && longest[i + 1][j] >= longest[i][j + 1])) {
+      add('', false);
+      ++i;
+    } else {
+      add(b[j], false);
+      ++j;
+    }
+  }
+  return pieces;
+}
+
 /** Edit distance of all lines over their length. */
 function characterErrorRate(truth, read) {
   const letters = truth.map((text) => Array.from(text));
@@ -46,4 +80,4 @@ function divergence(reference, other) {
   return sum / (reference.data.length / classes);
 }
 
-module.exports = { characterErrorRate, decode, divergence, editDistance };
+module.exports = { characterErrorRate, decode, divergence, editDistance, readingInPieces };

@@ -20,21 +20,22 @@ function run(command, args, options = {}) {
 }
 
 /**
- * Installs the locked versions when node_modules is missing or older than the lock file. Not `npm ci`, which refuses a
- * lock file that lacks optional binaries of other platforms.
+ * Installs the locked versions of a folder of the checkout when its node_modules is missing or older than the lock file.
+ * Not `npm ci`, which refuses a lock file that lacks optional binaries of other platforms.
  */
-function ensureDependencies() {
-  const installed = path.join(root, 'node_modules', '.package-lock.json');
-  const wanted = path.join(root, 'package-lock.json');
+function ensureDependencies(folder = '.') {
+  const installed = path.join(root, folder, 'node_modules', '.package-lock.json');
+  const wanted = path.join(root, folder, 'package-lock.json');
   if (fs.existsSync(installed) && fs.statSync(installed).mtimeMs >= fs.statSync(wanted).mtimeMs) return;
-  console.log('installing dependencies');
-  run('npm', ['install', '--no-save', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']);
+  console.log(folder === '.' ? 'installing dependencies' : `installing dependencies of ${folder}/`);
+  const quietly = ['--no-save', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+  run('npm', ['install', ...quietly, '--prefix', folder]);
   fs.utimesSync(installed, new Date(), new Date());
 }
 
 /** `definitions`: those of the build that follows in the same folder, so that it finds its objects made. */
 function ensureNative(definitions = []) {
-  console.log('building the native add-on');
+  console.log('building the native add-on (minutes, the first time)');
   const { DISCRETE_DESCENT_CMAKE_ARGS: given = '', ...environment } = process.env;
   run(process.execPath, [path.join('tools', 'build-native.cjs')], {
     stdio: ['ignore', 'ignore', 'inherit'],

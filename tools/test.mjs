@@ -4,7 +4,6 @@
 //   npm test -- --list           their names
 // A tier whose tools are not installed is skipped and says so; with CI=true that is a failure.
 import { spawnSync } from 'node:child_process';
-import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import prepare from './prepare.cjs';
@@ -84,9 +83,7 @@ const tiers = {
   },
   jest: () => run(bin('jest'), []),
   ocr: () => {
-    if (!fs.existsSync(path.join(root, 'ocr', 'node_modules'))) {
-      run('npm', ['install', '--no-save', '--ignore-scripts', '--no-audit', '--no-fund', '--prefix', 'ocr']);
-    }
+    prepare.ensureDependencies('ocr');
     run(bin('jest'), ['-c', path.join('ocr', 'jest.config.cjs')]);
   },
   native: () => {

@@ -1,12 +1,11 @@
 // `discrete-descent fir`: a filter from flags or a JSON file; coefficients as JSON and C header, response as SVG.
-import fs from 'node:fs';
 import path from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import { dmmv } from '..';
 import { firPlot } from '../report/fir-plot';
 import { writeWhole } from '../runtime/files';
 import { progressBar } from './progress-bar';
-import { positiveInteger, positiveNumber, UsageError, wholeNumber } from './usage';
+import { positiveInteger, positiveNumber, readJson, UsageError, wholeNumber } from './usage';
 
 interface FirFlags {
   taps?: number;
@@ -40,24 +39,10 @@ function gainRangeFlag(text: string): { min: number; max: number } {
   return { min, max };
 }
 
-function readSpecification(file: string): dmmv.FirSpecification {
-  let text: string;
-  try {
-    text = fs.readFileSync(file, 'utf8');
-  } catch (cause) {
-    throw new UsageError(`cannot read ${file}: ${(cause as Error).message}`);
-  }
-  try {
-    return JSON.parse(text) as dmmv.FirSpecification;
-  } catch (cause) {
-    throw new UsageError(`${file} is not JSON: ${(cause as Error).message}`);
-  }
-}
-
 /** The file's members, overridden by flags. */
 function specificationOf(flags: FirFlags): dmmv.FirSpecification {
   const specification = {
-    ...(flags.spec !== undefined && readSpecification(flags.spec)),
+    ...(flags.spec !== undefined && (readJson(flags.spec) as dmmv.FirSpecification)),
     ...(flags.taps !== undefined && { taps: flags.taps }),
     ...(flags.bits !== undefined && { wordLength: flags.bits }),
     ...(flags.band !== undefined && { bands: flags.band }),

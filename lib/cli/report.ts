@@ -1,4 +1,5 @@
-// `discrete-descent report`: designs filters of the benchmark family, prints a table and writes an HTML page.
+// `discrete-descent report`: designs filters of the benchmark family, prints a table and writes an HTML page, with what
+// other programs have prepared for it (`npm run quickstart`: the text recogniser of ocr/).
 import path from 'node:path';
 import type { Command } from 'commander';
 import { dmmv } from '..';
@@ -9,7 +10,7 @@ import { native } from '../runtime/native';
 import { writeWhole } from '../runtime/files';
 import { progressBar } from './progress-bar';
 import { textTable } from './table';
-import { positiveNumber, wholeNumber } from './usage';
+import { positiveNumber, readJson, UsageError, wholeNumber } from './usage';
 
 const defaultFilters = ['A35/8', 'D35/9', 'A125/21'];
 
@@ -59,11 +60,12 @@ function cells({ instance, design, seconds }: Row): string[] {
 
 function sections(rows: readonly Row[]): Section[] {
   const table = htmlTable(tableHead, rows.map(cells));
+  const lead = '<p>Coefficients are small integers, found by a search over lattice moves, beside plain rounding.</p>';
   const note =
     '<p>Weighted ripple: the largest error over all bands. <em>Rounding</em> takes the best real coefficients and rounds them one by one. ' +
     '<em>Proven</em> optima come from mixed-integer programming run to the end; a <em>bound</em> is a linear relaxation with a checked certificate.</p>';
   return [
-    { heading: 'Filters with integer coefficients', html: table + note },
+    { heading: 'Filters with integer coefficients', html: lead + table + note },
     ...rows.map(({ instance, design }) => ({
       heading: `${instance.name}: ${instance.taps} taps, ${instance.wordLength} bits`,
       html:
@@ -73,13 +75,26 @@ function sections(rows: readonly Row[]): Section[] {
   ];
 }
 
+/** Cards of a file that another program wrote. */
+function included(file: string): Section[] {
+  const cards = readJson(file);
+  const isSection = (card: unknown): card is Section =>
+    typeof (card as Section | null)?.heading === 'string' && typeof (card as Section).html === 'string';
+  if (!Array.isArray(cards) || !cards.every(isSection)) {
+    throw new UsageError(`${file} must hold a JSON array of { "heading": text, "html": text }`);
+  }
+  return cards;
+}
+
 async function report(flags: {
   output: string;
   time: number;
   seed: number;
   filter?: string[];
+  include?: string[];
   json?: boolean;
 }): Promise<void> {
+  const others = (flags.include ?? []).flatMap(included);
   const rows: Row[] = [];
   for (const name of flags.filter ?? defaultFilters) rows.push(await designOne(name, flags.time, flags.seed));
   const { version, isa, threads } = native.buildInfo();
@@ -88,8 +103,8 @@ async function report(flags: {
     file,
     htmlPage({
       title: 'discrete-descent: what it did just now',
-      lead: 'Filters whose coefficients are small integers, designed on this machine by a search over lattice moves, beside plain rounding.',
-      sections: sections(rows),
+      lead: 'Numbers that may only take few values, chosen on this machine so that what depends on them suffers least.',
+      sections: [...others, ...sections(rows)],
       footer: `discrete-descent ${version}, ${process.platform}-${process.arch}, kernels at level ${isa}, up to ${threads} threads, seed ${flags.seed}.`,
     }),
   );
@@ -120,6 +135,7 @@ export function addReport(program: Command): void {
     .description('design filters of a benchmark family and write an HTML report with their responses')
     .option('-o, --output <folder>', 'where index.html goes', path.join('out', 'report'))
     .option('--filter <name...>', `members of the family (default: ${defaultFilters.join(' ')})`)
+    .option('--include <file...>', 'JSON files of cards [{ heading, html }] to show above the filters')
     .option('--time <seconds>', 'time limit for each filter', positiveNumber, 5)
     .option('--seed <n>', 'seed of the search', wholeNumber, 0)
     .option('--json', 'print one JSON object and nothing else on stdout')

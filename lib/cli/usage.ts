@@ -1,4 +1,5 @@
-// Flags that are numbers, and the error that means "used wrongly" (exit code 2).
+// Flags that are numbers, files that flags name, and the error that means "used wrongly" (exit code 2).
+import fs from 'node:fs';
 import { InvalidArgumentError } from 'commander';
 
 /** The command was used wrongly. */
@@ -21,3 +22,18 @@ export const wholeNumber = (text: string): number =>
 /** A finite number above 0. */
 export const positiveNumber = (text: string): number =>
   checked(text, 'a positive number', (value) => Number.isFinite(value) && value > 0);
+
+/** What a JSON file holds. */
+export function readJson(file: string): unknown {
+  let text: string;
+  try {
+    text = fs.readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new UsageError(`cannot read ${file}: ${(cause as Error).message}`);
+  }
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new UsageError(`${file} is not JSON: ${(cause as Error).message}`);
+  }
+}

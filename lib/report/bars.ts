@@ -24,7 +24,7 @@ export interface BarChart {
 }
 
 const width = 860;
-const left = 260;
+const longestLabel = 38; // characters
 const right = 110;
 const step = 20;
 const ink = '#1f2933';
@@ -37,6 +37,7 @@ function shorten(text: string, most: number): string {
 /** The chart as a self-contained picture; the longest bar fills the width. */
 export function barChart({ description, title, pieces, bars }: BarChart): string {
   const longest = Math.max(...bars.map(({ values }) => values.reduce((sum, value) => sum + value, 0)), 1e-300);
+  const left = 24 + 6.3 * Math.min(longestLabel, Math.max(...bars.map(({ label }) => label.length)));
   const scale = (width - left - right) / longest;
   const legend = pieces.length > 1 ? 24 : 0;
   const top = 40 + legend;
@@ -60,7 +61,7 @@ export function barChart({ description, title, pieces, bars }: BarChart): string
       return rectangle;
     });
     return [
-      `<text x="${left - 8}" y="${y + 13}" font-size="11.5" text-anchor="end" fill="${ink}">${escapeHtml(shorten(label, 38))}</text>`,
+      `<text x="${left - 8}" y="${y + 13}" font-size="11.5" text-anchor="end" fill="${ink}">${escapeHtml(shorten(label, longestLabel))}</text>`,
       ...parts,
       `<text x="${(x + 6).toFixed(2)}" y="${y + 13}" font-size="11.5" fill="${faint}">${escapeHtml(figure)}</text>`,
     ].join('');

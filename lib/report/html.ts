@@ -31,6 +31,9 @@ section { background: var(--card); border: 1px solid var(--line); border-radius:
 .wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: 7px 12px; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; } th { font-weight: 600; color: var(--faint); }
+.columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(340px, 100%), 1fr)); gap: 28px 32px; }
+figure { margin: 0; } figure img { width: 100%; height: auto; border-radius: 6px; } figure table { margin-top: 6px; font-size: .9em; }
+figure th, figure td { text-align: left; padding: 3px 8px; border: 0; } figure td:last-child { width: 100%; } figure em { color: var(--faint); }
 svg { max-width: 100%; height: auto; display: block; border-radius: 6px; margin: 8px 0; } footer { color: var(--faint); font-size: .85rem; }
 code { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; font-size: .9em; }`;
 

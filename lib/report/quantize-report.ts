@@ -1,5 +1,5 @@
 // Pictures and tables of a quantised model: bits and loss of every layer, and how levels are spread over columns.
-import type { ModelReport } from '../quantize';
+import type { ModelLayerReport, ModelReport } from '../quantize';
 import { barChart } from './bars';
 import { htmlTable, type Section } from './html';
 
@@ -14,11 +14,15 @@ const kinds = [
   { label: 'more', color: '#1d4ed8', most: Infinity },
 ] as const;
 
-function shares(levelCounts: Readonly<Record<string, number>>, columns: number): number[] {
+/** Shares of the weights of some layers that are in columns of each kind. */
+function shares(layers: readonly ModelLayerReport[]): number[] {
+  const weights = layers.reduce((sum, { rows, columns }) => sum + rows * columns, 0);
   const sums: number[] = kinds.map(() => 0);
-  for (const [levels, count] of Object.entries(levelCounts)) {
-    const kind = kinds.findIndex(({ most }) => Number(levels) <= most);
-    sums[kind] = (sums[kind] ?? 0) + count / columns;
+  for (const { rows, levelCounts } of layers) {
+    for (const [levels, count] of Object.entries(levelCounts)) {
+      const kind = kinds.findIndex(({ most }) => Number(levels) <= most);
+      sums[kind] = (sums[kind] ?? 0) + (count * rows) / weights;
+    }
   }
   return sums;
 }
@@ -27,11 +31,25 @@ function shares(levelCounts: Readonly<Record<string, number>>, columns: number):
 export function allocationChart(report: ModelReport): string {
   return barChart({
     description: `Share of columns by their bits in each of ${report.layers.length} layers`,
-    title: 'Columns of each layer by their bits',
+    title: `Columns of each layer by their bits, ${report.method}`,
     pieces: kinds,
-    bars: report.layers.map(({ name, columns, levelCounts, averageBits }) => ({
-      label: name,
-      values: shares(levelCounts, columns),
+    bars: report.layers.map((layer) => ({
+      label: layer.name,
+      values: shares([layer]),
+      figure: `${layer.averageBits.toFixed(2)} bits`,
+    })),
+  });
+}
+
+/** How several methods share the bits of the same model among its columns. */
+export function methodsChart(reports: readonly ModelReport[]): string {
+  return barChart({
+    description: `Share of weights by the bits of their column for each of ${reports.length} methods`,
+    title: 'Weights of the whole model by the bits of their column',
+    pieces: kinds,
+    bars: reports.map(({ method, layers, averageBits }) => ({
+      label: method,
+      values: shares(layers),
       figure: `${averageBits.toFixed(2)} bits`,
     })),
   });

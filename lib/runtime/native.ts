@@ -108,7 +108,8 @@ function findPackageRoot(folder: string): string {
   return fs.existsSync(path.join(folder, 'package.json')) || parent === folder ? folder : findPackageRoot(parent);
 }
 
-const packageRoot = findPackageRoot(__dirname);
+/** Folder of the package's package.json. @internal */
+export const packageRoot = findPackageRoot(__dirname);
 
 function glibcVersion(): string {
   if (process.platform !== 'linux') return '';

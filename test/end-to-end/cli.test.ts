@@ -138,6 +138,21 @@ test('report writes a page with a picture for each filter', () => {
   expect(page).not.toMatch(/<script|https?:\/\/(?!www\.w3\.org)/);
 });
 
+test('report shows the cards of other programs above its own, and refuses what is none', () => {
+  fs.writeFileSync(path.join(folder, 'cards.json'), '[{ "heading": "a < b", "html": "<p>made elsewhere</p>" }]');
+  const flags = ['--filter', 'A35/8', '--time', '1', '-o', 'included', '--include'];
+  expect(cli('report', ...flags, 'cards.json').status).toBe(0);
+  const page = read('included/index.html');
+  expect(page).toContain('a &#60; b');
+  expect(page.indexOf('<p>made elsewhere</p>')).toBeLessThan(page.indexOf('<svg'));
+  fs.writeFileSync(path.join(folder, 'no-cards.json'), '[{ "heading": "a" }]');
+  for (const file of ['no-cards.json', 'absent.json']) {
+    const { status, stderr } = cli('report', ...flags, file);
+    expect(status).toBe(2);
+    expect(stderr).toContain(file);
+  }
+});
+
 test('doctor tests every kernel and is content', () => {
   const { status, stdout } = cli('doctor', '--json');
   expect(status).toBe(0);
