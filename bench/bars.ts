@@ -1,4 +1,4 @@
-// What the dense routines must reach (the project's requirements, one machine, one run), checked against the rows of a
+// What the dense routines and the quantiser must reach (the project's requirements, one machine, one run), checked against the rows of a
 // run and printed with it, missed ones first. Ratios are peer's median time over ours; percentages are of the
 // multiply-add limit of the same run.
 import type { Row } from './harness';
@@ -14,6 +14,8 @@ interface Bar {
   peer?: string;
   ratio?: number;
   percent?: number;
+  /** At most. */
+  seconds?: number;
 }
 
 const square = (n: number): string => `${n} x ${n}`;
@@ -61,6 +63,38 @@ const bars: readonly Bar[] = [
   { routine: 'gptq', sizes: [square(1024)], isa: native, ...oneThread, percent: 65 },
   { routine: 'gptq', sizes: [square(2048)], isa: native, ...oneThread, percent: 70 },
   { routine: 'gptq', sizes: [square(4096)], isa: native, ...oneThread, percent: 75 },
+  { routine: 'hessian', sizes: [tall(4096)], isa: ['avx512'], ...oneThread, peer: 'torch', ratio: 5 },
+  {
+    routine: 'factor and inverse',
+    sizes: [1024, 2048, 4096].map(square),
+    isa: ['avx512'],
+    ...oneThread,
+    peer: 'torch',
+    ratio: 5,
+  },
+  { routine: 'GPTQ loop', sizes: [square(4096)], isa: ['avx512'], ...oneThread, peer: 'official', ratio: 10 },
+  {
+    routine: 'BAQ table, 3 rounds, refined',
+    sizes: [square(2048)],
+    isa: ['avx512'],
+    ...oneThread,
+    peer: 'official',
+    ratio: 20,
+  },
+  ...['2', '3', '4', 'mixed'].map((width) => ({
+    routine: `packed gemv, ${width} bits`,
+    sizes: [square(4096)],
+    isa: native,
+    ...oneThread,
+    percent: 70,
+  })),
+  ...['hull', 'core'].map((method) => ({
+    routine: `knapsack, ${method}`,
+    sizes: ['1000000 x 9'],
+    isa: native,
+    ...oneThread,
+    seconds: 1,
+  })),
   ...['gemm', 'syrk', 'gptq'].map((routine) => ({
     routine,
     sizes: [256, 512, 1024, 2048, 4096].map({ gemm: cube, syrk: tall }[routine] ?? square),
@@ -90,6 +124,10 @@ function verdict(bar: Bar, row: Row): Verdict | undefined {
   if (bar.percent !== undefined && row.limitPercent !== undefined) {
     parts.push(`${row.limitPercent.toFixed(0)} % of the limit (${bar.percent} % asked)`);
     held &&= row.limitPercent >= bar.percent;
+  }
+  if (bar.seconds !== undefined) {
+    parts.push(`${row.medianSeconds.toFixed(2)} s (at most ${bar.seconds} s asked)`);
+    held &&= row.medianSeconds <= bar.seconds;
   }
   return parts.length === 0 ? undefined : { row, text: parts.join(', '), held };
 }

@@ -40,11 +40,11 @@ export async function startTorch(): Promise<TorchPeer | undefined> {
   const child: ChildProcess = spawn(python, args, { stdio: ['pipe', 'pipe', 'inherit'] });
   const { stdin, stdout } = child;
   if (stdin === null || stdout === null) throw new Error('the torch peer has no pipes');
-  const lines = readline.createInterface({ input: stdout })[Symbol.asyncIterator]();
+  const lines: AsyncIterator<string> = readline.createInterface({ input: stdout })[Symbol.asyncIterator]();
   const next = async (): Promise<Record<string, unknown>> => {
-    const { value, done } = await lines.next();
-    if (done === true) throw new Error(`the torch peer (${python}) ended early`);
-    return JSON.parse(value) as Record<string, unknown>;
+    const line = await lines.next();
+    if (line.done === true) throw new Error(`the torch peer (${python}) ended early`);
+    return JSON.parse(line.value) as Record<string, unknown>;
   };
   const { torch } = await next();
   console.error(`   torch ${String(torch)}`);
