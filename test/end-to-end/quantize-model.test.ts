@@ -202,15 +202,15 @@ test.each([false, true])('an ONNX model is run for its calibration; sequential: 
 describe('what is refused, before anything is written', () => {
   test.each<[string, Partial<quantize.ModelRequest>, string]>([
     ['a missing file', { input: 'nowhere.safetensors' }, 'request.input'],
-    ['another format', { input: __filename, output: 'x.ts' }, 'input'],
+    ['another format', { input: __filename, output: 'x.ts' }, 'request.input'],
     ['output of another format', { output: 'x.onnx' }, 'request.output'],
     ['output over input', { output: undefined, input: 'same.safetensors' }, 'request.output'],
     ['no calibration', { calibration: undefined }, 'request.calibration'],
     ['sequential shards', { sequential: true, shard: { index: 0, count: 2 } }, 'request.sequential'],
     ['a shard beyond the count', { shard: { index: 2, count: 2 } }, 'request.shard.index'],
     ['no such layer', { include: () => false }, 'request.input'],
-    ['inputs for a model that cannot run', { calibration: { inputs: [] } }, 'calibration.inputs'],
-    ['a layer without activations', { calibration: { activations: {} } }, 'calibration.activations'],
+    ['inputs for a model that cannot run', { calibration: { inputs: [] } }, 'request.calibration.inputs'],
+    ['a layer without activations', { calibration: { activations: {} } }, 'request.calibration.activations'],
   ])('%s', async (_, more, argument) => {
     const given = { ...request('refused.safetensors'), ...more };
     if (more.output === undefined && 'output' in more) given.output = given.input;

@@ -318,4 +318,15 @@ TEST_CASE("knapsack: a run that is stopped keeps its best so far") {
     CHECK(found.stopped == StopReason::cancelled);
     CHECK(found.gap > 0);
   }
+  // A table that is small enough for `automatic` is cut all the same.
+  Instance small = random_instance(random, 20, 4, 100, false);
+  small.budget = 700;
+  RunControl control;
+  control.cancel();
+  const KnapsackSolution found = solve_knapsack(small.problem(), {}, control);
+  check_solution(small, found);
+  CHECK(found.stopped == StopReason::cancelled);
+  CHECK(found.method == KnapsackMethod::hull);
+  small.constraint = KnapsackConstraint::largest_reachable;
+  CHECK_THROWS_AS((void)solve_knapsack(small.problem(), {}, control), Error);
 }

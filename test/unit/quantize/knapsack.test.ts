@@ -62,7 +62,7 @@ test('equalities: exactly the budget, or the largest reachable total', () => {
 
 test('a budget that is too small names the smallest that would do', async () => {
   const problem = { values: [[1, 0]], costs: [4, 9], budget: 3 };
-  await expect(quantize.solveKnapsack(problem)).rejects.toEqual(errorWith('ERR_OUT_OF_RANGE', 'budget'));
+  await expect(quantize.solveKnapsack(problem)).rejects.toEqual(errorWith('ERR_OUT_OF_RANGE', 'problem.budget'));
   expect(() => quantize.solveKnapsackSync(problem)).toThrow(/at least 4, the cost of the cheapest assignment/);
 });
 
@@ -126,7 +126,7 @@ const bad: [string, Record<string, unknown>, string, string][] = [
   ['a negative budget', { budget: -1 }, 'ERR_OUT_OF_RANGE', 'problem.budget'],
   ['an unknown method', { method: 'guess' }, 'ERR_INVALID_ARG_VALUE', 'problem.method'],
   ['an unknown equality', { equality: 'maybe' }, 'ERR_INVALID_ARG_VALUE', 'problem.equality'],
-  ['a method that knows no equality', { method: 'hull', equality: true }, 'ERR_INVALID_ARG_VALUE', 'method'],
+  ['a method that knows no equality', { method: 'hull', equality: true }, 'ERR_INVALID_ARG_VALUE', 'problem.method'],
   ['a misspelt option', { bugdet: 3 }, 'ERR_INVALID_ARG_VALUE', 'problem.bugdet'],
 ];
 test.each(bad)('refused: %s', async (_, change, code, argument) => {

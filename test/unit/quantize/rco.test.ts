@@ -87,14 +87,16 @@ test('an exception of the callback comes through; what it gives must be a loss',
       throw boom;
     }),
   ).rejects.toBe(boom);
-  await expect(run(() => 'seven')).rejects.toEqual(errorWith('ERR_INVALID_ARG_TYPE', 'objective'));
-  await expect(run(() => NaN)).rejects.toEqual(errorWith('ERR_NOT_FINITE', 'objective'));
-  await expect(run(() => 1, { gradients: true })).rejects.toEqual(errorWith('ERR_INVALID_ARG_TYPE', 'objective'));
+  await expect(run(() => 'seven')).rejects.toEqual(errorWith('ERR_INVALID_ARG_TYPE', 'problem.objective'));
+  await expect(run(() => NaN)).rejects.toEqual(errorWith('ERR_NOT_FINITE', 'problem.objective'));
+  await expect(run(() => 1, { gradients: true })).rejects.toEqual(
+    errorWith('ERR_INVALID_ARG_TYPE', 'problem.objective'),
+  );
   await expect(run(() => ({ loss: 1, gradient: [1, 2] }), { gradients: true })).rejects.toEqual(
-    errorWith('ERR_SHAPE_MISMATCH', 'objective.gradient'),
+    errorWith('ERR_SHAPE_MISMATCH', 'problem.objective.gradient'),
   );
   await expect(run(() => ({ loss: 1, gradient: new Float64Array(48).fill(NaN) }), { gradients: true })).rejects.toEqual(
-    errorWith('ERR_NOT_FINITE', 'objective.gradient[0]'),
+    errorWith('ERR_NOT_FINITE', 'problem.objective.gradient[0]'),
   );
 });
 
@@ -153,16 +155,22 @@ test('one budget per block', async () => {
 
 const bad: [string, Record<string, unknown>, Record<string, unknown>, string, string][] = [
   ['no weights', { weights: [] }, {}, 'ERR_SHAPE_MISMATCH', 'problem.objective.table'],
-  ['a weight of 0', { weights: [0, ...(problem.weights as number[]).slice(1)] }, {}, 'ERR_OUT_OF_RANGE', 'weights'],
-  ['costs that fall', { costs: [5, 4, 3, 2] }, {}, 'ERR_INVALID_ARG_VALUE', 'costs'],
-  ['products that are not whole', { costs: [2, 2.5, 3, 4] }, {}, 'ERR_INVALID_ARG_VALUE', 'weights'],
-  ['too small a budget', { budget: 1 }, {}, 'ERR_OUT_OF_RANGE', 'budget'],
-  ['too large a budget', { budget: 1e6 }, {}, 'ERR_OUT_OF_RANGE', 'budget'],
+  [
+    'a weight of 0',
+    { weights: [0, ...(problem.weights as number[]).slice(1)] },
+    {},
+    'ERR_OUT_OF_RANGE',
+    'problem.weights',
+  ],
+  ['costs that fall', { costs: [5, 4, 3, 2] }, {}, 'ERR_INVALID_ARG_VALUE', 'problem.costs'],
+  ['products that are not whole', { costs: [2, 2.5, 3, 4] }, {}, 'ERR_INVALID_ARG_VALUE', 'problem.weights'],
+  ['too small a budget', { budget: 1 }, {}, 'ERR_OUT_OF_RANGE', 'problem.budget'],
+  ['too large a budget', { budget: 1e6 }, {}, 'ERR_OUT_OF_RANGE', 'problem.budget'],
   ['no budget', { budget: undefined }, {}, 'ERR_INVALID_ARG_TYPE', 'problem.budget'],
   ['no objective', { objective: undefined }, {}, 'ERR_INVALID_ARG_TYPE', 'problem.objective'],
   ['a table of another shape', { objective: { table: [[1]] } }, {}, 'ERR_SHAPE_MISMATCH', 'problem.objective.table'],
-  ['too few blocks', { blocks: [0] }, {}, 'ERR_SHAPE_MISMATCH', 'blocks'],
-  ['a block without a budget', { blocks: Array(12).fill(1) }, {}, 'ERR_OUT_OF_RANGE', 'blocks'],
+  ['too few blocks', { blocks: [0] }, {}, 'ERR_SHAPE_MISMATCH', 'problem.blocks'],
+  ['a block without a budget', { blocks: Array(12).fill(1) }, {}, 'ERR_OUT_OF_RANGE', 'problem.blocks'],
   ['a proxy of another shape', { proxy: [[1, 2, 3, 4]] }, {}, 'ERR_SHAPE_MISMATCH', 'problem.proxy'],
   ['a resolution of 0', { resolution: 0 }, {}, 'ERR_OUT_OF_RANGE', 'problem.resolution'],
   ['no samples', {}, { samples: 0 }, 'ERR_OUT_OF_RANGE', 'options.samples'],
@@ -171,7 +179,7 @@ const bad: [string, Record<string, unknown>, Record<string, unknown>, string, st
   ['one temperature', {}, { tau: 1 }, 'ERR_INVALID_ARG_TYPE', 'options.tau'],
   ['an unknown start', {}, { start: 'zero' }, 'ERR_INVALID_ARG_VALUE', 'options.start'],
   ['logits of another shape', {}, { start: [[1]] }, 'ERR_SHAPE_MISMATCH', 'options.start'],
-  ['too few uniforms', {}, { uniforms: [0.5] }, 'ERR_SHAPE_MISMATCH', 'uniforms'],
+  ['too few uniforms', {}, { uniforms: [0.5] }, 'ERR_SHAPE_MISMATCH', 'options.uniforms'],
   ['a misspelt option', {}, { step: 3 }, 'ERR_INVALID_ARG_VALUE', 'options.step'],
 ];
 test.each(bad)('refused: %s', async (_, change, options, code, argument) => {
