@@ -156,6 +156,7 @@ const argumentsAt = homes({ problem: ['values', 'costs', 'budget', 'method'] });
  *
  * @param problem  see {@link KnapsackProblem}
  * @param options  see {@link RunOptions}; `seed` plays no part
+ * @throws ERR_NOT_CONVERGED  the run was stopped before any assignment was found that costs exactly the budget
  * @throws ERR_OUT_OF_RANGE  no assignment keeps `budget`: the message says what the smallest one is
  * Cost: N K for `'hull'` and, with rare exceptions, `'core'`; N K B for `'dynamic-programming'`, B the budget divided
  * by the greatest common divisor of all differences of costs. Source: Kellerer, Pferschy, Pisinger (2004), chapter 11.

@@ -47,7 +47,7 @@ export type Evaluation =
 
 /** What is asked of a callback, besides the assignment. */
 export interface Question {
-  /** `'proxy'`, `'sample'`, `'rounding'` or `'swaps'`. */
+  /** `'proxy'`, `'sample'`, `'rounding'` or `'swaps'`; `'start'` in a run that is stopped before its first answer. */
   readonly phase: string;
   /** Whether d loss / d P (N x K, row by row) is needed, P being the one-hot rows of the assignment. */
   readonly wantsGradient: boolean;
@@ -370,6 +370,8 @@ const reason = 'budgeted assignment runs on the CPU only';
  * @param problem  see {@link RcoProblem}
  * @param options  see {@link RcoOptions}
  * @throws ERR_OUT_OF_RANGE  the budget is less than the cheapest or more than the dearest assignment costs
+ * @throws ERR_NOT_CONVERGED  the run was stopped before any assignment was found that costs exactly the budget (`equality`);
+ *   without an equality there is always one, and it is evaluated once even in a run that is stopped at its beginning
  * @throws ERR_NOT_FINITE  the objective gave a loss or a gradient that is not finite
  * @throws whatever the objective throws, after the run has ended
  * Cost per step: N K and `samples` knapsacks, besides the objective. Source: arXiv 2605.00649.
