@@ -20,7 +20,7 @@ interface QuantizeFlags {
   calibration?: string;
   activations?: string;
   sequential?: boolean;
-  acrossLayers?: true | quantize.LayerImportance;
+  acrossLayers?: 'auto' | quantize.LayerImportance;
   rates?: number[];
   packed?: boolean;
   convolutions: 'none' | 'pointwise' | 'all';
@@ -99,7 +99,7 @@ function requestOf(input: string, flags: QuantizeFlags): quantize.ModelRequest {
     sequential: flags.sequential === true,
     ...(acrossLayers !== undefined && {
       acrossLayers: {
-        ...(acrossLayers !== true && { importance: acrossLayers }),
+        ...(acrossLayers !== 'auto' && { importance: acrossLayers }),
         ...(rates !== undefined && { rates }),
       },
     }),
@@ -192,8 +192,8 @@ export function addQuantize(program: Command): void {
         '--across-layers [importance]',
         'move bits between layers, by what the outputs of the model lose where it can be run',
       )
-        .choices(['relative', 'loss', 'sensitivity'])
-        .preset(true),
+        .choices(['auto', 'relative', 'loss', 'sensitivity'])
+        .preset('auto'),
     )
     .option('--rates <list>', 'bits at which layers are tried for --across-layers, for example 1.5,2,3', ratesFlag)
     .option('--packed', 'write codes in a safetensors file instead of values in the model')

@@ -70,10 +70,10 @@ export const acrossLayersSchema: Schema<ReturnType<typeof members> | undefined> 
   return members(value === true ? {} : value, argument);
 };
 
-/** Rates around a number of bits: whole ones where a method takes no others. @internal */
+/** Rates of codes around a number of bits: whole ones where a method takes no others. @internal */
 export function defaultRates(averageBits: number, wholeBits: boolean, maxBits: number): number[] {
   if (wholeBits) {
-    const first = Math.max(1, Math.floor(averageBits / 2));
+    const first = Math.min(8, Math.max(1, Math.floor(averageBits / 2)));
     const last = Math.min(8, Math.ceil(2 * averageBits));
     return Array.from({ length: last - first + 1 }, (_, k) => first + k);
   }

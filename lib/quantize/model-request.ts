@@ -98,7 +98,7 @@ export const requestSchema = object({
   convolutions: optional(oneOf(['none', 'pointwise', 'all'])),
   include: optional(functionOf<(name: string) => boolean>()),
   method: withDefault(oneOf(['rtn', 'gptq', 'baq']), 'baq'),
-  averageBits: withDefault(number({ above: 0, max: 8 }), 4),
+  averageBits: withDefault(number({ above: 0, max: 64 }), 4),
   ...passedOn,
 });
 
@@ -134,12 +134,15 @@ export function probedRate(request: Request): number | undefined {
 
 /** Refuses what does not go together. @internal */
 export function check(request: Request): void {
-  const { shard, sequential, output, input, acrossLayers, calibration } = request;
+  const { shard, sequential, output, input, acrossLayers, averageBits, calibration } = request;
   if (shard !== undefined && shard.index >= shard.count) {
     fail('ERR_OUT_OF_RANGE', 'request.shard.index', `below \`count\`, which is ${shard.count}`, shard.index);
   }
   if (shard !== undefined && shard.count > 1 && sequential) {
     fail('ERR_INVALID_ARG_VALUE', 'request.sequential', 'false with `shard`: layers wait for those before', sequential);
+  }
+  if (acrossLayers === undefined && averageBits > 8) {
+    fail('ERR_OUT_OF_RANGE', 'request.averageBits', 'at most 8 without `acrossLayers`', averageBits);
   }
   if (acrossLayers !== undefined && sequential) {
     const why = 'false with `acrossLayers`: what a layer sees would depend on rates that are not chosen yet';

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { OnnxModel, openOnnx, openSafetensors, SafetensorsFile } from '../formats';
 import { makeError } from '../runtime/errors';
 import { findOnnxLayers, type OnnxLayer, onnxLayerInputs, onnxLayerWeights, withOnnxWeights } from './onnx-model';
-import { type OnnxRuntime, onnxRuntime, type OnnxSession, type OnnxValues } from './onnx-runtime';
+import { type OnnxRuntime, onnxRuntime, type OnnxSession, type OnnxValue, type OnnxValues } from './onnx-runtime';
 import { findSafetensorsLayers, writeSafetensorsModel } from './safetensors-model';
 
 /** Inputs of the model itself (ONNX): it is run on them, and what goes into its layers is what layers are fitted to. */
@@ -129,16 +129,22 @@ interface Change {
   whole: number;
 }
 
-/** Adds |y - y'|^2 and |y|^2 of each output of floats; one that changes its shape has changed as a whole. */
-function addChanges(changes: Map<string, Change>, before: OnnxValues, after: OnnxValues): void {
-  for (const [name, { data }] of Object.entries(before)) {
-    const other = after[name]?.data;
-    if (!['Float32Array', 'Float64Array'].includes(data.constructor.name)) continue;
-    const comparable = other?.length === data.length;
+/** Numbers of an output of floats. */
+function floatsOf(value: OnnxValue | undefined): Float32Array | Float64Array | undefined {
+  const name = value?.data.constructor.name;
+  return name === 'Float32Array' || name === 'Float64Array' ? (value?.data as Float32Array | Float64Array) : undefined;
+}
+
+/** Adds |y - y'|^2 and |y|^2 of each of the outputs that are floats; one that changes its shape has changed as a whole. */
+function addChanges(changes: Map<string, Change>, outputs: readonly string[], runs: readonly OnnxValues[]): void {
+  for (const name of outputs) {
+    const [before, after] = runs.map((values) => floatsOf(values[name]));
+    if (before === undefined) continue;
+    const other = after?.length === before.length ? after : new Float32Array(before.length);
     const change = changes.get(name) ?? { moved: 0, whole: 0 };
-    data.forEach((value: number | bigint, i: number) => {
-      change.whole += Number(value) ** 2;
-      change.moved += (Number(value) - (comparable ? Number(other[i]) : 0)) ** 2;
+    before.forEach((value, i) => {
+      change.whole += value ** 2;
+      change.moved += (value - (other[i] as number)) ** 2;
     });
     changes.set(name, change);
   }
@@ -206,8 +212,7 @@ class OnnxSource implements ModelSource {
       }
       for await (const inputs of runsOf(calibration)) {
         signal?.throwIfAborted();
-        const [before, after] = await Promise.all(sessions.map((session) => session.run(inputs)));
-        addChanges(changes, before as OnnxValues, after as OnnxValues);
+        addChanges(changes, this.#model.outputs, await Promise.all(sessions.map((session) => session.run(inputs))));
       }
     } finally {
       for (const session of sessions) await session.release();

@@ -354,7 +354,7 @@ async function run(request: Request, options: ModelRunOptions, mergeOnly: boolea
  * @throws ERR_BACKEND_UNAVAILABLE  onnxruntime-node is needed and missing
  * Sources: GPTQ, arXiv 2210.17323; BAQ, arXiv 2506.05664.
  */
-export function quantizeModel(request: ModelRequest, options: ModelRunOptions = {}): Promise<ModelReport> {
+export async function quantizeModel(request: ModelRequest, options: ModelRunOptions = {}): Promise<ModelReport> {
   return run(parse(request, 'request', requestSchema), options, false);
 }
 
@@ -364,7 +364,7 @@ export function quantizeModel(request: ModelRequest, options: ModelRunOptions = 
  *
  * @throws ERR_INVALID_ARG_VALUE  a layer is missing; the message says how many
  */
-export function mergeModel(request: ModelRequest): Promise<ModelReport> {
+export async function mergeModel(request: ModelRequest): Promise<ModelReport> {
   const { shard: _, ...rest } = parse(request, 'request', requestSchema);
   return run({ ...rest, shard: undefined }, {}, true);
 }

@@ -132,6 +132,23 @@ describe('a Hessian', () => {
     expect(call).toThrow(errorWith(code, argument));
   });
 
+  test('keeps its factor for the next run, and not for other options or after another batch', () => {
+    const other = Float32Array.from({ length: 9 * columns }, () => random() - 0.5);
+    const shared = quantize.createHessian(columns);
+    const fresh = (): quantize.Hessian => quantize.createHessian(columns);
+    const run = (hessian: quantize.Hessian, options: quantize.QuantizeSyncOptions): Float32Array =>
+      quantize.quantizeLayerSync({ weights, rows, columns, hessian }, { averageBits: 2, ...options }).dequantize();
+    const batches: Float32Array[] = [];
+    for (const batch of [activations, other]) {
+      shared.add(batch);
+      batches.push(batch);
+      for (const options of [{}, { damping: 0.5 }, { actOrder: true }, {}, { averageBits: 3 }]) {
+        const again = batches.reduce((hessian, values) => hessian.add(values), fresh());
+        expect(run(shared, options)).toEqual(run(again, options));
+      }
+    }
+  });
+
   test('counts, and lets go of its memory once', () => {
     const hessian = quantize.createHessian(2).add([1, 2, 3, 4], { sequences: 2 }).add([1, 0]);
     expect([hessian.sequences, hessian.tokens, hessian.columns]).toEqual([3, 3, 2]);
