@@ -49,7 +49,12 @@ export interface AcrossLayersReport {
   /** That sum minus a proven lower bound: 0 when no choice of rates is better. */
   readonly gap: number;
   /** The best of the rates that all layers can have within the same budget, and what it would lose; null: none fits. */
-  readonly uniform: { readonly rate: number; readonly value: number } | null;
+  readonly uniform: {
+    /** The rate. */
+    readonly rate: number;
+    /** The sum of the values at it. */
+    readonly value: number;
+  } | null;
 }
 
 const ascending: Schema<number[]> = (value, argument) => {
