@@ -20,6 +20,8 @@ interface QuantizeFlags {
   calibration?: string;
   activations?: string;
   sequential?: boolean;
+  acrossLayers?: 'auto' | quantize.LayerImportance;
+  rates?: number[];
   packed?: boolean;
   convolutions: 'none' | 'pointwise' | 'all';
   minimumWeights: number;
@@ -39,6 +41,10 @@ function shardFlag(text: string): { index: number; count: number } {
     throw new InvalidArgumentError('it must have the form i/n with 0 <= i < n, for example 0/4.');
   }
   return { index, count };
+}
+
+function ratesFlag(text: string): number[] {
+  return text.split(',').map(positiveNumber);
 }
 
 /**
@@ -81,6 +87,8 @@ function calibrationOf({ calibration, activations }: QuantizeFlags): quantize.Ca
 
 function requestOf(input: string, flags: QuantizeFlags): quantize.ModelRequest {
   const calibration = calibrationOf(flags);
+  const { acrossLayers, rates } = flags;
+  if (rates !== undefined && acrossLayers === undefined) throw new UsageError('--rates belongs to --across-layers');
   return {
     input,
     output: flags.output,
@@ -89,6 +97,12 @@ function requestOf(input: string, flags: QuantizeFlags): quantize.ModelRequest {
     convolutions: flags.convolutions,
     minimumWeights: flags.minimumWeights,
     sequential: flags.sequential === true,
+    ...(acrossLayers !== undefined && {
+      acrossLayers: {
+        ...(acrossLayers !== 'auto' && { importance: acrossLayers }),
+        ...(rates !== undefined && { rates }),
+      },
+    }),
     format: flags.packed === true ? 'packed' : 'values',
     ...(calibration !== undefined && { calibration }),
     ...(flags.mode !== undefined && { mode: flags.mode }),
@@ -99,18 +113,28 @@ function requestOf(input: string, flags: QuantizeFlags): quantize.ModelRequest {
   };
 }
 
-const tableHead = ['layer', 'outputs x inputs', 'bits', 'bits per weight', 'relative error', 'seconds'];
+const tableHead = ['layer', 'outputs x inputs', 'rate', 'bits', 'bits per weight', 'relative error', 'seconds'];
+
+/** What the choice between rates gained, in words. */
+function acrossText({ importance, value, gap, uniform }: quantize.AcrossLayersReport): string {
+  const proven = gap === 0 ? 'no choice is better' : `at most ${gap.toPrecision(3)} from the best choice`;
+  const beside =
+    uniform === null ? 'no single rate fits' : `${uniform.value.toPrecision(4)} at ${uniform.rate} bits everywhere`;
+  return `across layers, ${importance}: ${value.toPrecision(4)} in all (${proven}); ${beside}`;
+}
 
 function print(report: quantize.ModelReport, page: string | undefined): void {
   const rows = report.layers.map((layer) => [
     layer.name,
     `${layer.rows} x ${layer.columns}`,
+    String(layer.rate),
     layer.averageBits.toFixed(2),
     layer.bitsPerWeight.toFixed(2),
     layer.relativeError.toExponential(1),
     layer.resumed ? 'resumed' : layer.seconds.toFixed(2),
   ]);
-  console.log(textTable(tableHead, rows));
+  if (rows.length > 0) console.log(textTable(tableHead, rows));
+  if (report.acrossLayers !== null) console.log(`\n${acrossText(report.acrossLayers)}`);
   console.log(
     `\n${report.method}: ${report.weights} weights at ${report.averageBits.toFixed(3)} bits, ${report.bitsPerWeight.toFixed(3)} with side information, ${report.seconds.toFixed(1)} s`,
   );
@@ -155,7 +179,7 @@ export function addQuantize(program: Command): void {
     .description('quantise the weights of a model: .onnx or .safetensors in, the same format (or packed codes) out')
     .addArgument(new Argument('<model>', 'the model'))
     .requiredOption('-o, --output <file>', 'the model to write')
-    .option('--bits <number>', 'average bits per weight', positiveNumber, 4)
+    .option('--bits <number>', 'average bits per weight (with --across-layers: everything counted)', positiveNumber, 4)
     .addOption(new Option('--method <name>', 'how').choices(['rtn', 'gptq', 'baq']).default('baq'))
     .addOption(new Option('--mode <name>', 'how baq allocates').choices(['official', 'int', 'table', 'levels']))
     .option('--group-size <columns>', 'columns that share a grid', positiveInteger)
@@ -163,6 +187,15 @@ export function addQuantize(program: Command): void {
     .option('--calibration <file>', 'safetensors file of model inputs, tensors NAME or NAME.RUN (.onnx models)')
     .option('--activations <file>', 'safetensors file of layer inputs, tokens x columns, by the name of the layer')
     .option('--sequential', 'layers see inputs from the layers before them as quantised')
+    .addOption(
+      new Option(
+        '--across-layers [importance]',
+        'move bits between layers, by what the outputs of the model lose where it can be run',
+      )
+        .choices(['auto', 'relative', 'loss', 'sensitivity'])
+        .preset('auto'),
+    )
+    .option('--rates <list>', 'bits at which layers are tried for --across-layers, for example 1.5,2,3', ratesFlag)
     .option('--packed', 'write codes in a safetensors file instead of values in the model')
     .addOption(
       new Option('--convolutions <which>', 'convolutions to quantise')

@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 // A discrete min-max violation problem: created once, checked once, used by every other function of dmmv.
-import { callNative, makeError } from '../runtime/errors';
+import { callNative, homes, makeError } from '../runtime/errors';
 import { matrix, type Matrix } from '../runtime/matrix';
 import { arrayOf, fail, integer, number, object, optional, parse, type Schema, typedArray } from '../runtime/validate';
 import { type NativeLevels, type NativeProblem, nativeDmmv } from './native';
@@ -189,6 +189,8 @@ function softRowsSchema(
   };
 }
 
+const argumentsAt = homes({ options: ['matrix', 'lower', 'upper', 'weights', 'levels', 'softRows'] });
+
 /**
  * Creates a problem; everything is checked here and copied, so the caller's arrays may change afterwards.
  *
@@ -215,8 +217,9 @@ export function createProblem(options: ProblemOptions): Problem {
   const weights = optional(perRow(rows, false))(given.weights, 'options.weights');
   const levels = levelsSchema(columns)(given.levels, 'options.levels');
   const softRows = optional(softRowsSchema(columns))(given.softRows, 'options.softRows');
-  const handle = callNative(() =>
-    nativeDmmv.createProblem({ matrix: given.matrix, lower, upper, weights, levels: levels.native, softRows }),
+  const handle = callNative(
+    () => nativeDmmv.createProblem({ matrix: given.matrix, lower, upper, weights, levels: levels.native, softRows }),
+    argumentsAt,
   );
   return new Problem(handle, rows, columns, levels.counts);
 }

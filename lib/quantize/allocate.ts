@@ -1,8 +1,8 @@
 // How many bits each column, or each layer, should get.
-import { callNative, makeError } from '../runtime/errors';
+import { callNative, homes, makeError } from '../runtime/errors';
 import type { RunOptions } from '../runtime/run';
 import { arrayOf, integer, number, object, oneOf, optional, parse, typedArray, withDefault } from '../runtime/validate';
-import { solveKnapsack } from './knapsack';
+import { type KnapsackSolution, solveKnapsack } from './knapsack';
 import { nativeQuantize } from './native';
 import type { Numbers } from './table';
 
@@ -33,6 +33,8 @@ export interface BitAllocation {
   readonly gap: number;
 }
 
+const argumentsAt = homes({ options: ['averageBits', 'maxBits'] });
+
 /**
  * Bits R_j that minimise sum_j c_j 4^-R_j for a given mean.
  *
@@ -59,7 +61,7 @@ export function allocateBits(sensitivities: Numbers, options: AllocationOptions)
     }),
   );
   if (mode === 'int') parse(maxBits, 'options.maxBits', integer());
-  const found = callNative(() => nativeQuantize.allocateBits(c, averageBits, maxBits, mode));
+  const found = callNative(() => nativeQuantize.allocateBits(c, averageBits, maxBits, mode), argumentsAt);
   return { ...found, levels: found.levels.length === 0 ? null : found.levels };
 }
 
@@ -168,18 +170,16 @@ export async function allocateAcrossLayers(
     }),
   );
   const weights = parsed.reduce((sum, { rows, columns }) => sum + rows * columns, 0);
-  const budget = Math.floor(weights * averageBits + 1e-6);
-  if (!Number.isSafeInteger(budget)) {
-    throw makeError('ERR_OUT_OF_RANGE', 'options.averageBits', '`options.averageBits` asks for more than 2^53 bits');
-  }
-  const found = await solveKnapsack(
+  const found = await spendAcrossLayers(
     {
-      values: parsed.map(({ losses, importance }) => losses.map((loss) => loss * importance)),
-      costs: storage.map((layer) =>
+      values: parsed.map(({ losses, importance }) => Array.from(losses, (loss) => loss * importance)),
+      bits: storage.map((layer) =>
         layer.map(({ codes, sideInformation, padding }) => codes + sideInformation + padding),
       ),
-      budget,
+      weights,
+      averageBits: checked.averageBits,
     },
+    'options.averageBits',
     run,
   );
   const total: Storage = { codes: 0, sideInformation: 0, padding: 0 };
@@ -197,4 +197,35 @@ export async function allocateAcrossLayers(
     loss: found.value,
     gap: found.gap,
   };
+}
+
+/**
+ * One option for each layer with the smallest sum of `values` of which all `bits` (whole numbers) together are at most
+ * `averageBits` per weight. `argument` is what the user calls the budget.
+ *
+ * @throws ERR_OUT_OF_RANGE  the cheapest options take more: the message says how much
+ * @internal
+ */
+export async function spendAcrossLayers(
+  problem: {
+    values: readonly (readonly number[])[];
+    bits: readonly (readonly number[])[];
+    weights: number;
+    averageBits: number;
+  },
+  argument: string,
+  run: RunOptions,
+): Promise<KnapsackSolution> {
+  const { values, bits, weights, averageBits } = problem;
+  const budget = Math.floor(weights * averageBits + 1e-6);
+  if (!Number.isSafeInteger(budget)) {
+    throw makeError('ERR_OUT_OF_RANGE', argument, `\`${argument}\` asks for more than 2^53 bits`);
+  }
+  const least = bits.reduce((sum, options) => sum + Math.min(...options), 0);
+  if (least > budget) {
+    const enough = Math.ceil((1e4 * least) / weights) / 1e4;
+    const message = `\`${argument}\` must be at least ${enough} here, because the cheapest choice stores at least ${least} bits in ${weights} weights with everything counted, got the number ${averageBits}`;
+    throw makeError('ERR_OUT_OF_RANGE', argument, message);
+  }
+  return solveKnapsack({ values, costs: bits, budget }, run);
 }

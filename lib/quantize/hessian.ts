@@ -115,7 +115,8 @@ export const hessianSchema: Schema<Hessian> = (value, argument) => {
 };
 
 /**
- * An empty Hessian for layers with `columns` inputs; memory 8 columns^2 bytes.
+ * An empty Hessian for layers with `columns` inputs; memory 8 columns^2 bytes, 20 columns^2 once a layer has been quantised with it:
+ * the factor stays for the next one.
  *
  * Source: GPTQ (arXiv 2210.17323), section 2; n counts sequences as its public code does.
  */

@@ -39,14 +39,9 @@ export {
   type SafetensorsLayerFilter,
   writeSafetensorsModel,
 } from './safetensors-model';
-export {
-  mergeModel,
-  type ModelLayerReport,
-  type ModelReport,
-  type ModelRequest,
-  type ModelRunOptions,
-  quantizeModel,
-} from './model';
+export { mergeModel, type ModelLayerReport, type ModelReport, type ModelRunOptions, quantizeModel } from './model';
+export type { ModelRequest } from './model-request';
+export type { AcrossLayers, AcrossLayersReport, LayerImportance } from './across-layers';
 export type { Calibration, LayerActivations, LayerSelection, ModelInputs } from './model-source';
 export {
   type AcrossLayersOptions,

@@ -1,5 +1,5 @@
 // Budgeted discrete assignment: one option per group, integer costs under a budget.
-import { makeError } from '../runtime/errors';
+import { homes, makeError } from '../runtime/errors';
 import type { NativeRun } from '../runtime/native';
 import {
   type BackendChoice,
@@ -145,6 +145,8 @@ function start(problem: NativeKnapsack, backend: BackendChoice): (run: NativeRun
   return (run) => nativeQuantize.solveKnapsack(problem, run);
 }
 
+const argumentsAt = homes({ problem: ['values', 'costs', 'budget', 'method'] });
+
 /**
  * Chooses one option per group with the smallest sum of values under a budget on the sum of costs.
  *
@@ -154,6 +156,7 @@ function start(problem: NativeKnapsack, backend: BackendChoice): (run: NativeRun
  *
  * @param problem  see {@link KnapsackProblem}
  * @param options  see {@link RunOptions}; `seed` plays no part
+ * @throws ERR_NOT_CONVERGED  the run was stopped before any assignment was found that costs exactly the budget
  * @throws ERR_OUT_OF_RANGE  no assignment keeps `budget`: the message says what the smallest one is
  * Cost: N K for `'hull'` and, with rare exceptions, `'core'`; N K B for `'dynamic-programming'`, B the budget divided
  * by the greatest common divisor of all differences of costs. Source: Kellerer, Pferschy, Pisinger (2004), chapter 11.
@@ -161,12 +164,12 @@ function start(problem: NativeKnapsack, backend: BackendChoice): (run: NativeRun
 export async function solveKnapsack(problem: KnapsackProblem, options: RunOptions = {}): Promise<KnapsackSolution> {
   const parsed = parseProblem(problem);
   const checked = parse(options, 'options', object(runMembers));
-  return solution(await runAsync<NativeSolution>(checked, start(parsed, checked.backend)));
+  return solution(await runAsync<NativeSolution>(checked, start(parsed, checked.backend), argumentsAt));
 }
 
 /** The synchronous twin of {@link solveKnapsack}. */
 export function solveKnapsackSync(problem: KnapsackProblem, options: SyncRunOptions = {}): KnapsackSolution {
   const parsed = parseProblem(problem);
   const checked = parse(options, 'options', object(syncRunMembers));
-  return solution(runSync<NativeSolution>(checked, start(parsed, checked.backend)));
+  return solution(runSync<NativeSolution>(checked, start(parsed, checked.backend), argumentsAt));
 }

@@ -1,4 +1,5 @@
 // Quantisation of one layer: round to nearest, GPTQ and BAQ.
+import { homes } from '../runtime/errors';
 import type { NativeRun } from '../runtime/native';
 import {
   type RunOptions,
@@ -199,13 +200,18 @@ const layerSchema: Schema<NativeLayer> = (value, argument) => {
   return { ...layer, hessian: layer.hessian?.handle };
 };
 
+const argumentsAt = homes({
+  options: Object.keys(members),
+  layer: ['weights', 'rows', 'columns', 'hessian', 'activations', 'sequences'],
+});
+
 function start(
   layer: NativeLayer,
   options: Checked & { backend: 'auto' | 'cpu' | 'cuda' },
 ): (run: NativeRun) => unknown {
   requireBackend(options.backend, 'layers are quantised on the CPU only');
-  const given = nativeOptions(options);
-  return (run) => nativeQuantize.quantizeLayer(layer, given, run);
+  const native = nativeOptions(options);
+  return (run) => nativeQuantize.quantizeLayer(layer, native, run);
 }
 
 /**
@@ -222,16 +228,16 @@ function start(
  * Sources: GPTQ, arXiv 2210.17323; BAQ, arXiv 2506.05664.
  */
 export async function quantizeLayer(layer: LayerInput, options: QuantizeOptions = {}): Promise<QuantizedLayer> {
-  const given = parse(layer, 'layer', layerSchema);
+  const checkedLayer = parse(layer, 'layer', layerSchema);
   const checked = parse(options, 'options', object({ ...runMembers, ...members }));
-  const found = await runAsync<NativeQuantizedLayer>(checked, start(given, checked));
-  return new QuantizedLayer(given.rows, given.columns, found, checked.measureEnergy);
+  const found = await runAsync<NativeQuantizedLayer>(checked, start(checkedLayer, checked), argumentsAt);
+  return new QuantizedLayer(checkedLayer.rows, checkedLayer.columns, found, checked.measureEnergy);
 }
 
 /** The synchronous twin of {@link quantizeLayer}: blocks the calling thread. */
 export function quantizeLayerSync(layer: LayerInput, options: QuantizeSyncOptions = {}): QuantizedLayer {
-  const given = parse(layer, 'layer', layerSchema);
+  const checkedLayer = parse(layer, 'layer', layerSchema);
   const checked = parse(options, 'options', object({ ...syncRunMembers, ...members }));
-  const found = runSync<NativeQuantizedLayer>(checked, start(given, checked));
-  return new QuantizedLayer(given.rows, given.columns, found, checked.measureEnergy);
+  const found = runSync<NativeQuantizedLayer>(checked, start(checkedLayer, checked), argumentsAt);
+  return new QuantizedLayer(checkedLayer.rows, checkedLayer.columns, found, checked.measureEnergy);
 }

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { OnnxModel, openOnnx, openSafetensors, SafetensorsFile } from '../formats';
 import { makeError } from '../runtime/errors';
 import { findOnnxLayers, type OnnxLayer, onnxLayerInputs, onnxLayerWeights, withOnnxWeights } from './onnx-model';
-import { type OnnxRuntime, onnxRuntime, type OnnxValues } from './onnx-runtime';
+import { type OnnxRuntime, onnxRuntime, type OnnxSession, type OnnxValue, type OnnxValues } from './onnx-runtime';
 import { findSafetensorsLayers, writeSafetensorsModel } from './safetensors-model';
 
 /** Inputs of the model itself (ONNX): it is run on them, and what goes into its layers is what layers are fitted to. */
@@ -50,6 +50,11 @@ export interface ModelSource {
     layers: readonly number[],
     replaced: ReadonlyMap<number, () => Float32Array>,
   ): AsyncIterable<LayerSamples> | undefined;
+  /**
+   * How much the model's outputs change when one layer has these values: the sum over outputs of |y - y'|^2 / |y|^2.
+   * Only for models that can be run, with inputs to run them on.
+   */
+  outputChange(layer: number, values: Float32Array, signal?: AbortSignal): Promise<number>;
   /** Bytes that tell this model and calibration from others. */
   fingerprint(): AsyncIterable<Uint8Array>;
   write(file: string, weights: ReadonlyMap<number, () => Float32Array>): void;
@@ -89,12 +94,12 @@ async function* givenSamples(
     const one = layers[layer] as ModelLayer;
     const rows = activationsOf(given, one);
     if (rows === undefined) {
-      const message = `\`calibration.activations\` has nothing for layer \`${one.name}\``;
-      throw makeError('ERR_INVALID_ARG_VALUE', 'calibration.activations', message);
+      const message = `\`request.calibration.activations\` has nothing for layer \`${one.name}\``;
+      throw makeError('ERR_INVALID_ARG_VALUE', 'request.calibration.activations', message);
     }
     if (rows.length === 0 || rows.length % one.columns !== 0) {
-      const message = `\`calibration.activations\` of layer \`${one.name}\` must be tokens x ${one.columns}, got ${rows.length} numbers`;
-      throw makeError('ERR_SHAPE_MISMATCH', 'calibration.activations', message);
+      const message = `\`request.calibration.activations\` of layer \`${one.name}\` must be tokens x ${one.columns}, got ${rows.length} numbers`;
+      throw makeError('ERR_SHAPE_MISMATCH', 'request.calibration.activations', message);
     }
     yield { layer, rows };
   }
@@ -116,6 +121,32 @@ function* givenFingerprint(given: LayerActivations['activations']): Generator<Ui
   for (const [name, rows] of Object.entries(given)) {
     yield Buffer.from(name);
     yield bytesOf(rows);
+  }
+}
+
+interface Change {
+  moved: number;
+  whole: number;
+}
+
+/** Numbers of an output of floats. */
+function floatsOf(value: OnnxValue | undefined): Float32Array | Float64Array | undefined {
+  const name = value?.data.constructor.name;
+  return name === 'Float32Array' || name === 'Float64Array' ? (value?.data as Float32Array | Float64Array) : undefined;
+}
+
+/** Adds |y - y'|^2 and |y|^2 of each of the outputs that are floats; one that changes its shape has changed as a whole. */
+function addChanges(changes: Map<string, Change>, outputs: readonly string[], runs: readonly OnnxValues[]): void {
+  for (const name of outputs) {
+    const [before, after] = runs.map((values) => floatsOf(values[name]));
+    if (before === undefined) continue;
+    const other = after?.length === before.length ? after : new Float32Array(before.length);
+    const change = changes.get(name) ?? { moved: 0, whole: 0 };
+    before.forEach((value, i) => {
+      change.whole += value ** 2;
+      change.moved += (value - (other[i] as number)) ** 2;
+    });
+    changes.set(name, change);
   }
 }
 
@@ -170,6 +201,30 @@ class OnnxSource implements ModelSource {
     }
   }
 
+  async outputChange(layer: number, values: Float32Array, signal?: AbortSignal): Promise<number> {
+    const calibration = this.#calibration as ModelInputs;
+    const runtime = calibration.runtime ?? onnxRuntime();
+    const changes = new Map<string, Change>();
+    const sessions: OnnxSession[] = [];
+    try {
+      for (const model of [this.#model, this.#withWeights(new Map([[layer, () => values]]))]) {
+        sessions.push(await runtime(model.serialize()));
+      }
+      for await (const inputs of runsOf(calibration)) {
+        signal?.throwIfAborted();
+        addChanges(changes, this.#model.outputs, await Promise.all(sessions.map((session) => session.run(inputs))));
+      }
+    } finally {
+      for (const session of sessions) await session.release();
+    }
+    let sum = 0;
+    for (const { moved, whole } of changes.values()) sum += whole === 0 ? 0 : moved / whole;
+    if (changes.size > 0 && Number.isFinite(sum)) return sum;
+    const { name } = this.layers[layer] as ModelLayer;
+    const message = `what layer \`${name}\` does to the outputs of the model cannot be measured: they must be finite floats`;
+    throw makeError('ERR_INVALID_ARG_VALUE', 'request.acrossLayers.importance', message);
+  }
+
   #withWeights(weights: ReadonlyMap<number, () => Float32Array>): OnnxModel {
     if (weights.size === 0) return this.#model;
     const entries = [...weights].map(([layer, values]) => [this.layers[layer] as OnnxLayer, values()] as const);
@@ -209,8 +264,8 @@ class SafetensorsSource implements ModelSource {
 
   constructor(file: string, calibration: Calibration | undefined, { include, minimumWeights }: LayerSelection) {
     if (calibration !== undefined && 'inputs' in calibration) {
-      const message = '`calibration.inputs` needs a model that can be run; give `calibration.activations`';
-      throw makeError('ERR_INVALID_ARG_VALUE', 'calibration.inputs', message);
+      const message = '`request.calibration.inputs` needs a model that can be run; give `calibration.activations`';
+      throw makeError('ERR_INVALID_ARG_VALUE', 'request.calibration.inputs', message);
     }
     this.#file = openSafetensors(file);
     this.#calibration = calibration;
@@ -225,6 +280,11 @@ class SafetensorsSource implements ModelSource {
 
   weights(layer: number): Float32Array {
     return this.#file.float32((this.layers[layer] as ModelLayer).name);
+  }
+
+  outputChange(): Promise<number> {
+    const message = 'a safetensors model cannot be run';
+    return Promise.reject(makeError('ERR_INVALID_ARG_VALUE', 'request.calibration', message));
   }
 
   samples(wanted: readonly number[]): AsyncIterable<LayerSamples> | undefined {
@@ -256,6 +316,6 @@ export function openModel(file: string, calibration: Calibration | undefined, se
   const ending = path.extname(file).toLowerCase();
   if (ending === '.onnx') return new OnnxSource(file, calibration, selection);
   if (ending === '.safetensors') return new SafetensorsSource(file, calibration, selection);
-  const message = `\`input\` must end in .onnx or .safetensors, got ${JSON.stringify(path.basename(file))}`;
-  throw makeError('ERR_INVALID_ARG_VALUE', 'input', message);
+  const message = `\`request.input\` must end in .onnx or .safetensors, got ${JSON.stringify(path.basename(file))}`;
+  throw makeError('ERR_INVALID_ARG_VALUE', 'request.input', message);
 }

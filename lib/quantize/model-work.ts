@@ -1,10 +1,12 @@
-// Finished layers on disk, one file each, which appear whole: what a run that was cut, or other machines, have done.
+// Finished layers on disk, one file for each layer and rate, which appear whole: what a run that was cut, or other
+// machines, have done.
 import fs from 'node:fs';
 import path from 'node:path';
-import { openSafetensors } from '../formats';
+import { openSafetensors, type SafetensorsFile } from '../formats';
+import { writeWhole } from '../runtime/files';
 import { dequantize } from './dequantize';
 import type { QuantizedLayer } from './quantized-layer';
-import { readQuantized, type StoredLayer, writeQuantized } from './storage';
+import { readDetails, readQuantized, storedBytes, writeQuantized } from './storage';
 
 /** What is known of a finished layer. */
 export interface LayerRecord {
@@ -14,10 +16,14 @@ export interface LayerRecord {
   readonly rows: number;
   /** Inputs. */
   readonly columns: number;
+  /** The `averageBits` that were asked for: with `acrossLayers` the rate that was chosen. */
+  readonly rate: number;
   /** Mean of log2(levels). */
   readonly averageBits: number;
   /** Bits per weight with side information. */
   readonly bitsPerWeight: number;
+  /** Bytes in a packed file: codes with their padding, levels, grid. What `acrossLayers` spends. */
+  readonly storedBytes: number;
   /** 1/2 tr((W - Q) Hd (W - Q)^T). */
   readonly loss: number;
   /** tr((W - Q) Hd (W - Q)^T) / tr(W Hd W^T). */
@@ -40,29 +46,40 @@ function countLevels(levels: Uint32Array): Record<string, number> {
   return Object.fromEntries([...counts].sort(([a], [b]) => a - b));
 }
 
-/** Layers of one model, calibration and set of options, told apart by a fingerprint. @internal */
+/**
+ * Layers of one model, calibration and set of options, told apart by a fingerprint, each at one or several rates; all
+ * but the last of what is asked for here is about one rate of one layer.
+ * @internal
+ */
 export class ModelWork {
   readonly #folder: string;
   readonly #fingerprint: string;
   readonly #names: readonly string[];
-  readonly #done = new Map<number, string>();
+  readonly #rates: readonly number[];
+  readonly #done = new Map<string, string>();
 
-  /** `names` of the model's layers in their order. */
-  constructor(folder: string, fingerprint: string, names: readonly string[]) {
+  /** `names` of the model's layers in their order; `rates` (numbers of bits) at which each is quantised. */
+  constructor(folder: string, fingerprint: string, names: readonly string[], rates: readonly number[]) {
     this.#folder = folder;
     this.#fingerprint = fingerprint;
     this.#names = names;
-    if (!fs.existsSync(folder)) return;
-    const form = new RegExp(`^(\\d+)-${fingerprint.slice(0, 16)}\\.safetensors$`);
-    for (const name of fs.readdirSync(folder)) {
-      const match = form.exec(name);
-      if (match !== null && this.#isWhole(path.join(folder, name)))
-        this.#done.set(Number(match[1]), path.join(folder, name));
+    this.#rates = rates;
+    for (const [layer] of names.entries()) {
+      for (const [rate] of rates.entries()) {
+        const file = this.#file(layer, rate);
+        if (this.#isWhole(file)) this.#done.set(`${layer}.${rate}`, file);
+      }
     }
+  }
+
+  #file(layer: number, rate: number, ending = 'safetensors'): string {
+    const number = `${String(layer).padStart(5, '0')}.${rate}`;
+    return path.join(this.#folder, `${number}-${this.#fingerprint.slice(0, 16)}.${ending}`);
   }
 
   /** A file of another run, or one that was damaged, counts as not there. */
   #isWhole(file: string): boolean {
+    if (!fs.existsSync(file)) return false;
     try {
       const opened = openSafetensors(file);
       const same = opened.metadata.get(fingerprintKey) === this.#fingerprint;
@@ -73,18 +90,25 @@ export class ModelWork {
     }
   }
 
-  has(layer: number): boolean {
-    return this.#done.has(layer);
+  has(layer: number, rate: number): boolean {
+    return this.#done.has(`${layer}.${rate}`);
   }
 
-  keep(layer: number, quantized: QuantizedLayer, seconds: number): void {
+  /** Whether a layer is there at every rate. */
+  hasAll(layer: number): boolean {
+    return this.#rates.every((_, rate) => this.has(layer, rate));
+  }
+
+  keep(layer: number, rate: number, quantized: QuantizedLayer, seconds: number): void {
     const name = this.#names[layer] as string;
     const record: LayerRecord = {
       name,
       rows: quantized.rows,
       columns: quantized.columns,
+      rate: this.#rates[rate] as number,
       averageBits: quantized.averageBits,
       bitsPerWeight: quantized.bitsPerWeight,
+      storedBytes: storedBytes(quantized),
       loss: quantized.loss,
       relativeError: quantized.energy === null || quantized.energy === 0 ? 0 : quantized.loss / quantized.energy,
       damping: quantized.damping,
@@ -92,46 +116,62 @@ export class ModelWork {
       levelCounts: countLevels(quantized.levels),
       seconds,
     };
-    const file = path.join(
-      this.#folder,
-      `${String(layer).padStart(5, '0')}-${this.#fingerprint.slice(0, 16)}.safetensors`,
-    );
+    const file = this.#file(layer, rate);
     writeQuantized(file, {
       layers: new Map([[name, { weights: quantized, details: { ...record } }]]),
       metadata: new Map([[fingerprintKey, this.#fingerprint]]),
     });
-    this.#done.set(layer, file);
+    this.#done.set(`${layer}.${rate}`, file);
   }
 
-  #read(layer: number): Required<StoredLayer> {
-    const file = openSafetensors(this.#done.get(layer) as string);
+  #open<Result>(layer: number, rate: number, read: (file: SafetensorsFile, name: string) => Result): Result {
+    const file = openSafetensors(this.#done.get(`${layer}.${rate}`) as string);
     try {
-      return readQuantized(file, this.#names[layer] as string);
+      return read(file, this.#names[layer] as string);
     } finally {
       file.close();
     }
   }
 
-  record(layer: number): LayerRecord {
-    return this.#read(layer).details as unknown as LayerRecord;
+  record(layer: number, rate: number): LayerRecord {
+    return this.#open(layer, rate, readDetails) as unknown as LayerRecord;
   }
 
-  /** Values of all finished layers, read when they are asked for. */
-  values(): Map<number, () => Float32Array> {
-    const layers = [...this.#done.keys()].sort((a, b) => a - b);
-    return new Map(layers.map((layer) => [layer, () => dequantize(this.#read(layer).weights)]));
+  /** Values of a layer. */
+  values(layer: number, rate: number): Float32Array {
+    return dequantize(this.#open(layer, rate, readQuantized).weights);
   }
 
-  /** All layers in one file. */
-  writePacked(target: string, layers: readonly number[]): void {
-    writeQuantized(target, {
-      layers: new Map(layers.map((layer) => [this.#names[layer] as string, this.#read(layer)])),
-    });
+  /** What `keepProbe` has kept of a layer, or undefined. */
+  probe(layer: number, rate: number): number | undefined {
+    try {
+      const { change } = JSON.parse(fs.readFileSync(this.#file(layer, rate, 'json'), 'utf8')) as { change: unknown };
+      return typeof change === 'number' ? change : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Keeps how much the outputs of the model change by this layer alone. */
+  keepProbe(layer: number, rate: number, change: number): void {
+    writeWhole(this.#file(layer, rate, 'json'), JSON.stringify({ change }));
+  }
+
+  /** Layers in one file, each at the rate it is given with. */
+  writePacked(target: string, chosen: ReadonlyMap<number, number>): void {
+    const layers = [...chosen].map(
+      ([layer, rate]) => [this.#names[layer] as string, this.#open(layer, rate, readQuantized)] as const,
+    );
+    writeQuantized(target, { layers: new Map(layers) });
   }
 
   /** Removes the files of this run, and the folder when nothing else is in it. */
   remove(): void {
-    for (const file of this.#done.values()) fs.rmSync(file, { force: true });
+    for (const [layer] of this.#names.entries()) {
+      for (const [rate] of this.#rates.entries()) {
+        for (const ending of ['safetensors', 'json']) fs.rmSync(this.#file(layer, rate, ending), { force: true });
+      }
+    }
     this.#done.clear();
     if (fs.existsSync(this.#folder) && fs.readdirSync(this.#folder).length === 0) fs.rmdirSync(this.#folder);
   }

@@ -2,57 +2,24 @@
 // report. A run that was cut goes on where it stopped and gives the same bytes.
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
-import path from 'node:path';
 import { makeError } from '../runtime/errors';
 import type { Progress, RunOptions } from '../runtime/run';
-import {
-  boolean,
-  fail,
-  functionOf,
-  integer,
-  number,
-  object,
-  oneOf,
-  optional,
-  parse,
-  withDefault,
-} from '../runtime/validate';
+import { fail, parse } from '../runtime/validate';
+import { type AcrossLayersReport, chooseRates, type LayerImportance } from './across-layers';
 import { createHessian, type Hessian } from './hessian';
-import { quantizeLayer, type QuantizeOptions } from './layer';
+import { quantizeLayer } from './layer';
+import {
+  check,
+  importanceOf,
+  layerOptions,
+  type ModelRequest,
+  probedRate,
+  ratesOf,
+  type Request,
+  requestSchema,
+} from './model-request';
+import { type ModelSource, openModel } from './model-source';
 import { type LayerRecord, ModelWork } from './model-work';
-import { type Calibration, type LayerSelection, type ModelSource, openModel } from './model-source';
-
-/** What is quantised and how. */
-export interface ModelRequest
-  extends LayerSelection, Omit<QuantizeOptions, keyof RunOptions | 'levels' | 'measureEnergy'> {
-  /** The model: .onnx or .safetensors. */
-  input: string;
-  /** The model to write, of the same format; appears whole or not at all. */
-  output: string;
-  /** What is known of the inputs; default: nothing, and then only method `'rtn'` makes sense. */
-  calibration?: Calibration;
-  /**
-   * Layers see inputs made by the layers before them as quantised (true), or by the original model (default false).
-   * Takes a run of the model per layer, and cannot be sharded.
-   */
-  sequential?: boolean;
-  /**
-   * `'values'` (default): the same format with quantised values, which loads anywhere and is no smaller; `'packed'`: a
-   * safetensors file of codes, for `formats` and `quantize.readQuantizedLayer`.
-   */
-  format?: 'values' | 'packed';
-  /** Folder of finished layers; default: the output's name with `.layers` behind it. Removed when the model is whole. */
-  workFolder?: string;
-  /** Keep that folder; default false, but true with `shard`. */
-  keepWork?: boolean;
-  /** Only layers number `index`, `index + count`, ...: another machine does the others; then `mergeModel`. */
-  shard?: {
-    /** From 0. */
-    index: number;
-    /** Number of shards. */
-    count: number;
-  };
-}
 
 /** How a layer came out. */
 export interface ModelLayerReport extends LayerRecord {
@@ -70,7 +37,7 @@ export interface ModelReport {
   readonly output: string;
   /** Method, with the mode of BAQ. */
   readonly method: string;
-  /** Layers in their order. */
+  /** Layers in their order; none while the choice between rates (`acrossLayers`) waits for other shards. */
   readonly layers: readonly ModelLayerReport[];
   /** Weights in quantised layers. */
   readonly weights: number;
@@ -78,11 +45,15 @@ export interface ModelReport {
   readonly averageBits: number;
   /** Bits per weight with side information. */
   readonly bitsPerWeight: number;
+  /** Bytes that these layers take in a packed file, padding included. */
+  readonly storedBytes: number;
+  /** What was measured and chosen with `acrossLayers`; else, and for shards, null. */
+  readonly acrossLayers: AcrossLayersReport | null;
   /** Of this run. */
   readonly seconds: number;
 }
 
-/** Options of a run over a model: progress speaks of layers. */
+/** Options of a run over a model: progress speaks of layers (with `acrossLayers` of layers at each rate). */
 export type ModelRunOptions = Pick<RunOptions, 'threads' | 'signal'> & {
   /** Called before and during each layer. */
   onProgress?: (progress: Progress) => void;
@@ -91,68 +62,10 @@ export type ModelRunOptions = Pick<RunOptions, 'threads' | 'signal'> & {
 // Hessians of one pass over the calibration stay below this.
 const hessianBytes = 2 ** 30;
 
-const text = (value: unknown, argument: string): string => {
-  if (typeof value !== 'string' || value === '') fail('ERR_INVALID_ARG_TYPE', argument, 'the path of a file', value);
-  return value;
-};
-const anything = (value: unknown): unknown => value;
-
-// What quantizeLayer says about these is what counts.
-const passedOn = {
-  mode: anything,
-  groupSize: anything,
-  allowTail: anything,
-  staticGroups: anything,
-  exactGroups: anything,
-  blockSize: anything,
-  symmetric: anything,
-  search: anything,
-  ternary: anything,
-  perTensor: anything,
-  actOrder: anything,
-  damping: anything,
-  rounds: anything,
-  rangeFits: anything,
-  maxBits: anything,
-  coordinateDescent: anything,
-  refitScales: anything,
-};
-
-const requestSchema = object({
-  input: text,
-  output: text,
-  calibration: (value: unknown, argument: string): Calibration | undefined => {
-    if (value === undefined) return undefined;
-    if (typeof value !== 'object' || value === null || !('inputs' in value || 'activations' in value)) {
-      fail('ERR_INVALID_ARG_TYPE', argument, 'an object with `inputs` or `activations`', value);
-    }
-    return value as Calibration;
-  },
-  sequential: withDefault(boolean, false),
-  format: withDefault(oneOf(['values', 'packed']), 'values'),
-  workFolder: optional(text),
-  keepWork: optional(boolean),
-  shard: optional(object({ index: integer({ min: 0 }), count: integer({ min: 1 }) })),
-  minimumWeights: optional(integer({ min: 1 })),
-  convolutions: optional(oneOf(['none', 'pointwise', 'all'])),
-  include: optional(functionOf<(name: string) => boolean>()),
-  method: withDefault(oneOf(['rtn', 'gptq', 'baq']), 'baq'),
-  averageBits: withDefault(number({ above: 0, max: 8 }), 4),
-  ...passedOn,
-});
-
-type Request = ReturnType<typeof requestSchema>;
-
-const layerOptionNames = ['method', 'averageBits', ...(Object.keys(passedOn) as (keyof typeof passedOn)[])] as const;
-
-function layerOptions(request: Request): QuantizeOptions {
-  const given = layerOptionNames.flatMap((name) => (request[name] === undefined ? [] : [[name, request[name]]]));
-  return Object.fromEntries(given) as QuantizeOptions;
-}
-
+/** What tells finished layers of one run from those of another. The budget of `acrossLayers` is no part of it. */
 async function fingerprintOf(source: ModelSource, request: Request): Promise<string> {
   const hash = createHash('sha256');
-  hash.update(JSON.stringify([1, layerOptions(request), request.sequential, source.layers]));
+  hash.update(JSON.stringify([2, layerOptions(request), ratesOf(request), request.sequential, source.layers]));
   for await (const bytes of source.fingerprint()) hash.update(bytes);
   return hash.digest('hex');
 }
@@ -189,16 +102,17 @@ class Run {
   readonly #work: ModelWork;
   readonly #request: Request;
   readonly #options: ModelRunOptions;
+  readonly #rates: readonly number[];
   readonly #begin = performance.now();
-  readonly #total: number;
+  #total = 0;
   #done = 0;
 
-  constructor(source: ModelSource, work: ModelWork, request: Request, options: ModelRunOptions, total: number) {
+  constructor(source: ModelSource, work: ModelWork, request: Request, options: ModelRunOptions) {
     this.#source = source;
     this.#work = work;
     this.#request = request;
     this.#options = options;
-    this.#total = total;
+    this.#rates = ratesOf(request);
   }
 
   #report(phase: string, within: number): void {
@@ -214,8 +128,9 @@ class Run {
 
   async #hessians(pass: readonly (readonly number[])[]): Promise<Map<number, Hessian> | undefined> {
     const first = pass.map((group) => group[0] as number);
-    const replaced = this.#request.sequential ? this.#work.values() : new Map<number, () => Float32Array>();
-    const samples = this.#source.samples(first, replaced);
+    const before = this.#request.sequential ? this.#source.layers.keys() : [];
+    const replaced = [...before].filter((layer) => this.#work.has(layer, 0)).map((layer) => [layer, 0] as const);
+    const samples = this.#source.samples(first, valuesOf(this.#work, replaced));
     if (samples === undefined) return undefined;
     this.#report('calibration', 0);
     const hessians = new Map<number, Hessian>();
@@ -242,7 +157,7 @@ class Run {
     return this.#options.threads === undefined ? {} : { threads: this.#options.threads };
   }
 
-  async #quantize(layer: number, hessian: Hessian | undefined): Promise<void> {
+  async #quantize(layer: number, rate: number, hessian: Hessian | undefined): Promise<void> {
     const { rows, columns, name } = this.#source.layers[layer] as { rows: number; columns: number; name: string };
     this.#report(name, 0);
     const { signal } = this.#options;
@@ -252,50 +167,109 @@ class Run {
         { weights: this.#source.weights(layer), rows, columns, ...(hessian !== undefined && { hessian }) },
         {
           ...layerOptions(this.#request),
+          averageBits: this.#rates[rate] as number,
           measureEnergy: true,
           ...this.#threads(),
           ...(signal !== undefined && { signal }),
           onProgress: ({ fraction }) => this.#report(name, Number.isFinite(fraction) ? fraction : 0),
         },
       );
-      this.#work.keep(layer, quantized, (performance.now() - begin) / 1000);
+      this.#work.keep(layer, rate, quantized, (performance.now() - begin) / 1000);
     } catch (cause) {
       throw namedLayer(cause, name);
     }
     this.#done += 1;
   }
 
+  async #probe(layer: number, rate: number): Promise<void> {
+    const { name } = this.#source.layers[layer] as { name: string };
+    this.#report(`${name} alone`, 0);
+    const { signal } = this.#options;
+    this.#work.keepProbe(layer, rate, await this.#source.outputChange(layer, this.#work.values(layer, rate), signal));
+    this.#done += 1;
+  }
+
   /** Everything of `layers` that is not on disk yet. */
   async finish(layers: readonly number[]): Promise<void> {
+    const probed = probedRate(this.#request);
+    this.#total = layers.length * (this.#rates.length + (probed === undefined ? 0 : 1));
     const groups = groupsOf(this.#source, layers);
     for (const pass of passesOf(this.#source, groups, this.#request.sequential)) {
       const missing = pass.flatMap((group) => {
-        const left = group.filter((layer) => !this.#work.has(layer));
-        this.#done += group.length - left.length;
+        const left = group.filter((layer) => !this.#work.hasAll(layer));
+        this.#done += (group.length - left.length) * this.#rates.length;
         return left.length === 0 ? [] : [left];
       });
       if (missing.length === 0) continue;
       const hessians = await this.#hessians(missing);
       try {
         for (const group of missing) {
-          for (const layer of group) await this.#quantize(layer, hessians?.get(group[0] as number));
+          const hessian = hessians?.get(group[0] as number);
+          for (const layer of group) {
+            for (const rate of this.#rates.keys()) {
+              if (this.#work.has(layer, rate)) this.#done += 1;
+              else await this.#quantize(layer, rate, hessian);
+            }
+          }
+          hessian?.dispose();
         }
       } finally {
         for (const hessian of hessians?.values() ?? []) hessian.dispose();
       }
     }
+    if (probed === undefined) return;
+    for (const layer of layers) {
+      if (this.#work.probe(layer, probed) === undefined) await this.#probe(layer, probed);
+      else this.#done += 1;
+    }
   }
 }
 
-/** The same error with the layer's name in front of what it says. */
+/** Values of finished layers, each at the rate it is given with, read when they are asked for. */
+function valuesOf(
+  work: ModelWork,
+  chosen: Iterable<readonly [layer: number, rate: number]>,
+): Map<number, () => Float32Array> {
+  return new Map([...chosen].map(([layer, rate]) => [layer, () => work.values(layer, rate)]));
+}
+
+/** Chooses between the rates that all layers are there at. */
+function choose(
+  layers: readonly number[],
+  work: ModelWork,
+  request: Request,
+  importance: LayerImportance,
+  { threads, signal }: ModelRunOptions,
+): Promise<AcrossLayersReport> {
+  const rates = ratesOf(request);
+  const probed = probedRate(request);
+  const measured = layers.map((layer) => {
+    const change = probed === undefined ? undefined : work.probe(layer, probed);
+    return {
+      records: [...rates.keys()].map((rate) => work.record(layer, rate)),
+      probe: probed === undefined || change === undefined ? undefined : { rate: probed, change },
+    };
+  });
+  return chooseRates(
+    measured,
+    { rates, importance, averageBits: request.averageBits },
+    { ...(threads !== undefined && { threads }), ...(signal !== undefined && { signal }) },
+  );
+}
+
+/** The same error with the layer's name in front of what it says, and options by the name they were given under. */
 function namedLayer(cause: unknown, name: string): unknown {
-  if (cause instanceof Error && 'code' in cause) cause.message = `layer \`${name}\`: ${cause.message}`;
+  if (!(cause instanceof Error && 'code' in cause && 'argument' in cause)) return cause;
+  const given = (text: string): string => text.replaceAll(/\boptions\.(?!threads)/g, 'request.');
+  cause.message = `layer \`${name}\`: ${given(cause.message)}`;
+  cause.argument = given(String(cause.argument));
   return cause;
 }
 
 function reportOf(
   request: Request,
   records: readonly ModelLayerReport[],
+  acrossLayers: AcrossLayersReport | null,
   status: 'complete' | 'partial',
   seconds: number,
 ): ModelReport {
@@ -311,28 +285,10 @@ function reportOf(
     weights,
     averageBits: mean(({ averageBits }) => averageBits),
     bitsPerWeight: mean(({ bitsPerWeight }) => bitsPerWeight),
+    storedBytes: records.reduce((sum, record) => sum + record.storedBytes, 0),
+    acrossLayers,
     seconds,
   };
-}
-
-function check(request: Request): void {
-  const { shard, sequential, output, input } = request;
-  if (shard !== undefined && shard.index >= shard.count) {
-    fail('ERR_OUT_OF_RANGE', 'request.shard.index', `below \`count\`, which is ${shard.count}`, shard.index);
-  }
-  if (shard !== undefined && shard.count > 1 && sequential) {
-    fail('ERR_INVALID_ARG_VALUE', 'request.sequential', 'false with `shard`: layers wait for those before', sequential);
-  }
-  if (path.resolve(input) === path.resolve(output)) {
-    fail('ERR_INVALID_ARG_VALUE', 'request.output', 'another file than `input`', output);
-  }
-  if (request.method !== 'rtn' && request.calibration === undefined) {
-    fail('ERR_INVALID_ARG_VALUE', 'request.calibration', `given for method '${request.method}'`, undefined);
-  }
-  const wanted = request.format === 'packed' ? '.safetensors' : path.extname(input).toLowerCase();
-  if (path.extname(output).toLowerCase() !== wanted) {
-    fail('ERR_INVALID_ARG_VALUE', 'request.output', `a file that ends in ${wanted}`, output);
-  }
 }
 
 async function run(request: Request, options: ModelRunOptions, mergeOnly: boolean): Promise<ModelReport> {
@@ -352,30 +308,35 @@ async function run(request: Request, options: ModelRunOptions, mergeOnly: boolea
       fail('ERR_INVALID_ARG_VALUE', 'request.input', 'a model with layers to quantise', request.input);
     const { index, count } = request.shard ?? { index: 0, count: 1 };
     const folder = request.workFolder ?? `${request.output}.layers`;
-    const work = new ModelWork(
-      folder,
-      await fingerprintOf(source, request),
-      source.layers.map(({ name }) => name),
-    );
-    const resumed = new Set(all.filter((layer) => work.has(layer)));
+    const names = source.layers.map(({ name }) => name);
+    const work = new ModelWork(folder, await fingerprintOf(source, request), names, ratesOf(request));
+    const probed = probedRate(request);
+    const isDone = (layer: number): boolean =>
+      work.hasAll(layer) && (probed === undefined || work.probe(layer, probed) !== undefined);
+    const resumed = new Set(all.filter(isDone));
     const own = all.filter((layer) => layer % count === index);
-    if (!mergeOnly) await new Run(source, work, request, options, own.length).finish(own);
-    const present = all.filter((layer) => work.has(layer));
+    if (!mergeOnly) await new Run(source, work, request, options).finish(own);
+    const present = all.filter(isDone);
     const missing = all.length - present.length;
     if (mergeOnly && missing > 0) {
-      const first = source.layers[all.find((layer) => !work.has(layer)) as number] as { name: string };
-      const message = `${missing} of ${all.length} layers are not in ${folder} yet, the first is \`${first.name}\``;
+      const first = names[all.find((layer) => !isDone(layer)) as number] as string;
+      const message = `${missing} of ${all.length} layers are not in ${folder} yet, the first is \`${first}\``;
       throw makeError('ERR_INVALID_ARG_VALUE', 'request.workFolder', message);
     }
     const whole = missing === 0;
+    const importance = importanceOf(request);
+    const choice = importance !== undefined && whole ? await choose(all, work, request, importance, options) : null;
+    const reported = importance !== undefined && !whole ? [] : present;
+    const chosen = new Map(reported.map((layer) => [layer, choice?.layers[layer]?.choice ?? 0]));
     if (whole) {
-      if (request.format === 'packed') work.writePacked(request.output, present);
-      else source.write(request.output, work.values());
+      if (request.format === 'packed') work.writePacked(request.output, chosen);
+      else source.write(request.output, valuesOf(work, chosen));
     }
-    const records = present.map((layer) => ({ ...work.record(layer), resumed: resumed.has(layer) }));
+    const records = [...chosen].map(([layer, rate]) => ({ ...work.record(layer, rate), resumed: resumed.has(layer) }));
     const keep = request.keepWork ?? (request.shard !== undefined && !mergeOnly);
     if (whole && !keep) work.remove();
-    return reportOf(request, records, whole ? 'complete' : 'partial', (performance.now() - begin) / 1000);
+    const seconds = (performance.now() - begin) / 1000;
+    return reportOf(request, records, choice, whole ? 'complete' : 'partial', seconds);
   } finally {
     source.close();
   }
@@ -393,7 +354,7 @@ async function run(request: Request, options: ModelRunOptions, mergeOnly: boolea
  * @throws ERR_BACKEND_UNAVAILABLE  onnxruntime-node is needed and missing
  * Sources: GPTQ, arXiv 2210.17323; BAQ, arXiv 2506.05664.
  */
-export function quantizeModel(request: ModelRequest, options: ModelRunOptions = {}): Promise<ModelReport> {
+export async function quantizeModel(request: ModelRequest, options: ModelRunOptions = {}): Promise<ModelReport> {
   return run(parse(request, 'request', requestSchema), options, false);
 }
 
@@ -403,7 +364,7 @@ export function quantizeModel(request: ModelRequest, options: ModelRunOptions = 
  *
  * @throws ERR_INVALID_ARG_VALUE  a layer is missing; the message says how many
  */
-export function mergeModel(request: ModelRequest): Promise<ModelReport> {
+export async function mergeModel(request: ModelRequest): Promise<ModelReport> {
   const { shard: _, ...rest } = parse(request, 'request', requestSchema);
   return run({ ...rest, shard: undefined }, {}, true);
 }

@@ -30,10 +30,10 @@ const levelOptions: ReadonlySet<number> = new Set([
   1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256,
 ]);
 
-/** Bits a code takes when it is stored: whole bits, or mixed radix in words of 64 (`packRadix`). */
+/** Bits a code takes when it is stored: whole bits, or mixed radix in words of 64 (`packRadix`) where that is shorter. */
 function storedBits(levels: number): number {
   const bits = Math.log2(levels);
-  return Number.isInteger(bits) ? bits : 64 / Math.floor(64 / bits);
+  return Math.min(Math.ceil(bits), 64 / Math.floor(64 / bits));
 }
 
 /** Bits that say how many levels a column has. */

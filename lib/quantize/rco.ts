@@ -1,6 +1,6 @@
 // RCO: minimises a loss of a whole assignment under a budget, for losses that are not sums over groups.
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { callNative, errorFromRecord, makeError } from '../runtime/errors';
+import { type ArgumentHomes, callNative, errorFromRecord, homes, makeError } from '../runtime/errors';
 import {
   type RunOptions,
   requireBackend,
@@ -47,7 +47,7 @@ export type Evaluation =
 
 /** What is asked of a callback, besides the assignment. */
 export interface Question {
-  /** `'proxy'`, `'sample'`, `'rounding'` or `'swaps'`. */
+  /** `'proxy'`, `'sample'`, `'rounding'` or `'swaps'`; `'start'` in a run that is stopped before its first answer. */
   readonly phase: string;
   /** Whether d loss / d P (N x K, row by row) is needed, P being the one-hot rows of the assignment. */
   readonly wantsGradient: boolean;
@@ -287,16 +287,24 @@ function finished({ stopped, ...found }: NativeRcoResult, totalWeight: number): 
 function answer(given: Evaluation, question: Question): [number, Float64Array | undefined] {
   const loss = typeof given === 'number' ? given : (given as { loss?: unknown } | null)?.loss;
   if (typeof loss !== 'number') {
-    fail('ERR_INVALID_ARG_TYPE', 'objective', 'a function that gives a number or { loss, gradient }', given);
+    fail('ERR_INVALID_ARG_TYPE', 'problem.objective', 'a function that gives a number or { loss, gradient }', given);
   }
-  if (!Number.isFinite(loss)) fail('ERR_NOT_FINITE', 'objective', 'a function that gives a finite loss', loss);
+  if (!Number.isFinite(loss)) fail('ERR_NOT_FINITE', 'problem.objective', 'a function that gives a finite loss', loss);
   if (!question.wantsGradient) return [loss, undefined];
   const gradient = typeof given === 'number' ? undefined : given.gradient;
   if (gradient === undefined) {
-    fail('ERR_INVALID_ARG_TYPE', 'objective', 'a function that gives { loss, gradient } when asked', given);
+    fail('ERR_INVALID_ARG_TYPE', 'problem.objective', 'a function that gives { loss, gradient } when asked', given);
   }
-  return [loss, parse(gradient, 'objective.gradient', vector)];
+  return [loss, parse(gradient, 'problem.objective.gradient', vector)];
 }
+
+const argumentsAt: ArgumentHomes = {
+  ...homes({
+    problem: ['weights', 'costs', 'budget', 'blocks', 'objective', 'proxy'],
+    options: ['steps', 'samples', 'learningRate', 'tau', 'start', 'uniforms', 'swapEvaluations'],
+  }),
+  logits: 'options.start',
+};
 
 /** Pauses between calls of a callback that never waits, so that timers and signals get their turn. */
 const turnMs = 20;
@@ -309,7 +317,7 @@ async function askAndTell(
 ): Promise<NativeRcoResult> {
   const { signal, onProgress } = run;
   const limit = (run.timeLimitMs ?? Infinity) / 1000;
-  const search = callNative(() => nativeQuantize.createRco(checked.problem, native, limit));
+  const search = callNative(() => nativeQuantize.createRco(checked.problem, native, limit), argumentsAt);
   const begun = performance.now();
   let paused = begun;
   let reported = -Infinity;
@@ -318,10 +326,10 @@ async function askAndTell(
   try {
     for (;;) {
       if (signal?.aborted === true) nativeQuantize.cancelRco(search);
-      const question = callNative(() => nativeQuantize.askRco(search));
+      const question = callNative(() => nativeQuantize.askRco(search), argumentsAt);
       if (question === null) break;
       const [loss, gradient] = answer(await objective(question.choices.slice(), question), question);
-      callNative(() => nativeQuantize.tellRco(search, loss, gradient));
+      callNative(() => nativeQuantize.tellRco(search, loss, gradient), argumentsAt);
       iterations += 1;
       if (best === undefined || loss < best.loss) best = { loss, choices: question.choices };
       const now = performance.now();
@@ -340,7 +348,7 @@ async function askAndTell(
     if (signal?.aborted === true && run.onAbort !== 'return') throw signal.reason;
     return nativeQuantize.rcoResult(search);
   } catch (reason) {
-    throw errorFromRecord(reason);
+    throw errorFromRecord(reason, argumentsAt);
   } finally {
     nativeQuantize.disposeRco(search);
   }
@@ -362,6 +370,8 @@ const reason = 'budgeted assignment runs on the CPU only';
  * @param problem  see {@link RcoProblem}
  * @param options  see {@link RcoOptions}
  * @throws ERR_OUT_OF_RANGE  the budget is less than the cheapest or more than the dearest assignment costs
+ * @throws ERR_NOT_CONVERGED  the run was stopped before any assignment was found that costs exactly the budget (`equality`);
+ *   without an equality there is always one, and it is evaluated once even in a run that is stopped at its beginning
  * @throws ERR_NOT_FINITE  the objective gave a loss or a gradient that is not finite
  * @throws whatever the objective throws, after the run has ended
  * Cost per step: N K and `samples` knapsacks, besides the objective. Source: arXiv 2605.00649.
@@ -376,8 +386,10 @@ export async function rco(problem: RcoProblem, options: RcoOptions = {}): Promis
     if (settings.signal?.aborted === true) throw settings.signal.reason;
     return finished(await askAndTell(checked, native, options, objective), totalWeight);
   }
-  const found = await runAsync<NativeRcoResult>(settings, (run) =>
-    nativeQuantize.solveRco(checked.problem, native, objective, run),
+  const found = await runAsync<NativeRcoResult>(
+    settings,
+    (run) => nativeQuantize.solveRco(checked.problem, native, objective, run),
+    argumentsAt,
   );
   return finished(found, totalWeight);
 }
@@ -392,8 +404,10 @@ export function rcoSync(problem: RcoProblem & { objective: TableObjective }, opt
     fail('ERR_INVALID_ARG_TYPE', 'problem.objective', 'an object with a table (rco takes functions)', objective);
   }
   const native = nativeOptions(settings, checked);
-  const found = runSync<NativeRcoResult>(settings, (run) =>
-    nativeQuantize.solveRco(checked.problem, native, objective, run),
+  const found = runSync<NativeRcoResult>(
+    settings,
+    (run) => nativeQuantize.solveRco(checked.problem, native, objective, run),
+    argumentsAt,
   );
   return finished(found, totalWeight);
 }

@@ -242,6 +242,11 @@ function readHeader(file: SafetensorsFile, name: string): Header {
   return header as Header;
 }
 
+/** What is known of a layer of a file, without its codes. Throws as `readQuantized`. @internal */
+export function readDetails(file: SafetensorsFile, name: string): Readonly<Record<string, unknown>> {
+  return readHeader(file, name).details;
+}
+
 /**
  * Reads a quantised layer: bit for bit what was written. Throws `ERR_INVALID_FORMAT` where its tensors do not fit each
  * other, `ERR_INVALID_ARG_VALUE` where there is no layer of this name.

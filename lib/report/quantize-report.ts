@@ -1,5 +1,5 @@
 // Pictures and tables of a quantised model: bits and loss of every layer, and how levels are spread over columns.
-import type { ModelLayerReport, ModelReport } from '../quantize';
+import type { AcrossLayersReport, ModelLayerReport, ModelReport } from '../quantize';
 import { barChart } from './bars';
 import { htmlTable, type Section } from './html';
 
@@ -86,6 +86,43 @@ export function errorChart(report: ModelReport): string {
   });
 }
 
+/** The rate that each layer got. */
+export function ratesChart({ layers }: ModelReport): string {
+  return barChart({
+    description: `Rate of each of ${layers.length} layers`,
+    title: 'Bits that each layer was given',
+    pieces: [{ label: 'rate', color: '#0d9488' }],
+    bars: layers.map(({ name, rate }) => ({ label: name, values: [rate], figure: `${rate} bits` })),
+  });
+}
+
+function ratesTable({ rates, layers }: AcrossLayersReport): string {
+  const head = ['layer', ...rates.map((rate) => `${rate} bits`)];
+  const rows = layers.map(({ name, values, choice }) => [
+    name,
+    ...values.map((value, k) => (k === choice ? `\u25b6 ${value.toExponential(2)}` : value.toExponential(2))),
+  ]);
+  return htmlTable(head, rows);
+}
+
+const importanceTexts = {
+  relative: 'The relative error of every layer counts the same.',
+  loss: 'Losses count as they are.',
+  sensitivity: 'Relative errors count by how much the outputs of the model change when one layer alone is quantised.',
+} as const;
+
+/** How bits were shared between layers. */
+function ratesSection(report: ModelReport, across: AcrossLayersReport): Section {
+  const { importance, value, uniform, gap } = across;
+  const beside =
+    uniform === null
+      ? 'No single rate for all layers fits into the budget.'
+      : `The best single rate within the budget, ${uniform.rate} bits, would lose ${uniform.value.toPrecision(4)}.`;
+  const proof = gap === 0 ? 'no other choice loses less' : `another choice loses at most ${gap.toPrecision(3)} less`;
+  const note = `<p>Every layer was quantised at each of these rates; the marked ones were chosen. ${importanceTexts[importance]} In all ${value.toPrecision(4)}, and ${proof}. ${beside}</p>`;
+  return { heading: 'Which layer gets how much', html: ratesChart(report) + note + ratesTable(across) };
+}
+
 const tableHead = ['layer', 'outputs x inputs', 'bits', 'bits per weight', 'relative error', 'damping', 'seconds'];
 
 /** The report of a quantised model as cards of the HTML page. */
@@ -103,6 +140,7 @@ export function quantizeSections(report: ModelReport): Section[] {
     '<p>Relative error: tr((W - Q) H (W - Q)<sup>T</sup>) / tr(W H W<sup>T</sup>) with the damped second moment H of the ' +
     'inputs; pictures show its square root. Bits per weight count everything that is stored.</p>';
   return [
+    ...(report.acrossLayers === null ? [] : [ratesSection(report, report.acrossLayers)]),
     { heading: 'Where the bits go', html: allocationChart(report) + bitsChart(report) },
     { heading: 'What it costs', html: errorChart(report) + htmlTable(tableHead, rows) + note },
   ];

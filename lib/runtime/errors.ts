@@ -108,16 +108,36 @@ function isRecord(thrown: unknown): thrown is NativeErrorRecord {
   );
 }
 
-/** A thrown native record as an error of the right class; anything else unchanged. @internal */
-export function errorFromRecord(thrown: unknown): unknown {
-  return isRecord(thrown) ? makeError(thrown.code, thrown.argument, thrown.message) : thrown;
+/**
+ * Where the user gave what native code names by itself: `{ averageBits: 'options.averageBits' }`. See `homes`.
+ * @internal
+ */
+export type ArgumentHomes = Readonly<Record<string, string>>;
+
+/** Members of the objects that a call takes, by what the call names these objects. @internal */
+export function homes(members: Readonly<Record<string, readonly string[]>>): ArgumentHomes {
+  return Object.fromEntries(
+    Object.entries(members).flatMap(([object, names]) => names.map((name) => [name, `${object}.${name}`])),
+  );
+}
+
+/**
+ * A thrown native record as an error of the right class, its arguments named as the user gave them; anything else
+ * unchanged. @internal
+ */
+export function errorFromRecord(thrown: unknown, at: ArgumentHomes = {}): unknown {
+  if (!isRecord(thrown)) return thrown;
+  const { code, argument, message } = thrown;
+  const given = (text: string, name: RegExp): string =>
+    text.replace(name, (root) => (Object.hasOwn(at, root) ? (at[root] as string) : root));
+  return makeError(code, given(argument, /^\w+/), given(message, /(?<=`)\w+/g));
 }
 
 /** Runs a native call and rethrows its record as an error whose stack is the caller's. @internal */
-export function callNative<Result>(call: () => Result): Result {
+export function callNative<Result>(call: () => Result, at?: ArgumentHomes): Result {
   try {
     return call();
   } catch (thrown) {
-    throw errorFromRecord(thrown);
+    throw errorFromRecord(thrown, at);
   }
 }

@@ -1,6 +1,6 @@
 // Running native computations: the options every solver shares, cancellation, progress, and what a rejected promise
 // carries. Domains call `runAsync` or `runSync` and never touch promises or signals themselves.
-import { errorFromRecord, makeError } from './errors';
+import { type ArgumentHomes, errorFromRecord, makeError } from './errors';
 import type { NativeJob, NativeProgress, NativeRun } from './native';
 import { fail, functionOf, integer, number, oneOf, optional, type Schema, withDefault } from './validate';
 
@@ -110,10 +110,11 @@ function isAborted(signal: AbortSignal | undefined): boolean {
   return signal?.aborted === true;
 }
 
-/** Starts a native computation as a job. @internal */
+/** Starts a native computation as a job; `at` says where its arguments were given. @internal */
 export async function runAsync<Result>(
   options: Checked<typeof runMembers>,
   start: (run: NativeRun) => unknown,
+  at?: ArgumentHomes,
 ): Promise<Result> {
   const { signal, onProgress, onAbort } = options;
   if (isAborted(signal)) throw signal?.reason;
@@ -141,21 +142,25 @@ export async function runAsync<Result>(
     if (isAborted(signal) && onAbort === 'reject') throw signal?.reason;
     return result;
   } catch (reason) {
-    throw errorFromRecord(reason);
+    throw errorFromRecord(reason, at);
   } finally {
     signal?.removeEventListener('abort', onAborted);
   }
 }
 
-/** Runs a native computation on this thread. @internal */
-export function runSync<Result>(options: Checked<typeof syncRunMembers>, start: (run: NativeRun) => unknown): Result {
+/** Runs a native computation on this thread; `at` says where its arguments were given. @internal */
+export function runSync<Result>(
+  options: Checked<typeof syncRunMembers>,
+  start: (run: NativeRun) => unknown,
+  at?: ArgumentHomes,
+): Result {
   const run = nativeRun(options);
   if (options.onProgress !== undefined) run.onProgress = options.onProgress as (progress: NativeProgress) => void;
   if (options.cancelFlag !== undefined) run.cancelFlag = options.cancelFlag;
   try {
     return start(run) as Result;
   } catch (reason) {
-    throw errorFromRecord(reason);
+    throw errorFromRecord(reason, at);
   }
 }
 

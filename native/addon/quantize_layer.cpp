@@ -1,5 +1,6 @@
 // Reads the arguments of layer quantisation, calls it, converts results.
 #include <memory>
+#include <mutex>
 #include <span>
 #include <utility>
 #include <vector>
@@ -15,16 +16,39 @@
 namespace dd::addon {
 namespace {
 
+/// The last factor of a Hessian as it stands, for layers that share it and for one layer at several rates: runs leave
+/// it here, on their own threads.
+class FactorSlot {
+ public:
+  using Factor = std::shared_ptr<const quantize::DampedHessian>;
+
+  Factor find(const quantize::HessianOptions& how) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return factor_ != nullptr && how.damping == how_.damping && how.act_order == how_.act_order ? factor_ : nullptr;
+  }
+  void keep(const quantize::HessianOptions& how, Factor factor) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    how_ = how;
+    factor_ = std::move(factor);
+  }
+
+ private:
+  std::mutex mutex_;
+  quantize::HessianOptions how_;
+  Factor factor_;
+};
+
 /// A Hessian grows in place while JavaScript holds it: only the JavaScript thread touches it, runs take a copy.
 struct SharedHessian {
   explicit SharedHessian(std::size_t columns) : sum(columns) {}
   mutable quantize::HessianSum sum;
+  mutable std::shared_ptr<FactorSlot> slot = std::make_shared<FactorSlot>();  ///< another after each batch
 };
 
 Napi::Value create_hessian(const Napi::CallbackInfo& info) {
   const std::size_t columns = size(info[0], "columns");
   return make_handle<SharedHessian>(info.Env(), std::make_shared<const SharedHessian>(columns),
-                                    columns * columns * sizeof(double));
+                                    columns * columns * (2 * sizeof(double) + sizeof(float)));  // with its factor
 }
 
 Napi::Value dispose_hessian(const Napi::CallbackInfo& info) {
@@ -42,6 +66,7 @@ Napi::Value add_activations(const Napi::CallbackInfo& info) {
   const std::span<const float> values = typed_array<float>(info[1], "activations");
   hessian->sum.add(activations_of(values, hessian->sum.columns()), size(info[2], "sequences"),
                    size(info[3], "threads"));
+  hessian->slot = std::make_shared<FactorSlot>();
   return info.Env().Undefined();
 }
 
@@ -129,8 +154,12 @@ class QuantizeLayer final : public Computation {
                     "`hessian` must have " + std::to_string(columns_) + " columns, got " +
                         std::to_string(shared->sum.columns()));
       }
-      hessian_.resize(columns_ * columns_);
-      shared->sum.write(hessian_);
+      slot_ = shared->slot;
+      factor_ = slot_->find(quantize::hessian_options(options_, 1));
+      if (factor_ == nullptr) {
+        hessian_.resize(columns_ * columns_);
+        shared->sum.write(hessian_);
+      }
     } else if (!activations.IsUndefined()) {
       const auto given = typed_array<float>(activations, "activations");
       activations_.assign(given.begin(), given.end());
@@ -149,7 +178,11 @@ class QuantizeLayer final : public Computation {
       sum.write(hessian_, control.threads());
     }
     hessian_seconds_ = control.seconds() - start;
-    result_ = quantize::quantize_layer(weights_view(), hessian_, options_, control);
+    if (!hessian_.empty()) factor(control);
+    const quantize::DampedHessian identity;
+    const double begin = control.seconds();
+    result_ = quantize::quantize_layer(weights_view(), factor_ != nullptr ? *factor_ : identity, options_, control);
+    result_.seconds.factor = begin - start - hessian_seconds_;
   }
 
   Napi::Value result(Napi::Env env) override {
@@ -179,6 +212,17 @@ class QuantizeLayer final : public Computation {
   }
 
  private:
+  void factor(RunControl& control) {
+    Progress progress;
+    progress.phase = "factor";
+    progress.fraction = 0;
+    control.report(progress);
+    const quantize::HessianOptions how = quantize::hessian_options(options_, control.threads());
+    factor_ = std::make_shared<const quantize::DampedHessian>(quantize::damp_and_factor(hessian_, columns_, how));
+    hessian_ = {};
+    if (slot_ != nullptr) slot_->keep(how, factor_);
+  }
+
   MatrixView<const float> weights_view() const noexcept {
     return MatrixView<const float>::row_major(weights_.data(), rows_, columns_);
   }
@@ -188,6 +232,8 @@ class QuantizeLayer final : public Computation {
   std::vector<float> weights_, activations_;
   std::vector<std::uint32_t> levels_;
   std::vector<double> hessian_;
+  std::shared_ptr<FactorSlot> slot_;
+  FactorSlot::Factor factor_;
   double hessian_seconds_ = 0;
   quantize::QuantizedLayer result_;
 };

@@ -173,6 +173,15 @@ struct Dispatched {
   KnapsackMethod method;
 };
 
+/// The table's solution, or the hull's where the table was cut; for equalities the hull has none.
+Dispatched table_or_hull(const ReducedProblem& problem, const KnapsackOptions& options, RunControl& control) {
+  Found table = solve_table(problem, options.table_bytes, control);
+  if (!table.positions.empty()) return {std::move(table), KnapsackMethod::dynamic_programming};
+  Found hull = solve_hull(problem);
+  hull.stopped = table.stopped;
+  return {std::move(hull), KnapsackMethod::hull};
+}
+
 Dispatched dispatch(const ReducedProblem& problem, const KnapsackOptions& options, RunControl& control) {
   const bool fits = table_fits(problem);
   switch (options.method) {
@@ -182,23 +191,16 @@ Dispatched dispatch(const ReducedProblem& problem, const KnapsackOptions& option
     case KnapsackMethod::lagrangian:
       require_equality_method(problem, options.method);
       return {solve_lagrangian(problem, control), KnapsackMethod::lagrangian};
-    case KnapsackMethod::dynamic_programming: {
+    case KnapsackMethod::dynamic_programming:
       require_table(problem);
-      Found found = solve_table(problem, options.table_bytes, control);
-      if (!found.positions.empty() || found.stopped == StopReason::none) {
-        return {std::move(found), KnapsackMethod::dynamic_programming};
-      }
-      Found hull = solve_hull(problem);
-      hull.stopped = found.stopped;
-      return {std::move(hull), KnapsackMethod::hull};
-    }
+      return table_or_hull(problem, options, control);
     case KnapsackMethod::automatic:
     case KnapsackMethod::core:
       break;
   }
   const bool automatic = options.method == KnapsackMethod::automatic;
   if (automatic && fits && table_operations(problem) <= small_table) {
-    return {solve_table(problem, options.table_bytes, control), KnapsackMethod::dynamic_programming};
+    return table_or_hull(problem, options, control);
   }
   const Found hull = solve_hull(problem);
   Found core = solve_core(problem, hull, control);

@@ -60,6 +60,8 @@ struct KnapsackSolution {
 /// equalities) dominated options are dropped, and a reduced budget below 2^26. `hull` and `lagrangian` do not know
 /// equalities. `core` keeps at most some millions of partial assignments; when they do not suffice the solution is the
 /// best found, with its gap.
+/// A run that is stopped gives the best so far, at least the hull's solution; an equality may have none yet, and then
+/// ERR_NOT_CONVERGED says so.
 /// @throws Error  "values", "costs" or "budget": a shape, a value or a sum is not as above, or no assignment fulfils
 ///   the constraint (the message says which budget would do); "method" when it cannot solve this problem.
 /// Source: Kellerer, Pferschy, Pisinger, Knapsack Problems (2004), chapter 11; specs/quant.md, section 6.

@@ -319,17 +319,37 @@ void check_layer(MatrixView<const float> weights, bool has_hessian, const LayerO
   check_options(options, weights.columns, has_hessian);
 }
 
+HessianOptions hessian_options(const LayerOptions& options, std::size_t threads) noexcept {
+  return {options.damping, options.act_order && options.method != Method::round_to_nearest, threads};
+}
+
 QuantizedLayer quantize_layer(MatrixView<const float> weights, std::span<const double> hessian,
                               const LayerOptions& options, RunControl& control) {
   check_layer(weights, !hessian.empty(), options, control.threads());
-  LayerRun run{options, control, weights, weights.rows, weights.columns, {}, {}, {}, {}, 1, {}, {}};
-  const bool rounding = options.method == Method::round_to_nearest;
+  DampedHessian factored;
+  double seconds = 0;
   if (!hessian.empty()) {
-    const PhaseTimer timer(run.seconds.factor);
-    run.report("factor", 0);
-    run.hessian =
-        damp_and_factor(hessian, weights.columns, {options.damping, options.act_order && !rounding, control.threads()});
+    const PhaseTimer timer(seconds);
+    Progress progress;
+    progress.phase = "factor";
+    progress.fraction = 0;
+    control.report(progress);
+    factored = damp_and_factor(hessian, weights.columns, hessian_options(options, control.threads()));
   }
+  QuantizedLayer layer = quantize_layer(weights, factored, options, control);
+  layer.seconds.factor = seconds;
+  return layer;
+}
+
+QuantizedLayer quantize_layer(MatrixView<const float> weights, const DampedHessian& hessian,
+                              const LayerOptions& options, RunControl& control) {
+  check_layer(weights, hessian.columns != 0, options, control.threads());
+  if (hessian.columns != 0 && hessian.columns != weights.columns) {
+    refuse(ErrorCode::shape_mismatch, "hessian", "of " + std::to_string(weights.columns) + " columns",
+           std::to_string(hessian.columns));
+  }
+  LayerRun run{options, control, weights, weights.rows, weights.columns, hessian, {}, {}, {}, 1, {}, {}};
+  const bool rounding = options.method == Method::round_to_nearest;
   load(run, !rounding);
   if (rounding) {
     quantize_to_nearest(run);

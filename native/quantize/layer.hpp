@@ -93,6 +93,14 @@ void check_layer(MatrixView<const float> weights, bool has_hessian, const LayerO
 QuantizedLayer quantize_layer(MatrixView<const float> weights, std::span<const double> hessian,
                               const LayerOptions& options, RunControl& control);
 
+/// How `damp_and_factor` makes what the form below takes.
+HessianOptions hessian_options(const LayerOptions& options, std::size_t threads) noexcept;
+
+/// The same with H damped and factored by `hessian_options` before: for layers that share their inputs, and for one
+/// layer at several rates. No columns: H = I (round to nearest only).
+QuantizedLayer quantize_layer(MatrixView<const float> weights, const DampedHessian& hessian,
+                              const LayerOptions& options, RunControl& control);
+
 /// Q, rows x columns, row-major, bit for bit what lib/quantize/coded-weights.ts says.
 void dequantize(const QuantizedLayer& layer, std::span<float> values, std::size_t threads);
 

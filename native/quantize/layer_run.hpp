@@ -31,8 +31,8 @@ struct LayerRun {
   RunControl& control;
   MatrixView<const float> given;  ///< as the caller stores it
   std::size_t rows, columns;
-  DampedHessian hessian;   ///< no columns: H = I
-  AlignedBuffer<float> w;  ///< processing order, dead columns zero
+  const DampedHessian& hessian;  ///< no columns: H = I
+  AlignedBuffer<float> w;        ///< processing order, dead columns zero
   LayerCodes best;
   std::vector<double> sensitivities;
   double gain = 1;

@@ -100,7 +100,7 @@ struct Block {
   std::vector<double> alpha, first, second, gradient, normal, z, values;
 };
 
-enum class Phase : std::uint8_t { proxy, sample, rounding, swaps, done };
+enum class Phase : std::uint8_t { proxy, sample, rounding, swaps, start, done };
 
 }  // namespace
 
@@ -132,6 +132,7 @@ class RcoSearch::State {
 
   std::span<const std::int32_t> ask(RunControl& control) {
     if (phase_ == Phase::done) return {};
+    if (phase_ == Phase::start) return question_;
     if (control.stop_reason() != StopReason::none) return stop(control);
     if (asked_) return question_;
     try {
@@ -148,8 +149,9 @@ class RcoSearch::State {
           assign(control, [&](Block& block, std::size_t i, std::size_t k) { return -log_probability(block, i, k); });
           break;
         case Phase::swaps:
+        case Phase::start:
         case Phase::done:
-          break;  // `next_swap` has made the question
+          break;  // `next_swap` or `stop` has made the question
       }
     } catch (const Error&) {
       // A knapsack with an equality can be cut off without a solution; anything else is the caller's to see.
@@ -193,6 +195,9 @@ class RcoSearch::State {
       case Phase::swaps:
         take_swap(loss, control);
         break;
+      case Phase::start:
+        phase_ = Phase::done;
+        break;
       case Phase::done:
         break;
     }
@@ -202,7 +207,8 @@ class RcoSearch::State {
 
   RcoResult result() const {
     if (best_.empty()) {
-      throw Error(ErrorCode::not_converged, "objective", "the run was stopped before the first evaluation");
+      throw Error(ErrorCode::not_converged, "objective",
+                  "the run was stopped before an assignment of exactly this cost was found");
     }
     RcoResult result;
     result.choices = best_;
@@ -341,6 +347,11 @@ class RcoSearch::State {
   /// The best assignment within every budget for value(block, i, k), into `question_`.
   template <class Value>
   void assign(RunControl& control, Value value) {
+    assign(control, options_.method, value);
+  }
+
+  template <class Value>
+  void assign(RunControl& control, KnapsackMethod method, Value value) {
     RunControl quiet(control, infinity);  // stops with the run, but its progress is not the run's
     for (Block& block : blocks_) {
       block.values.resize(block.groups.size() * options());
@@ -353,7 +364,7 @@ class RcoSearch::State {
                                                      .costs = block.costs,
                                                      .budget = block.budget,
                                                      .constraint = constraint_},
-                                                    {.method = options_.method}, quiet);
+                                                    {.method = method}, quiet);
       for (std::size_t i = 0; i < block.groups.size(); ++i) question_[block.groups[i]] = found.choices[i];
     }
   }
@@ -551,10 +562,18 @@ class RcoSearch::State {
     if (phase_ == Phase::sample && options_.steps == 0) phase_ = Phase::rounding;
   }
 
+  /// Ends the run, with a question where there has been no answer yet: an assignment that is made at once. For an
+  /// equality that would be a search of its own, so there the run may end with nothing.
   std::span<const std::int32_t> stop(RunControl& control) {
     stopped_ = control.stop_reason();
     phase_ = Phase::done;
-    return {};
+    if (!best_.empty() || constraint_ != KnapsackConstraint::at_most) return {};
+    phase_ = Phase::start;
+    asked_ = true;
+    assign(control, KnapsackMethod::hull, [&](Block& block, std::size_t i, std::size_t k) {
+      return proxy_.empty() ? -log_probability(block, i, k) : proxy_[block.groups[i] * options() + k];
+    });
+    return question_;
   }
 
   void report(RunControl& control) {
@@ -608,7 +627,7 @@ bool RcoSearch::done() const noexcept { return state_->phase() == Phase::done; }
 std::span<const std::int32_t> RcoSearch::ask(RunControl& control) { return state_->ask(control); }
 bool RcoSearch::wants_gradient() const noexcept { return state_->wants_gradient(); }
 const char* RcoSearch::phase() const noexcept {
-  constexpr const char* names[] = {"proxy", "sample", "rounding", "swaps", "done"};
+  constexpr const char* names[] = {"proxy", "sample", "rounding", "swaps", "start", "done"};
   return names[static_cast<std::size_t>(state_->phase())];
 }
 void RcoSearch::tell(double loss, std::span<const double> gradient, RunControl& control) {

@@ -86,14 +86,16 @@ class RcoSearch {
   std::size_t groups() const noexcept;
   std::size_t options() const noexcept;
   bool done() const noexcept;
-  /// The assignment to evaluate; valid until `tell`. When the control says stop the search is done and this is empty.
+  /// The assignment to evaluate; valid until `tell`. When the control says stop the search is done and this is empty;
+  /// but a search that has no answer yet asks for its start first, so that there is a best so far.
   std::span<const std::int32_t> ask(RunControl& control);
   /// Whether the answer to the open question should bring d loss / d P (N x K) along.
   bool wants_gradient() const noexcept;
   const char* phase() const noexcept;
   /// @throws Error "objective" when the loss or the gradient is not finite or has the wrong length
   void tell(double loss, std::span<const double> gradient, RunControl& control);
-  /// At any time; throws ERR_NOT_CONVERGED before the first answer.
+  /// At any time; throws ERR_NOT_CONVERGED before the first answer. A stopped search has one, unless the budget must be
+  /// met exactly and no assignment that does was found in time.
   RcoResult result() const;
 
  private:

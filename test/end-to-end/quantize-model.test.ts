@@ -134,6 +134,120 @@ test('shards and a merge give the bytes of one run', async () => {
   expect(hash(at('many.safetensors'))).toBe(hash(at('one.safetensors')));
 });
 
+describe('bits across layers', () => {
+  const rates = [1, 2, 3, 4];
+  const across = (output: string, more: Partial<quantize.ModelRequest> = {}): quantize.ModelRequest =>
+    request(output, { averageBits: 7, acrossLayers: { rates }, ...more });
+  const bytesIn = (file: string): number => {
+    const opened = formats.openSafetensors(file);
+    const bytes = opened.names.reduce((sum, name) => sum + opened.info(name).byteLength, 0);
+    opened.close();
+    return bytes;
+  };
+
+  test('everything that is stored is within the budget, and no other choice of rates loses less', async () => {
+    const report = await quantize.quantizeModel(across('across.safetensors', { format: 'packed' }));
+    const { rates: used, layers, value, gap, importance, uniform } = report.acrossLayers as quantize.AcrossLayersReport;
+    expect([used, importance, gap]).toEqual([rates, 'relative', 0]);
+    expect(bytesIn(report.output)).toBe(report.storedBytes);
+    expect(8 * report.storedBytes).toBeLessThanOrEqual(7 * report.weights);
+    expect(report.bitsPerWeight * report.weights).toBeLessThanOrEqual(8 * report.storedBytes + 1e-6);
+    let best = Infinity;
+    for (let code = 0; code < rates.length ** layers.length; code += 1) {
+      const choice = layers.map((_, i) => Math.floor(code / rates.length ** i) % rates.length);
+      const bytes = layers.reduce((sum, { storedBytes }, i) => sum + (storedBytes[choice[i] as number] as number), 0);
+      if (8 * bytes > 7 * report.weights) continue;
+      best = Math.min(
+        best,
+        layers.reduce((sum, { values }, i) => sum + (values[choice[i] as number] as number), 0),
+      );
+    }
+    expect(value).toBeCloseTo(best, 12);
+    expect(report.layers.reduce((sum, { relativeError }) => sum + relativeError, 0)).toBeCloseTo(value, 12);
+    expect(value).toBeLessThanOrEqual(uniform?.value ?? Infinity);
+    expect(new Set(report.layers.map(({ rate }) => rate)).size).toBeGreaterThan(1);
+    // What was chosen is what quantizeLayer gives at that rate.
+    const [{ name, rate } = { name: '', rate: 0 }] = report.layers;
+    const opened = formats.openSafetensors(at('model.safetensors'));
+    const weights = opened.float32(name);
+    opened.close();
+    const alone = await quantize.quantizeLayer(
+      { weights, rows: 24, columns: 32, activations: activations[name] },
+      { averageBits: rate },
+    );
+    const written = formats.openSafetensors(report.output);
+    expect(quantize.dequantize(quantize.readQuantized(written, name).weights)).toEqual(alone.dequantize());
+    written.close();
+    expect(fs.existsSync(at('across.safetensors.layers'))).toBe(false);
+  });
+
+  test('never worse than the same rate everywhere at the same cost', async () => {
+    for (const rate of [1.5, 2, 3]) {
+      const uniform = await quantize.quantizeModel(request('uniform.safetensors', { averageBits: rate }));
+      expect(uniform.acrossLayers).toBeNull();
+      const averageBits = (8 * uniform.storedBytes) / uniform.weights;
+      const report = await quantize.quantizeModel(
+        across('moved.safetensors', { averageBits, acrossLayers: { rates: [1, 1.5, 2, 2.5, 3, 4] } }),
+      );
+      const sum = ({ layers }: quantize.ModelReport): number => layers.reduce((all, one) => all + one.relativeError, 0);
+      expect(sum(report)).toBeLessThanOrEqual(sum(uniform));
+      expect(report.storedBytes).toBeLessThanOrEqual(uniform.storedBytes);
+    }
+  });
+
+  test('an aborted run keeps every rate of every layer, and ends with the same bytes; so do shards', async () => {
+    await quantize.quantizeModel(across('across-whole.safetensors'));
+    const controller = new AbortController();
+    const aborted = quantize.quantizeModel(across('across-cut.safetensors'), {
+      signal: controller.signal,
+      onProgress: ({ iterations }) => {
+        if (iterations >= 6) controller.abort(new Error('enough'));
+      },
+    });
+    await expect(aborted).rejects.toThrow('enough');
+    expect(fs.readdirSync(at('across-cut.safetensors.layers'))).toHaveLength(6);
+    const report = await quantize.quantizeModel(across('across-cut.safetensors'));
+    expect(report.layers.map(({ resumed }) => resumed)).toEqual([true, false, false]);
+    expect(hash(at('across-cut.safetensors'))).toBe(hash(at('across-whole.safetensors')));
+
+    const shared = { workFolder: at('across-shards') };
+    const shard = (index: number): Promise<quantize.ModelReport> =>
+      quantize.quantizeModel(across('across-many.safetensors', { ...shared, shard: { index, count: 3 } }));
+    expect(await shard(2)).toMatchObject({ status: 'partial', layers: [], acrossLayers: null });
+    await shard(0);
+    await expect(quantize.mergeModel(across('across-many.safetensors', shared))).rejects.toThrow(/1 of 3 layers/);
+    await shard(1);
+    await quantize.mergeModel(across('across-many.safetensors', shared));
+    expect(hash(at('across-many.safetensors'))).toBe(hash(at('across-whole.safetensors')));
+  });
+
+  test('another budget is another choice from what is kept', async () => {
+    const kept = across('budgets.safetensors', { keepWork: true });
+    await quantize.quantizeModel(kept);
+    const other = await quantize.quantizeModel({ ...kept, averageBits: 5.5 });
+    expect(other.layers.every(({ resumed }) => resumed)).toBe(true);
+    expect(8 * other.storedBytes).toBeLessThanOrEqual(5.5 * other.weights);
+  });
+
+  test.each<[string, Partial<quantize.ModelRequest>, string]>([
+    ['sequential calibration', { sequential: true }, 'request.sequential'],
+    ['one rate only', { method: 'gptq', ternary: true, acrossLayers: true }, 'request.acrossLayers'],
+    ['rates that fall', { acrossLayers: { rates: [2, 1] } }, 'request.acrossLayers.rates[1]'],
+    ['no rates', { acrossLayers: { rates: [] } }, 'request.acrossLayers.rates'],
+    ['nine bits', { acrossLayers: { rates: [9] } }, 'request.acrossLayers.rates[0]'],
+    ['a misspelt member', { acrossLayers: { rate: [2] } as object }, 'request.acrossLayers.rate'],
+    [
+      'sensitivity of a model that cannot run',
+      { acrossLayers: { importance: 'sensitivity' } },
+      'request.acrossLayers.importance',
+    ],
+    ['a budget below the cheapest rates', { averageBits: 1 }, 'request.averageBits'],
+  ])('refused: %s', async (_, more, argument) => {
+    await expect(quantize.quantizeModel(across('no.safetensors', more))).rejects.toMatchObject({ argument });
+    expect(fs.existsSync(at('no.safetensors'))).toBe(false);
+  });
+});
+
 /** Two products, run by hand: y = (x A) B. */
 const runtime: quantize.OnnxRuntime = (bytes) => {
   const model = formats.parseOnnx(bytes);
@@ -199,18 +313,78 @@ test.each([false, true])('an ONNX model is run for its calibration; sequential: 
   expect(hash(report.output)).toBe(before);
 });
 
+test('what a layer is worth is measured by the outputs of the model, where it can be run', async () => {
+  const random = uniforms(11);
+  const values = (count: number): number[] => Array.from({ length: count }, () => random() - 0.5);
+  fs.writeFileSync(
+    at('probed.onnx'),
+    modelBytes({
+      nodes: [node('MatMul', ['x', 'A'], ['a']), node('MatMul', ['a', 'B'], ['y'])],
+      initializers: [floatTensor('A', [12, 10], values(120)), floatTensor('B', [10, 8], values(80))],
+      inputs: [value('x', ['n', 12])],
+      outputs: [value('y', ['n', 8])],
+    }),
+  );
+  const runs = [0, 1, 2].map(() => ({ x: { data: Float32Array.from(values(120)), shape: [10, 12] } }));
+  const probed: quantize.ModelRequest = {
+    input: at('probed.onnx'),
+    output: at('probed-across.onnx'),
+    calibration: { inputs: runs, runtime },
+    averageBits: 10,
+    acrossLayers: { rates: [1, 2] },
+    minimumWeights: 1,
+  };
+  const phases: string[] = [];
+  const cut = new AbortController();
+  const aborted = quantize.quantizeModel(probed, {
+    signal: cut.signal,
+    onProgress: ({ phase, iterations }) => {
+      phases.push(phase);
+      if (iterations === 5) cut.abort(new Error('enough'));
+    },
+  });
+  await expect(aborted).rejects.toThrow('enough');
+  expect(phases).toContain('A alone');
+  const report = await quantize.quantizeModel(probed);
+  expect(report.layers.map(({ resumed }) => resumed)).toEqual([true, false]);
+  expect(report.acrossLayers?.importance).toBe('sensitivity');
+  for (const [index, name] of ['A', 'B'].entries()) {
+    const alone = await quantize.quantizeModel({
+      ...probed,
+      output: at(`alone-${name}.onnx`),
+      averageBits: 2,
+      acrossLayers: false,
+      include: (layer) => layer === name,
+    });
+    let moved = 0;
+    let whole = 0;
+    const sessions = await Promise.all(
+      [probed.input, alone.output].map((file) => runtime(Uint8Array.from(fs.readFileSync(file)))),
+    );
+    for (const inputs of runs) {
+      const [before, after] = await Promise.all(sessions.map((session) => session.run(inputs)));
+      (before?.y?.data as Float32Array).forEach((y, i) => {
+        whole += y ** 2;
+        moved += (y - ((after?.y?.data as Float32Array)[i] as number)) ** 2;
+      });
+    }
+    expect(report.acrossLayers?.layers[index]?.values[1]).toBeCloseTo(moved / whole, 6);
+  }
+});
+
 describe('what is refused, before anything is written', () => {
   test.each<[string, Partial<quantize.ModelRequest>, string]>([
     ['a missing file', { input: 'nowhere.safetensors' }, 'request.input'],
-    ['another format', { input: __filename, output: 'x.ts' }, 'input'],
+    ['another format', { input: __filename, output: 'x.ts' }, 'request.input'],
     ['output of another format', { output: 'x.onnx' }, 'request.output'],
     ['output over input', { output: undefined, input: 'same.safetensors' }, 'request.output'],
     ['no calibration', { calibration: undefined }, 'request.calibration'],
     ['sequential shards', { sequential: true, shard: { index: 0, count: 2 } }, 'request.sequential'],
     ['a shard beyond the count', { shard: { index: 2, count: 2 } }, 'request.shard.index'],
+    ['nine bits', { averageBits: 9 }, 'request.averageBits'],
     ['no such layer', { include: () => false }, 'request.input'],
-    ['inputs for a model that cannot run', { calibration: { inputs: [] } }, 'calibration.inputs'],
-    ['a layer without activations', { calibration: { activations: {} } }, 'calibration.activations'],
+    ['inputs for a model that cannot run', { calibration: { inputs: [] } }, 'request.calibration.inputs'],
+    ['a layer without activations', { calibration: { activations: {} } }, 'request.calibration.activations'],
   ])('%s', async (_, more, argument) => {
     const given = { ...request('refused.safetensors'), ...more };
     if (more.output === undefined && 'output' in more) given.output = given.input;
@@ -256,6 +430,22 @@ test('the command writes model and report, and prints one JSON object', () => {
   );
   expect(bars.length).toBeGreaterThan(9);
   expect(Math.max(...bars)).toBeGreaterThan(100);
+});
+
+test('the command moves bits between layers and shows where they went', () => {
+  const across = ['--across-layers', '--rates', '1,2,3,4', '--report', 'across/index.html'];
+  const bits = ['--activations', 'activations.safetensors', '--bits', '6.5', '--minimum-weights', '100'];
+  const { status, stdout, stderr } = cli('model.safetensors', '-o', 'across-cli.safetensors', ...bits, ...across);
+  expect(stderr).toBe('');
+  expect(status).toBe(0);
+  expect(stdout).toMatch(/across layers, relative: .* in all \(no choice is better\); .* at \d bits everywhere/);
+  const page = fs.readFileSync(at('across', 'index.html'), 'utf8');
+  expect(page.match(/<svg/g)).toHaveLength(4);
+  expect(page.match(/\u25b6/g)).toHaveLength(3);
+  expect(page).toContain('Which layer gets how much');
+  expect(cli('model.safetensors', '-o', 'no.safetensors', ...bits, '--rates', '1,2').stderr).toContain(
+    '--across-layers',
+  );
 });
 
 test('killed in the middle, the command resumes and gives the bytes of an uninterrupted run', async () => {

@@ -318,4 +318,28 @@ TEST_CASE("knapsack: a run that is stopped keeps its best so far") {
     CHECK(found.stopped == StopReason::cancelled);
     CHECK(found.gap > 0);
   }
+  // A table that is small enough for `automatic` is cut all the same; an equality has a solution only where the hull
+  // happens to meet it.
+  std::size_t without = 0;
+  for (int trial = 0; trial < 100; ++trial) {
+    Instance small = random_instance(random, 12, 4, 60, false);
+    small.budget = 12 * 45;
+    RunControl control;
+    control.cancel();
+    try {
+      const KnapsackSolution found = solve_knapsack(small.problem(), {}, control);
+      check_solution(small, found);
+      CHECK(found.stopped == StopReason::cancelled);
+      CHECK(found.method == KnapsackMethod::hull);
+    } catch (const Error& error) {
+      CHECK(error.code() == ErrorCode::out_of_range);  // not even the cheapest assignment fits
+    }
+    small.constraint = KnapsackConstraint::equal;
+    try {
+      check_solution(small, solve_knapsack(small.problem(), {}, control));
+    } catch (const Error& error) {
+      without += error.code() == ErrorCode::not_converged ? 1 : 0;
+    }
+  }
+  CHECK(without > 50);
 }

@@ -363,3 +363,24 @@ TEST_CASE("rco: what is refused, and a run that is stopped") {
   CHECK(search.result().stopped == StopReason::cancelled);
   CHECK(search.result().loss == 1);
 }
+
+TEST_CASE("rco: a run that is stopped before its first evaluation evaluates its start") {
+  const Synthetic one(20, 4, true, 3);
+  for (const bool with_proxy : {true, false}) {
+    RcoOptions options;
+    if (with_proxy) options.proxy = one.table;
+    RunControl control;
+    control.cancel();
+    const auto objective = one.objective();
+    const RcoResult found = minimize_rco(one.problem(), options, *objective, control);
+    CHECK(found.stopped == StopReason::cancelled);
+    CHECK(found.evaluations == 1);
+    CHECK(found.steps == 0);
+    CHECK(found.cost <= one.budget[0]);
+    CHECK(found.loss == objective->evaluate(found.choices, {}));
+    CHECK(std::isnan(found.proxy_loss));
+    RcoProblem exact = one.problem();
+    exact.constraint = KnapsackConstraint::equal;
+    CHECK_THROWS_AS((void)minimize_rco(exact, options, *objective, control), Error);
+  }
+}

@@ -30,7 +30,7 @@ const bad: [string, unknown, unknown, string, string][] = [
   ['a negative sensitivity', [1, -1], { averageBits: 1 }, 'ERR_OUT_OF_RANGE', 'sensitivities'],
   ['an infinite sensitivity', [1, Infinity], { averageBits: 1 }, 'ERR_NOT_FINITE', 'sensitivities[1]'],
   ['a string', 'abc', { averageBits: 1 }, 'ERR_INVALID_ARG_TYPE', 'sensitivities'],
-  ['too many bits', [1], { averageBits: 9 }, 'ERR_OUT_OF_RANGE', 'averageBits'],
+  ['too many bits', [1], { averageBits: 9 }, 'ERR_OUT_OF_RANGE', 'options.averageBits'],
   ['negative bits', [1], { averageBits: -1 }, 'ERR_OUT_OF_RANGE', 'options.averageBits'],
   ['a broken maximum', [1], { averageBits: 1, maxBits: 2.5 }, 'ERR_OUT_OF_RANGE', 'options.maxBits'],
   ['an unknown mode', [1], { averageBits: 1, mode: 'best' }, 'ERR_INVALID_ARG_VALUE', 'options.mode'],

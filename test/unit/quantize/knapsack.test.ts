@@ -62,7 +62,7 @@ test('equalities: exactly the budget, or the largest reachable total', () => {
 
 test('a budget that is too small names the smallest that would do', async () => {
   const problem = { values: [[1, 0]], costs: [4, 9], budget: 3 };
-  await expect(quantize.solveKnapsack(problem)).rejects.toEqual(errorWith('ERR_OUT_OF_RANGE', 'budget'));
+  await expect(quantize.solveKnapsack(problem)).rejects.toEqual(errorWith('ERR_OUT_OF_RANGE', 'problem.budget'));
   expect(() => quantize.solveKnapsackSync(problem)).toThrow(/at least 4, the cost of the cheapest assignment/);
 });
 
@@ -102,6 +102,26 @@ test('an abort rejects with the reason, or returns the best so far', async () =>
   expect(found.gap).toBeGreaterThan(0);
 });
 
+test('a table that is solved at once is cut all the same, and leaves a solution', async () => {
+  const found = await quantize.solveKnapsack({ ...small, method: 'auto' }, { timeLimitMs: 1e-6 });
+  expect(found).toMatchObject({ status: 'time-limit', method: 'hull' });
+  expect(found.cost).toBeLessThanOrEqual(small.budget);
+  // An equality that the hull does not happen to meet has no solution yet.
+  const exact = {
+    values: [
+      [5, 3, 0],
+      [9, 8, 0],
+    ],
+    costs: [0, 3, 5],
+    budget: 8,
+    equality: true,
+  };
+  expect((await quantize.solveKnapsack(exact)).cost).toBe(8);
+  await expect(quantize.solveKnapsack(exact, { timeLimitMs: 1e-6 })).rejects.toMatchObject({
+    code: 'ERR_NOT_CONVERGED',
+  });
+});
+
 const bad: [string, Record<string, unknown>, string, string][] = [
   ['no rows', { values: [] }, 'ERR_SHAPE_MISMATCH', 'problem.values'],
   ['not a table', { values: 3 }, 'ERR_INVALID_ARG_TYPE', 'problem.values'],
@@ -126,7 +146,7 @@ const bad: [string, Record<string, unknown>, string, string][] = [
   ['a negative budget', { budget: -1 }, 'ERR_OUT_OF_RANGE', 'problem.budget'],
   ['an unknown method', { method: 'guess' }, 'ERR_INVALID_ARG_VALUE', 'problem.method'],
   ['an unknown equality', { equality: 'maybe' }, 'ERR_INVALID_ARG_VALUE', 'problem.equality'],
-  ['a method that knows no equality', { method: 'hull', equality: true }, 'ERR_INVALID_ARG_VALUE', 'method'],
+  ['a method that knows no equality', { method: 'hull', equality: true }, 'ERR_INVALID_ARG_VALUE', 'problem.method'],
   ['a misspelt option', { bugdet: 3 }, 'ERR_INVALID_ARG_VALUE', 'problem.bugdet'],
 ];
 test.each(bad)('refused: %s', async (_, change, code, argument) => {

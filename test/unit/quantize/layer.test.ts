@@ -42,10 +42,10 @@ describe('layers that are refused', () => {
       'an empty Hessian',
       { activations: undefined, hessian: quantize.createHessian(4) },
       'ERR_INVALID_ARG_VALUE',
-      'hessian',
+      'layer.hessian',
     ],
     ['a disposed Hessian', { activations: undefined, hessian: disposed }, 'ERR_DISPOSED', 'hessian'],
-    ['nothing known of the inputs', { activations: undefined }, 'ERR_INVALID_ARG_VALUE', 'hessian'],
+    ['nothing known of the inputs', { activations: undefined }, 'ERR_INVALID_ARG_VALUE', 'layer.hessian'],
     ['a misspelt member', { weight: weights }, 'ERR_INVALID_ARG_VALUE', 'layer.weight'],
   ])('%s', async (_, change, code, argument) => {
     expect(() => quantize.quantizeLayerSync({ ...valid, ...change })).toThrow(errorWith(code, argument));
@@ -66,33 +66,48 @@ describe('options that are refused', () => {
   test.each<[string, object, string, string]>([
     ['no bits', { averageBits: 0 }, 'ERR_OUT_OF_RANGE', 'options.averageBits'],
     ['nine bits', { averageBits: 9 }, 'ERR_OUT_OF_RANGE', 'options.averageBits'],
-    ['half bits without BAQ', { ...gptq, averageBits: 2.5 }, 'ERR_OUT_OF_RANGE', 'averageBits'],
-    ['more bits than a column may have', { averageBits: 5, maxBits: 4 }, 'ERR_OUT_OF_RANGE', 'averageBits'],
+    ['half bits without BAQ', { ...gptq, averageBits: 2.5 }, 'ERR_OUT_OF_RANGE', 'options.averageBits'],
+    ['more bits than a column may have', { averageBits: 5, maxBits: 4 }, 'ERR_OUT_OF_RANGE', 'options.averageBits'],
     ['an unknown method', { method: 'awq' }, 'ERR_INVALID_ARG_VALUE', 'options.method'],
     ['an unknown mode', { mode: 'best' }, 'ERR_INVALID_ARG_VALUE', 'options.mode'],
-    ['too few levels', { ...gptq, levels: [2, 2] }, 'ERR_SHAPE_MISMATCH', 'levels'],
+    ['too few levels', { ...gptq, levels: [2, 2] }, 'ERR_SHAPE_MISMATCH', 'options.levels'],
     ['a column of no levels', { ...gptq, levels: [2, 0, 2, 2] }, 'ERR_OUT_OF_RANGE', 'options.levels[1]'],
-    ['levels with BAQ', { levels: [2, 2, 2, 2] }, 'ERR_INVALID_ARG_VALUE', 'levels'],
-    ['groups that do not fit', { ...gptq, groupSize: 3 }, 'ERR_OUT_OF_RANGE', 'groupSize'],
-    ['groups wider than the layer', { ...gptq, groupSize: 5, allowTail: true }, 'ERR_OUT_OF_RANGE', 'groupSize'],
-    ['groups with BAQ', { groupSize: 2 }, 'ERR_INVALID_ARG_VALUE', 'method'],
-    ['groups and one grid for all', { ...gptq, groupSize: 2, perTensor: true }, 'ERR_INVALID_ARG_VALUE', 'perTensor'],
+    ['levels with BAQ', { levels: [2, 2, 2, 2] }, 'ERR_INVALID_ARG_VALUE', 'options.levels'],
+    ['groups that do not fit', { ...gptq, groupSize: 3 }, 'ERR_OUT_OF_RANGE', 'options.groupSize'],
+    [
+      'groups wider than the layer',
+      { ...gptq, groupSize: 5, allowTail: true },
+      'ERR_OUT_OF_RANGE',
+      'options.groupSize',
+    ],
+    ['groups with BAQ', { groupSize: 2 }, 'ERR_INVALID_ARG_VALUE', 'options.method'],
+    [
+      'groups and one grid for all',
+      { ...gptq, groupSize: 2, perTensor: true },
+      'ERR_INVALID_ARG_VALUE',
+      'options.perTensor',
+    ],
     [
       'dynamic groups of three values',
       { ...gptq, groupSize: 2, ternary: true },
       'ERR_INVALID_ARG_VALUE',
-      'staticGroups',
+      'options.staticGroups',
     ],
     [
       'symmetric grids of three values',
       { ...gptq, symmetric: true, ternary: true },
       'ERR_INVALID_ARG_VALUE',
-      'ternary',
+      'options.ternary',
     ],
     ['an unknown symmetry', { ...gptq, symmetric: 'yes' }, 'ERR_INVALID_ARG_TYPE', 'options.symmetric'],
     ['negative damping', { damping: -0.1 }, 'ERR_OUT_OF_RANGE', 'options.damping'],
-    ['refining the published code', { mode: 'official', refitScales: true }, 'ERR_INVALID_ARG_VALUE', 'mode'],
-    ['refining wide codes', { ...gptq, levels: [300, 2, 2, 2], refitScales: true }, 'ERR_INVALID_ARG_VALUE', 'levels'],
+    ['refining the published code', { mode: 'official', refitScales: true }, 'ERR_INVALID_ARG_VALUE', 'options.mode'],
+    [
+      'refining wide codes',
+      { ...gptq, levels: [300, 2, 2, 2], refitScales: true },
+      'ERR_INVALID_ARG_VALUE',
+      'options.levels',
+    ],
     ['another back end', { backend: 'cuda' }, 'ERR_BACKEND_UNAVAILABLE', 'options.backend'],
     ['a misspelt option', { groupsize: 2 }, 'ERR_INVALID_ARG_VALUE', 'options.groupsize'],
   ])('%s', async (_, options, code, argument) => {
@@ -115,6 +130,23 @@ describe('a Hessian', () => {
     ['nothing added', () => quantize.createHessian(2).matrix, 'ERR_INVALID_ARG_VALUE', 'hessian'],
   ])('refuses %s', (_, call, code, argument) => {
     expect(call).toThrow(errorWith(code, argument));
+  });
+
+  test('keeps its factor for the next run, and not for other options or after another batch', () => {
+    const other = Float32Array.from({ length: 9 * columns }, () => random() - 0.5);
+    const shared = quantize.createHessian(columns);
+    const fresh = (): quantize.Hessian => quantize.createHessian(columns);
+    const run = (hessian: quantize.Hessian, options: quantize.QuantizeSyncOptions): Float32Array =>
+      quantize.quantizeLayerSync({ weights, rows, columns, hessian }, { averageBits: 2, ...options }).dequantize();
+    const batches: Float32Array[] = [];
+    for (const batch of [activations, other]) {
+      shared.add(batch);
+      batches.push(batch);
+      for (const options of [{}, { damping: 0.5 }, { actOrder: true }, {}, { averageBits: 3 }]) {
+        const again = batches.reduce((hessian, values) => hessian.add(values), fresh());
+        expect(run(shared, options)).toEqual(run(again, options));
+      }
+    }
   });
 
   test('counts, and lets go of its memory once', () => {

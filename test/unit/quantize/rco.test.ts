@@ -87,14 +87,16 @@ test('an exception of the callback comes through; what it gives must be a loss',
       throw boom;
     }),
   ).rejects.toBe(boom);
-  await expect(run(() => 'seven')).rejects.toEqual(errorWith('ERR_INVALID_ARG_TYPE', 'objective'));
-  await expect(run(() => NaN)).rejects.toEqual(errorWith('ERR_NOT_FINITE', 'objective'));
-  await expect(run(() => 1, { gradients: true })).rejects.toEqual(errorWith('ERR_INVALID_ARG_TYPE', 'objective'));
+  await expect(run(() => 'seven')).rejects.toEqual(errorWith('ERR_INVALID_ARG_TYPE', 'problem.objective'));
+  await expect(run(() => NaN)).rejects.toEqual(errorWith('ERR_NOT_FINITE', 'problem.objective'));
+  await expect(run(() => 1, { gradients: true })).rejects.toEqual(
+    errorWith('ERR_INVALID_ARG_TYPE', 'problem.objective'),
+  );
   await expect(run(() => ({ loss: 1, gradient: [1, 2] }), { gradients: true })).rejects.toEqual(
-    errorWith('ERR_SHAPE_MISMATCH', 'objective.gradient'),
+    errorWith('ERR_SHAPE_MISMATCH', 'problem.objective.gradient'),
   );
   await expect(run(() => ({ loss: 1, gradient: new Float64Array(48).fill(NaN) }), { gradients: true })).rejects.toEqual(
-    errorWith('ERR_NOT_FINITE', 'objective.gradient[0]'),
+    errorWith('ERR_NOT_FINITE', 'problem.objective.gradient[0]'),
   );
 });
 
@@ -151,18 +153,115 @@ test('one budget per block', async () => {
   expect(spent).toEqual(budget);
 });
 
+test('stopped before the first evaluation: the start is evaluated, and is within the budget', async () => {
+  const timeLimitMs = 1e-6;
+  const asked: string[] = [];
+  const called = {
+    ...problem,
+    proxy: problem.objective.table,
+    objective: (choices: Int32Array, { phase }: quantize.Question) => {
+      asked.push(phase);
+      return lossOf(problem, choices);
+    },
+  };
+  for (const given of [called, problem]) {
+    const found = await quantize.rco(given, { timeLimitMs });
+    expect(found).toMatchObject({ status: 'time-limit', evaluations: 1, steps: 0, proxyLoss: null, finalLoss: null });
+    expect(found.loss).toBeCloseTo(lossOf(problem, found.choices), 10);
+    expect(found.cost).toBeLessThanOrEqual(problem.budget as number);
+    // A budget that must be met exactly is a search of its own.
+    await expect(quantize.rco({ ...given, equality: true }, { timeLimitMs })).rejects.toMatchObject({
+      code: 'ERR_NOT_CONVERGED',
+    });
+  }
+  expect(asked).toEqual(['start']);
+});
+
+/** Experts of two layers: the loss when only some are kept, with what they add to each other. */
+function expertLoss(gains: readonly number[], pairs: readonly (readonly number[])[], kept: readonly number[]): number {
+  return kept.reduce((sum, one, i) => {
+    const together = kept.reduce((inner, other, j) => inner + one * other * (pairs[i]?.[j] ?? 0), 0);
+    return sum - one * (gains[i] ?? 0) + together;
+  }, 0);
+}
+
+test('expert pruning: two options, so many kept in each layer', async () => {
+  const next = uniforms(21);
+  const experts = 6;
+  const layers = 2;
+  const count = experts * layers;
+  const keep = [3, 2];
+  const gains = Array.from({ length: count }, () => next());
+  const pairs = Array.from({ length: count }, (_, i) =>
+    Array.from({ length: count }, (_x, j) => (i < j ? 0.4 * next() : 0)),
+  );
+  const inLayer = (kept: readonly number[], layer: number): number =>
+    kept.slice(layer * experts, (layer + 1) * experts).reduce((sum, one) => sum + one, 0);
+  const pruning = {
+    weights: Array<number>(count).fill(1),
+    costs: [0, 1],
+    budget: keep,
+    blocks: Array.from({ length: count }, (_, i) => Math.floor(i / experts)),
+    equality: true,
+    proxy: gains.map((gain) => [0, -gain]),
+  };
+  const evaluate = (choices: Int32Array): number => expertLoss(gains, pairs, [...choices]);
+  const withGradient: quantize.AssignmentLoss = (choices, { wantsGradient }) => {
+    const kept = [...choices];
+    for (const [layer, wanted] of keep.entries()) expect(inLayer(kept, layer)).toBe(wanted);
+    if (!wantsGradient) return evaluate(choices);
+    const gradient = new Float64Array(2 * count);
+    for (let i = 0; i < count; i += 1) {
+      gradient[2 * i + 1] =
+        kept.reduce((sum, one, j) => sum + one * ((pairs[i]?.[j] ?? 0) + (pairs[j]?.[i] ?? 0)), 0) - (gains[i] ?? 0);
+    }
+    return { loss: evaluate(choices), gradient };
+  };
+  const found = await quantize.rco(
+    { ...pruning, objective: withGradient },
+    { steps: 200, samples: 4, antithetic: true, gradients: true, swapEvaluations: 1e6 },
+  );
+  expect(found.cost).toBe(5);
+  expect(found.loss).toBeLessThan(found.proxyLoss as number);
+  // No exchange of a kept expert for another of its layer is better.
+  for (let i = 0; i < count; i += 1) {
+    for (let j = 0; j < count; j += 1) {
+      if (Math.floor(i / experts) !== Math.floor(j / experts)) continue;
+      if (found.choices[i] !== 1 || found.choices[j] !== 0) continue;
+      expect(
+        evaluate(found.choices.map((choice, at) => (at === i ? 0 : at === j ? 1 : choice))),
+      ).toBeGreaterThanOrEqual(found.loss - 1e-12);
+    }
+  }
+  // Without gains of pairs the best assignment is the largest gains of each layer.
+  const alone = await quantize.rco({ ...pruning, objective: { table: pruning.proxy } }, { steps: 20 });
+  const best = keep.map((wanted, layer) => {
+    const own = gains.slice(layer * experts, (layer + 1) * experts).sort((a, b) => b - a);
+    return own.slice(0, wanted).reduce((sum, gain) => sum + gain, 0);
+  });
+  expect(alone.loss).toBeCloseTo(-best.reduce((sum, gain) => sum + gain, 0), 12);
+  const values = await quantize.rco({ ...pruning, objective: evaluate }, { steps: 50, swapEvaluations: 1e6 });
+  expect(values.loss).toBeLessThan(values.proxyLoss as number);
+});
+
 const bad: [string, Record<string, unknown>, Record<string, unknown>, string, string][] = [
   ['no weights', { weights: [] }, {}, 'ERR_SHAPE_MISMATCH', 'problem.objective.table'],
-  ['a weight of 0', { weights: [0, ...(problem.weights as number[]).slice(1)] }, {}, 'ERR_OUT_OF_RANGE', 'weights'],
-  ['costs that fall', { costs: [5, 4, 3, 2] }, {}, 'ERR_INVALID_ARG_VALUE', 'costs'],
-  ['products that are not whole', { costs: [2, 2.5, 3, 4] }, {}, 'ERR_INVALID_ARG_VALUE', 'weights'],
-  ['too small a budget', { budget: 1 }, {}, 'ERR_OUT_OF_RANGE', 'budget'],
-  ['too large a budget', { budget: 1e6 }, {}, 'ERR_OUT_OF_RANGE', 'budget'],
+  [
+    'a weight of 0',
+    { weights: [0, ...(problem.weights as number[]).slice(1)] },
+    {},
+    'ERR_OUT_OF_RANGE',
+    'problem.weights',
+  ],
+  ['costs that fall', { costs: [5, 4, 3, 2] }, {}, 'ERR_INVALID_ARG_VALUE', 'problem.costs'],
+  ['products that are not whole', { costs: [2, 2.5, 3, 4] }, {}, 'ERR_INVALID_ARG_VALUE', 'problem.weights'],
+  ['too small a budget', { budget: 1 }, {}, 'ERR_OUT_OF_RANGE', 'problem.budget'],
+  ['too large a budget', { budget: 1e6 }, {}, 'ERR_OUT_OF_RANGE', 'problem.budget'],
   ['no budget', { budget: undefined }, {}, 'ERR_INVALID_ARG_TYPE', 'problem.budget'],
   ['no objective', { objective: undefined }, {}, 'ERR_INVALID_ARG_TYPE', 'problem.objective'],
   ['a table of another shape', { objective: { table: [[1]] } }, {}, 'ERR_SHAPE_MISMATCH', 'problem.objective.table'],
-  ['too few blocks', { blocks: [0] }, {}, 'ERR_SHAPE_MISMATCH', 'blocks'],
-  ['a block without a budget', { blocks: Array(12).fill(1) }, {}, 'ERR_OUT_OF_RANGE', 'blocks'],
+  ['too few blocks', { blocks: [0] }, {}, 'ERR_SHAPE_MISMATCH', 'problem.blocks'],
+  ['a block without a budget', { blocks: Array(12).fill(1) }, {}, 'ERR_OUT_OF_RANGE', 'problem.blocks'],
   ['a proxy of another shape', { proxy: [[1, 2, 3, 4]] }, {}, 'ERR_SHAPE_MISMATCH', 'problem.proxy'],
   ['a resolution of 0', { resolution: 0 }, {}, 'ERR_OUT_OF_RANGE', 'problem.resolution'],
   ['no samples', {}, { samples: 0 }, 'ERR_OUT_OF_RANGE', 'options.samples'],
@@ -171,7 +270,7 @@ const bad: [string, Record<string, unknown>, Record<string, unknown>, string, st
   ['one temperature', {}, { tau: 1 }, 'ERR_INVALID_ARG_TYPE', 'options.tau'],
   ['an unknown start', {}, { start: 'zero' }, 'ERR_INVALID_ARG_VALUE', 'options.start'],
   ['logits of another shape', {}, { start: [[1]] }, 'ERR_SHAPE_MISMATCH', 'options.start'],
-  ['too few uniforms', {}, { uniforms: [0.5] }, 'ERR_SHAPE_MISMATCH', 'uniforms'],
+  ['too few uniforms', {}, { uniforms: [0.5] }, 'ERR_SHAPE_MISMATCH', 'options.uniforms'],
   ['a misspelt option', {}, { step: 3 }, 'ERR_INVALID_ARG_VALUE', 'options.step'],
 ];
 test.each(bad)('refused: %s', async (_, change, options, code, argument) => {
