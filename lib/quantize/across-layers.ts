@@ -21,8 +21,8 @@ export interface AcrossLayers {
    * the error of each layer's output relative to that output. `'loss'`: the losses as they are, so that layers with large
    * outputs count most.
    *
-   * The last two are about layers, not about the model: on a text recogniser at 2 bits both made it read worse than the
-   * same bits everywhere, while `'sensitivity'` halved its errors (docs/quantize.md).
+   * The last two are about layers, not about the model: on a text recogniser both had a larger divergence than the
+   * same bits everywhere in all cases, `'sensitivity'` a smaller one in three of four (docs/quantize.md). Test the result.
    */
   importance?: LayerImportance;
 }
