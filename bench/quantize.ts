@@ -82,8 +82,11 @@ async function layers(options: BenchOptions, peer: TorchPeer | undefined, emit: 
     sum.dispose();
     const hessian = hessianOf(columns);
     const layer = { weights: uniforms(rows * columns, 0.02), rows, columns, hessian };
+    // A Hessian keeps its last factor for the next layer; another damping has it made anew, as the peer does.
+    let calls = 0;
+    const damping = (): number => 0.01 + 1e-9 * (calls += 1);
     const phase = (name: 'factor' | 'quantize') => (): number =>
-      quantize.quantizeLayerSync(layer, { method: 'gptq', averageBits: 4, threads }).seconds[name];
+      quantize.quantizeLayerSync(layer, { method: 'gptq', averageBits: 4, threads, damping: damping() }).seconds[name];
     emit(
       await compare(options, peer, { job: 'factor', ...job }, samples, {
         name: 'factor and inverse',
@@ -115,7 +118,10 @@ async function layers(options: BenchOptions, peer: TorchPeer | undefined, emit: 
               name,
               size,
               flops: (2 / 3) * columns ** 3 + 4 * rows * columns ** 2,
-              call: () => seconds(() => quantize.quantizeLayerSync(layer, { averageBits: 2, threads, ...extra })),
+              call: () =>
+                seconds(() =>
+                  quantize.quantizeLayerSync(layer, { averageBits: 2, threads, damping: damping(), ...extra }),
+                ),
             },
           ),
         );
