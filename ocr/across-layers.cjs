@@ -17,10 +17,19 @@ const importances = ['loss', 'relative', 'sensitivity'];
  * Rows { importance (null: the same bits everywhere), storedBits, characterErrorRate, divergence, report } for one mode of
  * BAQ. Layers are measured once for all importances.
  */
-async function acrossLayers({ bits = 2, mode = 'table', lines = 96, names = importances, onRow = () => {} }) {
+async function acrossLayers(options) {
+  const {
+    bits = 2,
+    mode = 'table',
+    lines = 96,
+    calibration = 64,
+    names = importances,
+    rates,
+    onRow = () => {},
+  } = options;
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'discrete-descent-across-'));
   const runtime = quantize.onnxRuntime({ module: onnxruntime });
-  const inputs = batches(calibrationLines());
+  const inputs = batches(calibrationLines().slice(0, calibration));
   const test = testLines(lines);
   const reference = await recognise(fs.readFileSync(modelFiles.recognition), test);
   const output = path.join(folder, 'quantised.onnx');
@@ -43,7 +52,7 @@ async function acrossLayers({ bits = 2, mode = 'table', lines = 96, names = impo
   try {
     const averageBits = await measure(null, {});
     const kept = { averageBits, workFolder: path.join(folder, 'layers'), keepWork: true };
-    for (const importance of names) await measure(importance, { ...kept, acrossLayers: { importance } });
+    for (const importance of names) await measure(importance, { ...kept, acrossLayers: { importance, rates } });
     return rows;
   } finally {
     fs.rmSync(folder, { recursive: true, force: true });

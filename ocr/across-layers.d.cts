@@ -16,6 +16,9 @@ export function acrossLayers(options: {
   bits?: number;
   mode?: 'table' | 'levels';
   lines?: number;
+  /** Lines that calibrate, at most 64 (default). */
+  calibration?: number;
   names?: readonly quantize.LayerImportance[];
+  rates?: readonly number[];
   onRow?: (row: AcrossRow) => void;
 }): Promise<AcrossRow[]>;
