@@ -54,7 +54,7 @@ function ctest(folder, { env = {}, fixedAddresses = false } = {}) {
   else run('ctest', args, { env });
 }
 
-/** Without CUDA's kernels: nvcc's work is checked in the development build, the host paths with a placeholder here. */
+/** nvcc's work is checked in the development build; here the CUDA back end is one without kernels, for its host paths. */
 function sanitized(name, sanitizers, addon) {
   const buildFolder = `build-cmake/${name}`;
   native.buildWithCMake({

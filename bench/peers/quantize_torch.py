@@ -96,11 +96,10 @@ def official_gptq(path):
     def run(weights, hessian):
         task = official_layer(module, quantizer, weights, hessian, 4)
         # What is measured is the loop: the factorisation is done before, and replaced by what hands it over.
-        upper = factor(hessian)
+        done = factor(hessian)
         linalg, inverse = torch.linalg.cholesky, torch.cholesky_inverse
-        torch.linalg.cholesky = lambda _, upper=False: result if upper else _
+        torch.linalg.cholesky = lambda given, upper=False: done if upper else given
         torch.cholesky_inverse = lambda given: given
-        result = upper
         try:
             begin = time.perf_counter()
             task.fasterquant()

@@ -30,7 +30,7 @@ struct Candidate {
   Float32s code, value, step;
 };
 
-/// The nearest code to where the gradient points; only lanes that `gains` marks are worth it.
+/// The code nearest to `target` in every lane, its value, and how far that is from the current one.
 DD_INLINE Candidate judge(DescentGrid grid, Float32s first, Float32s second, Float32s largest, Float32s divisor,
                           Float32s target, Float32s current) {
   Candidate found;

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "core/block.hpp"
+#include "quantize/codes.kernel.hpp"
 
 namespace dd::quantize {
 
@@ -122,19 +123,11 @@ struct PackedProduct {
       if (row >= order.rows) return;
       float total = sum[t];
       for (std::size_t term = 0; term < terms; ++term) {
-        const float zero = nearest(ratio[row] * largest[term]);
+        const float zero = round_to_even(ratio[row] * largest[term]);
         total += term_sums[b.block_y() * terms + term] * (middle[term] - zero);
       }
       y[b.block_y() * order.rows + row] = range[row] * total;
     });
-  }
-
-  DD_DEVICE static float nearest(float value) {
-#ifdef __CUDACC__
-    return ::rintf(value);
-#else
-    return std::nearbyint(value);
-#endif
   }
 };
 
@@ -167,7 +160,7 @@ struct PackedUnpack {
         for (std::uint32_t plane = 0; plane < order.bits[at / 32]; ++plane) {
           code |= (word[plane * 16] >> at % 32 & 1u) << plane;
         }
-        const float zero = PackedProduct::nearest(ratio[row] * divisor[at]);
+        const float zero = round_to_even(ratio[row] * divisor[at]);
         value = range[row] / divisor[at] * (static_cast<float>(code) - zero);
       }
       values[row * columns + column] = value;

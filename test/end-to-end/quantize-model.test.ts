@@ -272,11 +272,12 @@ const runtime: quantize.OnnxRuntime = (bytes) => {
   });
 };
 
-test.each([false, true])('an ONNX model is run for its calibration; sequential: %s', async (sequential) => {
-  const random = uniforms(9);
+/** Writes y = x A B as a model; returns inputs for three runs of it. */
+function writeTwoProducts(name: string, seed: number): { x: { data: Float32Array; shape: number[] } }[] {
+  const random = uniforms(seed);
   const values = (count: number): number[] => Array.from({ length: count }, () => random() - 0.5);
   fs.writeFileSync(
-    at('model.onnx'),
+    at(name),
     modelBytes({
       nodes: [node('MatMul', ['x', 'A'], ['a']), node('MatMul', ['a', 'B'], ['y'])],
       initializers: [floatTensor('A', [12, 10], values(120)), floatTensor('B', [10, 8], values(80))],
@@ -284,7 +285,11 @@ test.each([false, true])('an ONNX model is run for its calibration; sequential: 
       outputs: [value('y', ['n', 8])],
     }),
   );
-  const runs = [0, 1, 2].map(() => ({ x: { data: Float32Array.from(values(120)), shape: [10, 12] } }));
+  return [0, 1, 2].map(() => ({ x: { data: Float32Array.from(values(120)), shape: [10, 12] } }));
+}
+
+test.each([false, true])('an ONNX model is run for its calibration; sequential: %s', async (sequential) => {
+  const runs = writeTwoProducts('model.onnx', 9);
   const report = await quantize.quantizeModel({
     input: at('model.onnx'),
     output: at(`quantised-${sequential}.onnx`),
@@ -314,18 +319,7 @@ test.each([false, true])('an ONNX model is run for its calibration; sequential: 
 });
 
 test('what a layer is worth is measured by the outputs of the model, where it can be run', async () => {
-  const random = uniforms(11);
-  const values = (count: number): number[] => Array.from({ length: count }, () => random() - 0.5);
-  fs.writeFileSync(
-    at('probed.onnx'),
-    modelBytes({
-      nodes: [node('MatMul', ['x', 'A'], ['a']), node('MatMul', ['a', 'B'], ['y'])],
-      initializers: [floatTensor('A', [12, 10], values(120)), floatTensor('B', [10, 8], values(80))],
-      inputs: [value('x', ['n', 12])],
-      outputs: [value('y', ['n', 8])],
-    }),
-  );
-  const runs = [0, 1, 2].map(() => ({ x: { data: Float32Array.from(values(120)), shape: [10, 12] } }));
+  const runs = writeTwoProducts('probed.onnx', 11);
   const probed: quantize.ModelRequest = {
     input: at('probed.onnx'),
     output: at('probed-across.onnx'),
