@@ -18,8 +18,8 @@ import { type FlatTable, type Numbers, type NumberTable, tableSchema } from './t
 const methods: readonly KnapsackMethod[] = ['auto', 'dynamic-programming', 'hull', 'lagrangian', 'core'];
 
 /**
- * How a knapsack is solved. `'dynamic-programming'` and `'core'` are exact (the latter may give up on hard problems and
- * then says so by its gap); `'hull'` and `'lagrangian'` are within one step of the optimum, for any size.
+ * How a knapsack is solved. `'dynamic-programming'` and `'core'` are exact (on hard problems the latter goes over to the
+ * former where that takes seconds, and else says by its gap that it gave up); `'hull'` and `'lagrangian'` are within one step of the optimum, for any size.
  */
 export type KnapsackMethod = 'auto' | 'dynamic-programming' | 'hull' | 'lagrangian' | 'core';
 

@@ -150,7 +150,7 @@ namespace {
 
 /// A table this small is solved at once.
 constexpr double small_table = 4e6;
-/// The largest table that `automatic` takes when the core did not prove its solution: some ten seconds.
+/// The largest table that is taken when the core did not prove its solution: some ten seconds.
 constexpr double large_table = 2e10;
 
 void require_equality_method(const ReducedProblem& problem, KnapsackMethod method) {
@@ -205,8 +205,8 @@ Dispatched dispatch(const ReducedProblem& problem, const KnapsackOptions& option
   const Found hull = solve_hull(problem);
   Found core = solve_core(problem, hull, control);
   const bool unsolved = !core.optimal && core.stopped == StopReason::none;
-  // Without a solution of an equality the table is the only way left, whatever was asked for.
-  if (unsolved && fits && (core.positions.empty() || (automatic && table_operations(problem) <= large_table))) {
+  // Without a solution of an equality the table is the only way left, however long it takes.
+  if (unsolved && fits && (core.positions.empty() || table_operations(problem) <= large_table)) {
     Found table = solve_table(problem, options.table_bytes, control);
     if (!table.positions.empty() || core.positions.empty()) {
       return {std::move(table), KnapsackMethod::dynamic_programming};

@@ -18,6 +18,10 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr std::size_t largest_history = std::size_t{1} << 24;
 /// Open groups of the first attempt.
 constexpr std::size_t first_core = 32;
+/// Before it, a quick look for a better solution than the hull's: where values have equal steps, thousands of groups
+/// are equally open, and a few of each kind are as good as all of them.
+constexpr std::size_t first_copies = 8, first_history = std::size_t{1} << 20;
+constexpr double equally = 1e-9, rounding = 1e-15;
 
 struct State {
   std::int64_t cost;  ///< above that of the best answers
@@ -31,12 +35,44 @@ struct Step {
   std::int32_t position;
 };
 
+/// The largest number of which all values are multiples but for their rounding (0.3 is one of 0.1), or 0 where there is
+/// none or the roundings of a sum might add up to a notable part of it.
+double step_of_values(const ReducedProblem& problem) {
+  double largest = 0;
+  for (const Option& option : problem.options) largest = std::max(largest, std::fabs(option.value));
+  const double smallest_step = largest * 0x1p-30, noise = largest * 0x1p-38;
+  const auto distance = [](double value, double step) {
+    return std::fabs(value - step * std::nearbyint(value / step));
+  };
+  double step = 0;
+  for (const Option& option : problem.options) {
+    double rest = std::fabs(option.value);
+    if (step > 0) rest = distance(rest, step);
+    while (rest > noise) {  // Euclid
+      if (step > 0 && rest < smallest_step) return 0;
+      const double next = step > 0 ? distance(step, rest) : 0;
+      step = rest;
+      rest = next;
+    }
+  }
+  if (!(step > 0)) return 0;
+  step = largest / std::nearbyint(largest / step);
+  double sum = 0;
+  for (std::size_t i = 0; i < problem.groups(); ++i) {
+    double worst = 0;
+    for (const Option& option : problem.group(i)) worst = std::max(worst, distance(option.value, step));
+    sum += worst + largest * 0x1p-52;
+  }
+  return sum <= step / 1024 ? step : 0;
+}
+
 class Core {
  public:
   Core(const ReducedProblem& problem, const Found& hull, RunControl& control)
-      : problem_(problem), price_(hull.price), control_(control) {
+      : problem_(problem), price_(hull.price), step_(step_of_values(problem)), control_(control) {
     answer();
     if (!hull.positions.empty()) {
+      prefer(hull.positions);
       positions_ = hull.positions;
       best_ = distance_of(positions_);
     }
@@ -45,14 +81,15 @@ class Core {
   Found solve(double lower_bound) {
     Found found;
     found.price = price_;
+    if (best_ < infinity) (void)search(below(best_), first_copies, first_history);
     double limit = first_limit();
-    while (true) {
-      limit = std::min(limit, best_);
+    while (stop_ == StopReason::none) {
+      limit = std::min(limit, below(best_));
       const double before = best_;
-      const bool complete = search(limit);
+      const bool complete = search(limit, problem_.groups(), largest_history);
       if (!complete) break;
       // Everything below the limit has been seen.
-      if (best_ < before || limit >= best_ || (best_ == infinity && limit > largest_)) {
+      if (best_ < before || limit >= below(best_) || (best_ == infinity && limit > largest_)) {
         found.optimal = best_ < infinity;
         break;
       }
@@ -65,6 +102,9 @@ class Core {
   }
 
  private:
+  /// What an assignment must stay below to be better than one at `distance`, with room for rounding.
+  double below(double distance) const noexcept { return distance - step_ * (255.0 / 256); }
+
   double reduced(std::span<const Option> group, std::size_t position, std::size_t answer) const {
     return group[position].value - group[answer].value +
            price_ * static_cast<double>(group[position].cost - group[answer].cost);
@@ -97,6 +137,19 @@ class Core {
     }
   }
 
+  /// Of answers that are equally good those of a solution near the budget: from there it is not far.
+  void prefer(const Positions& positions) {
+    for (std::size_t i = 0; i < problem_.groups(); ++i) {
+      if (positions[i] == answers_[i]) continue;
+      const std::span<const Option> group = problem_.group(i);
+      const auto from = static_cast<std::size_t>(answers_[i]), to = static_cast<std::size_t>(positions[i]);
+      const double size = std::fabs(group[from].value) + price_ * static_cast<double>(group[from].cost);
+      if (reduced(group, to, from) > rounding * size) continue;
+      cost_ += group[to].cost - group[from].cost;
+      answers_[i] = positions[i];
+    }
+  }
+
   double distance_of(const Positions& positions) const {
     double distance = 0;
     std::int64_t cost = 0;
@@ -117,8 +170,9 @@ class Core {
     return limit > 0 && limit < infinity ? limit : std::max(largest_ / static_cast<double>(nearest.size()), 1e-300);
   }
 
-  /// Looks for assignments nearer than `limit`; false when it had to end early.
-  bool search(double limit) {
+  /// Looks for assignments nearer than `limit`, among groups of which at most `copies` are equally open; false when it
+  /// had to end early.
+  bool search(double limit, std::size_t copies, std::size_t most_history) {
     open_.clear();
     for (std::size_t i = 0; i < second_.size(); ++i) {
       if (second_[i] < limit) open_.push_back(static_cast<std::uint32_t>(i));
@@ -126,6 +180,11 @@ class Core {
     std::sort(open_.begin(), open_.end(), [&](std::uint32_t a, std::uint32_t b) {
       return second_[a] != second_[b] ? second_[a] < second_[b] : a < b;
     });
+    std::size_t kept = 0;
+    for (const std::uint32_t group : open_) {
+      if (kept < copies || second_[group] - second_[open_[kept - copies]] > equally * limit) open_[kept++] = group;
+    }
+    open_.resize(kept);
     reach(limit);
     history_.clear();
     ends_.clear();
@@ -136,7 +195,7 @@ class Core {
     bool complete = true;
     for (std::size_t depth = 0; depth < open_.size() && second_[open_[depth]] < limit_; ++depth) {
       stop_ = control_.stop_reason();
-      if (stop_ != StopReason::none || history_.size() + states_.size() > largest_history) {
+      if (stop_ != StopReason::none || history_.size() + states_.size() > most_history) {
         complete = false;
         break;
       }
@@ -228,7 +287,8 @@ class Core {
       if (problem_.constraint != KnapsackConstraint::at_most && state.cost != left) continue;
       const double distance = state.distance + price_ * static_cast<double>(left - state.cost);
       if (distance < limit_) {
-        limit_ = best_ = distance;
+        best_ = distance;
+        limit_ = below(distance);
         best_depth_ = depth;
         best_state_ = s;
         improved = true;
@@ -248,7 +308,7 @@ class Core {
   }
 
   const ReducedProblem& problem_;
-  double price_;
+  double price_, step_;
   RunControl& control_;
   Positions answers_, positions_;
   std::vector<double> second_;  ///< smallest reduced cost of another option

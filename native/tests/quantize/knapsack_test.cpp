@@ -188,6 +188,36 @@ TEST_CASE("knapsack: core, table and split table agree on middling problems; hul
   }
 }
 
+TEST_CASE("knapsack: core proves its solution where values have equal steps") {
+  // Each of these ran out of partial assignments: thousands of groups are equally far from their next option.
+  PhiloxStream random(4, 2);
+  for (const double step : {1.0, 0.1, 0.25}) {
+    for (const bool linear : {false, true}) {
+      const std::size_t groups = 20000, options = 9;
+      Instance one{.groups = groups, .options = options, .values = {}, .costs = {}, .budget = 0};
+      for (std::size_t i = 0; i < groups; ++i) {
+        const double slope = 1 + random.next_below(10);
+        for (std::size_t k = 0; k < options; ++k) {
+          const auto left = static_cast<double>(options - k);
+          one.values.push_back(step * (linear ? slope * left : 10 * left + random.next_below(10)));
+          one.costs.push_back(static_cast<std::int64_t>(linear ? k * (3 + i % 5) : k * 100 + random.next_below(50)));
+        }
+      }
+      one.budget = static_cast<std::int64_t>(groups) * (linear ? 13 : 270) + 1;
+      CAPTURE(step);
+      CAPTURE(linear);
+      const KnapsackSolution core = solve_knapsack(one.problem(), {.method = KnapsackMethod::core});
+      const KnapsackSolution hull = solve_knapsack(one.problem(), {.method = KnapsackMethod::hull});
+      check_solution(one, core);
+      CHECK(core.method == KnapsackMethod::core);
+      CHECK(core.gap == 0);
+      CHECK(core.value <= hull.value);
+      // No multiple of the step lies between.
+      CHECK(core.value - hull.lower_bound < step * (1 + 1e-6));
+    }
+  }
+}
+
 TEST_CASE("knapsack: ties go to lower cost, then to the lower option") {
   Instance one{.groups = 2, .options = 4, .values = {1, 0, 0, 0, 1, 0, 0, 0}, .costs = {0, 2, 1, 1}, .budget = 9};
   for (const auto method : {KnapsackMethod::dynamic_programming, KnapsackMethod::core, KnapsackMethod::hull}) {
