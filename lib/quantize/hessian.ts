@@ -1,6 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 // The second moment of a layer's inputs, gathered batch by batch.
 import { callNative, makeError } from '../runtime/errors';
+import { runAsync, runMembers } from '../runtime/run';
 import { fail, integer, object, optional, parse, type Schema, typedArray, withDefault } from '../runtime/validate';
 import { type NativeHessian, nativeQuantize } from './native';
 
@@ -23,6 +24,7 @@ export class Hessian {
   #sequences = 0;
   #tokens = 0;
   #disposed = false;
+  #last: Promise<unknown> = Promise.resolve();
 
   /** @internal */
   constructor(handle: NativeHessian, columns: number) {
@@ -41,7 +43,7 @@ export class Hessian {
   }
 
   /**
-   * Adds a batch; blocks the calling thread.
+   * Adds a batch; blocks the calling thread ({@link Hessian.addAsync} does not).
    *
    * @param activations  tokens x columns, row-major
    * @throws ERR_SHAPE_MISMATCH  no tokens, or the length is no multiple of `columns`
@@ -55,6 +57,29 @@ export class Hessian {
     callNative(() => {
       nativeQuantize.addActivations(handle, given, sequences, threads ?? 0);
     });
+    this.#sequences += sequences;
+    this.#tokens += given.length / this.columns;
+    return this;
+  }
+
+  /**
+   * Adds a copy of a batch without blocking the calling thread. Batches are added in the order of the calls; a
+   * promise is rejected where its batch was refused, and the others count. What is asked of the Hessian before a
+   * promise is settled waits for the batch that is under way, and does not know of those behind it.
+   *
+   * @param activations  tokens x columns, row-major
+   * @throws as {@link Hessian.add}; ERR_DISPOSED also where the Hessian is disposed before the batch's turn
+   */
+  async addAsync(activations: Float32Array | readonly number[], options: BatchOptions = {}): Promise<this> {
+    if (this.#disposed) throw disposed();
+    const given = parse(activations, 'activations', activationsSchema(this.columns)).slice();
+    const { sequences, threads } = parse(options, 'options', batch);
+    const run = parse({ threads }, 'options', object(runMembers));
+    const added = this.#last.then(() =>
+      runAsync(run, (native) => nativeQuantize.addActivationsJob(this.handle, given, sequences, native)),
+    );
+    this.#last = added.catch(() => undefined);
+    await added;
     this.#sequences += sequences;
     this.#tokens += given.length / this.columns;
     return this;
@@ -85,9 +110,13 @@ export class Hessian {
 
   /** @internal */
   get handle(): NativeHessian {
-    if (this.#disposed) throw makeError('ERR_DISPOSED', 'hessian', '`hessian` has been disposed');
+    if (this.#disposed) throw disposed();
     return this.#handle;
   }
+}
+
+function disposed(): Error {
+  return makeError('ERR_DISPOSED', 'hessian', '`hessian` has been disposed');
 }
 
 const batch = object({

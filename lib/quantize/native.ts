@@ -62,6 +62,7 @@ export interface NativeLayers {
   createHessian(columns: number): NativeHessian;
   disposeHessian(hessian: NativeHessian): void;
   addActivations(hessian: NativeHessian, activations: Float32Array, sequences: number, threads: number): void;
+  addActivationsJob(hessian: NativeHessian, activations: Float32Array, sequences: number, run: NativeRun): unknown;
   hessianMatrix(hessian: NativeHessian): Float64Array;
   quantizeLayer(layer: NativeLayer, options: NativeLayerOptions, run: NativeRun): unknown;
 }

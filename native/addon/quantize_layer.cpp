@@ -39,11 +39,31 @@ class FactorSlot {
   Factor factor_;
 };
 
-/// A Hessian grows in place while JavaScript holds it: only the JavaScript thread touches it, runs take a copy.
-struct SharedHessian {
-  explicit SharedHessian(std::size_t columns) : sum(columns) {}
-  mutable quantize::HessianSum sum;
-  mutable std::shared_ptr<FactorSlot> slot = std::make_shared<FactorSlot>();  ///< another after each batch
+/// A Hessian grows in place while JavaScript holds it, by one batch at a time; layers take a copy.
+class SharedHessian {
+ public:
+  explicit SharedHessian(std::size_t columns) : sum_(columns) {}
+
+  std::size_t columns() const noexcept { return sum_.columns(); }
+  void add(MatrixView<const float> activations, std::size_t sequences, std::size_t threads) const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    sum_.add(activations, sequences, threads);
+    slot_ = std::make_shared<FactorSlot>();
+  }
+  void write(std::span<double> matrix) const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    sum_.write(matrix);
+  }
+  /// Where the factor of the Hessian as it stands is kept.
+  std::shared_ptr<FactorSlot> slot() const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return slot_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  mutable quantize::HessianSum sum_;
+  mutable std::shared_ptr<FactorSlot> slot_ = std::make_shared<FactorSlot>();  ///< another after each batch
 };
 
 Napi::Value create_hessian(const Napi::CallbackInfo& info) {
@@ -65,16 +85,38 @@ MatrixView<const float> activations_of(std::span<const float> values, std::size_
 Napi::Value add_activations(const Napi::CallbackInfo& info) {
   const auto hessian = object_of<SharedHessian>(info[0], "hessian");
   const std::span<const float> values = typed_array<float>(info[1], "activations");
-  hessian->sum.add(activations_of(values, hessian->sum.columns()), size(info[2], "sequences"),
-                   size(info[3], "threads"));
-  hessian->slot = std::make_shared<FactorSlot>();
+  hessian->add(activations_of(values, hessian->columns()), size(info[2], "sequences"), size(info[3], "threads"));
   return info.Env().Undefined();
+}
+
+class AddActivations final : public Computation {
+ public:
+  AddActivations(std::shared_ptr<const SharedHessian> hessian, std::span<const float> activations,
+                 std::size_t sequences)
+      : hessian_(std::move(hessian)), activations_(activations.begin(), activations.end()), sequences_(sequences) {}
+
+  void run(RunControl& control) override {
+    hessian_->add(activations_of(activations_, hessian_->columns()), sequences_, control.threads());
+  }
+  Napi::Value result(Napi::Env env) override { return env.Undefined(); }
+
+ private:
+  std::shared_ptr<const SharedHessian> hessian_;
+  std::vector<float> activations_;
+  std::size_t sequences_;
+};
+
+/// (handle, activations, sequences, run): adds a copy of them.
+Napi::Value add_activations_job(const Napi::CallbackInfo& info) {
+  return run_computation(info[3], std::make_unique<AddActivations>(object_of<SharedHessian>(info[0], "hessian"),
+                                                                   typed_array<float>(info[1], "activations"),
+                                                                   size(info[2], "sequences")));
 }
 
 Napi::Value hessian_matrix(const Napi::CallbackInfo& info) {
   const auto hessian = object_of<SharedHessian>(info[0], "hessian");
-  auto matrix = Napi::Float64Array::New(info.Env(), hessian->sum.columns() * hessian->sum.columns());
-  hessian->sum.write({matrix.Data(), matrix.ElementLength()});
+  auto matrix = Napi::Float64Array::New(info.Env(), hessian->columns() * hessian->columns());
+  hessian->write({matrix.Data(), matrix.ElementLength()});
   return matrix;
 }
 
@@ -150,16 +192,16 @@ class QuantizeLayer final : public Computation {
     quantize::check_layer(weights_view(), !hessian.IsUndefined() || !activations.IsUndefined(), options_);
     if (!hessian.IsUndefined()) {
       const auto shared = object_of<SharedHessian>(hessian, "hessian");
-      if (shared->sum.columns() != columns_) {
-        throw Error(ErrorCode::shape_mismatch, "hessian",
-                    "`hessian` must have " + std::to_string(columns_) + " columns, got " +
-                        std::to_string(shared->sum.columns()));
+      if (shared->columns() != columns_) {
+        throw Error(
+            ErrorCode::shape_mismatch, "hessian",
+            "`hessian` must have " + std::to_string(columns_) + " columns, got " + std::to_string(shared->columns()));
       }
-      slot_ = shared->slot;
+      slot_ = shared->slot();
       factor_ = slot_->find(quantize::hessian_options(options_, 1));
       if (factor_ == nullptr) {
         hessian_ = AlignedBuffer<double>(columns_ * columns_);
-        shared->sum.write(hessian_.span());
+        shared->write(hessian_.span());
       }
     } else if (!activations.IsUndefined()) {
       const auto given = typed_array<float>(activations, "activations");
@@ -252,6 +294,7 @@ void export_quantize_layer(Napi::Object room) {
   export_function<create_hessian>(room, "createHessian");
   export_function<dispose_hessian>(room, "disposeHessian");
   export_function<add_activations>(room, "addActivations");
+  export_function<add_activations_job>(room, "addActivationsJob");
   export_function<hessian_matrix>(room, "hessianMatrix");
   export_function<quantize_layer>(room, "quantizeLayer");
 }

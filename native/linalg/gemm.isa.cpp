@@ -115,16 +115,21 @@ DD_INLINE void finish_tile(const Accumulators<T, Vectors, Columns>& sum, const T
   store_elements(values[0], sizeof(values[0]) / sizeof(T), target, rows);
 }
 
-template <int Columns, class Sum>
+/// Of a C that is wider than its operands all lines: there are twice as many, and the hardware sees no stream.
+template <int Vectors, int Columns, class T, class Sum>
 DD_INLINE void prefetch_tile(const TileTarget<Sum>& target) {
-  DD_UNROLL for (int j = 0; j < Columns; ++j) __builtin_prefetch(target.c + j * target.c_step, 1);
+  constexpr int step = sizeof(T) < sizeof(Sum) ? 64 / static_cast<int>(sizeof(Sum)) : Vectors * lanes<T>;
+  DD_UNROLL for (int j = 0; j < Columns; ++j) {
+    DD_UNROLL for (int i = 0; i < Vectors * lanes<T>; i += step)
+        __builtin_prefetch(target.c + j * target.c_step + i, 1);
+  }
 }
 
 template <int Vectors, int Columns, bool Partial, class T, class Sum>
 DD_INLINE void multiply_tile(size_t rows, size_t k, const T* a, ptrdiff_t a_step, const T* b, ptrdiff_t b_step,
                              ptrdiff_t b_next, const TileTarget<Sum>& target) {
   const Tail<T> tail(rows % lanes<T>);
-  prefetch_tile<Columns>(target);
+  prefetch_tile<Vectors, Columns, T>(target);
   Accumulators<T, Vectors, Columns> sum;
   sum.clear();
   accumulate<Partial>(k, a, a_step, b, b_step, b_next, tail, sum);
@@ -227,7 +232,7 @@ void multiply_direct(const ProductArguments<T, Sum>& product) {
 template <int Vectors, class T, class Sum>
 DD_INLINE void multiply_packed_tile(size_t rows, size_t k, const T* a, const T* b, const TileTarget<Sum>& target) {
   const Tail<T> tail(rows % lanes<T>);
-  prefetch_tile<tile_columns>(target);
+  prefetch_tile<Vectors, tile_columns, T>(target);
   Accumulators<T, Vectors, tile_columns> sum;
   sum.clear();
   // Panels are padded to whole vectors: only the store knows of missing rows.

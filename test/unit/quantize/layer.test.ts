@@ -149,6 +149,27 @@ describe('a Hessian', () => {
     }
   });
 
+  test('batches added asynchronously count as those added at once, in the order of the calls', async () => {
+    const batches = Array.from({ length: 5 }, (_, b) =>
+      Float32Array.from({ length: 37 * columns }, (__, e) => Math.sin(e * (b + 1))),
+    );
+    const expected = quantize.createHessian(columns);
+    for (const values of batches) expected.add(values, { sequences: 2 });
+    const hessian = quantize.createHessian(columns);
+    const promises = batches.map((values) => hessian.addAsync(values, { sequences: 2, threads: 2 }));
+    const refused = hessian.addAsync(new Float32Array(columns).fill(NaN));
+    batches[4]?.fill(0); // copied at the call
+    await expect(refused).rejects.toEqual(errorWith('ERR_NOT_FINITE', 'activations[0]'));
+    expect(await Promise.all(promises)).toEqual(promises.map(() => hessian));
+    expect([hessian.sequences, hessian.tokens]).toEqual([10, 185]);
+    expect(hessian.matrix).toEqual(expected.matrix);
+    await expect(hessian.addAsync([1])).rejects.toEqual(errorWith('ERR_SHAPE_MISMATCH', 'activations'));
+    const late = [hessian.addAsync(batches[0] as Float32Array), hessian.addAsync(batches[1] as Float32Array)];
+    hessian.dispose();
+    for (const promise of late) await expect(promise).rejects.toEqual(errorWith('ERR_DISPOSED', 'hessian'));
+    await expect(hessian.addAsync(batches[0] as Float32Array)).rejects.toEqual(errorWith('ERR_DISPOSED', 'hessian'));
+  });
+
   test('counts, and lets go of its memory once', () => {
     const hessian = quantize.createHessian(2).add([1, 2, 3, 4], { sequences: 2 }).add([1, 0]);
     expect([hessian.sequences, hessian.tokens, hessian.columns]).toEqual([3, 3, 2]);
