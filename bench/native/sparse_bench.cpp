@@ -68,7 +68,6 @@ void measure_cholesky(std::size_t cells, const Options& options) {
   GridLayout grid;
   grid.axes = 2;
   grid.fields.push_back({cells, cells, 1, 1});
-  grid.reach = {2, 2, 0, 0};
   std::vector<double> right(j.pattern.rows);
   for (std::size_t i = 0; i < right.size(); ++i) right[i] = std::sin(0.1 * static_cast<double>(i));
   Phases ours, peer;

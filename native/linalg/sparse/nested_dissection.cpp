@@ -1,9 +1,14 @@
 // Nested dissection by coordinates: separators cost nothing to find on a grid, leaves are ordered on the true graph.
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstdint>
+#include <cstdlib>
+#include <limits>
+#include <numeric>
 #include <string>
 #include <unordered_map>
+#include <utility>
 
 #include "core/error.hpp"
 #include "linalg/sparse/ordering.hpp"
@@ -12,13 +17,6 @@ namespace dd::linalg {
 namespace {
 
 using Extents = std::array<std::size_t, most_grid_axes>;
-
-struct Box {
-  Extents low{}, high{};
-  std::array<bool, most_grid_axes> wraps{};  // the axis is periodic and not yet cut
-
-  std::size_t length(std::size_t axis) const noexcept { return high[axis] - low[axis]; }
-};
 
 /// Minimum degree on a few hundred vertices as bit sets. Only the vertices inside are eliminated; those around them
 /// count as neighbours, because they are there when the leaf goes.
@@ -105,128 +103,210 @@ class LeafOrdering {
   std::unordered_map<std::vector<std::uint64_t>, std::vector<Index>, Hash> known_;
 };
 
+std::size_t volume(const Extents& extents) noexcept { return extents[0] * extents[1] * extents[2] * extents[3]; }
+
+/// A family of parallel planes that may separate: an axis, or the sum or difference of two. A stencil that couples
+/// cells at distance 2 along the axes and along no more than that diagonally needs two planes of either kind, but a
+/// diagonal plane holds fewer cells for its length.
+struct Direction {
+  std::array<std::int32_t, most_grid_axes> factor{};
+  std::size_t width = 0;  // planes that have to go
+
+  bool uses(std::size_t axis) const noexcept { return factor[axis] != 0; }
+};
+
+/// Where a region is cut: planes [cut, cut + width) of a direction, on a periodic axis that is not yet cut also the
+/// planes [seam, seam + width).
+struct Cut {
+  double score = std::numeric_limits<double>::infinity();
+  std::size_t direction = 0;
+  std::int32_t seam = 0, cut = 0;
+};
+
 class Dissection {
  public:
   Dissection(const SparsePattern& neighbours, const GridLayout& grid, std::size_t leaf)
-      : grid_(grid), leaf_(std::max<std::size_t>(leaf, 1)), leaves_(neighbours) {
-    std::size_t first = 0;
-    for (const Extents& extents : grid.fields) {
-      first_.push_back(first);
-      first += size(extents);
-    }
-    order_.reserve(first);
-  }
+      : grid_(grid), neighbours_(neighbours), leaf_(std::max<std::size_t>(leaf, 1)), leaves_(neighbours) {}
 
   std::vector<Index> run() {
-    Box whole;
-    for (std::size_t axis = 0; axis < most_grid_axes; ++axis) {
-      for (const Extents& extents : grid_.fields) whole.high[axis] = std::max(whole.high[axis], extents[axis]);
-      whole.wraps[axis] = axis < grid_.axes && grid_.periodic[axis] && grid_.reach[axis] > 0;
-    }
-    split(whole);
+    place_unknowns();
+    list_directions();
+    points_.resize(neighbours_.rows);
+    std::iota(points_.begin(), points_.end(), Index{0});
+    moved_.resize(points_.size());
+    order_.reserve(points_.size());
+    split(0, points_.size(), grid_.periodic);
     return std::move(order_);
   }
 
-  static std::size_t size(const Extents& extents) noexcept { return extents[0] * extents[1] * extents[2] * extents[3]; }
-
  private:
-  /// Calls body(unknown) for the unknowns of all fields inside a box, `slowest` being the axis that changes last.
-  template <class Body>
-  void for_each(const Box& box, std::size_t slowest, Body body) const {
-    Extents axes{0, 1, 2, 3};
-    std::swap(axes[0], axes[slowest]);
-    std::sort(axes.begin() + 1, axes.end());
-    for (std::size_t f = 0; f < grid_.fields.size(); ++f) {
-      const Extents& extents = grid_.fields[f];
-      Extents step{extents[1] * extents[2] * extents[3], extents[2] * extents[3], extents[3], 1}, high;
-      for (std::size_t a = 0; a < most_grid_axes; ++a) high[a] = std::min(box.high[a], extents[a]);
-      Extents at{};
-      for (at[0] = box.low[axes[0]]; at[0] < high[axes[0]]; ++at[0]) {
-        for (at[1] = box.low[axes[1]]; at[1] < high[axes[1]]; ++at[1]) {
-          for (at[2] = box.low[axes[2]]; at[2] < high[axes[2]]; ++at[2]) {
-            for (at[3] = box.low[axes[3]]; at[3] < high[axes[3]]; ++at[3]) {
-              body(static_cast<Index>(first_[f] + at[0] * step[axes[0]] + at[1] * step[axes[1]] +
-                                      at[2] * step[axes[2]] + at[3] * step[axes[3]]));
-            }
-          }
+  using Wraps = std::array<bool, most_grid_axes>;
+
+  void place_unknowns() {
+    places_.reserve(neighbours_.rows);
+    for (const Extents& extents : grid_.fields) {
+      std::array<std::int32_t, most_grid_axes> at{};
+      for (std::size_t a = 0; a < most_grid_axes; ++a) extents_[a] = std::max(extents_[a], extents[a]);
+      for (std::size_t k = 0; k < volume(extents); ++k) {
+        places_.push_back(at);
+        for (std::size_t a = most_grid_axes; a-- > 0;) {
+          if (static_cast<std::size_t>(++at[a]) < extents[a]) break;
+          at[a] = 0;
         }
       }
     }
   }
 
-  std::size_t unknowns(const Box& box) const noexcept {
-    std::size_t count = 0;
-    for (const Extents& extents : grid_.fields) {
-      std::size_t product = 1;
-      for (std::size_t a = 0; a < most_grid_axes; ++a) {
-        const std::size_t high = std::min(box.high[a], extents[a]);
-        product *= high > box.low[a] ? high - box.low[a] : 0;
+  /// Widths are read off the matrix: the largest distance of two coupled unknowns, around the seam where that is
+  /// nearer.
+  void list_directions() {
+    for (std::size_t a = 0; a < grid_.axes; ++a) {
+      directions_.emplace_back().factor[a] = 1;
+      for (std::size_t b = 0; b < a; ++b) {
+        for (const std::int32_t sign : {1, -1}) {
+          Direction& diagonal = directions_.emplace_back();
+          diagonal.factor[a] = sign;
+          diagonal.factor[b] = 1;
+        }
       }
-      count += product;
     }
-    return count;
+    for (std::size_t u = 0; u < neighbours_.rows; ++u) {
+      for (const Index v : neighbours_.row(u)) {
+        if (v < u) continue;
+        std::array<std::int32_t, most_grid_axes> apart{};
+        for (std::size_t a = 0; a < grid_.axes; ++a) {
+          apart[a] = places_[v][a] - places_[u][a];
+          const auto extent = static_cast<std::int32_t>(extents_[a]);
+          if (!grid_.periodic[a]) continue;
+          if (2 * apart[a] > extent) apart[a] -= extent;
+          if (2 * apart[a] < -extent) apart[a] += extent;
+        }
+        for (Direction& direction : directions_) {
+          direction.width = std::max(direction.width, static_cast<std::size_t>(std::abs(along(direction, apart))));
+        }
+      }
+    }
   }
 
-  /// The axis whose separator holds the smallest share of the box, or most_grid_axes when none leaves two halves.
-  std::size_t best_axis(const Box& box) const noexcept {
-    std::size_t best = most_grid_axes;
-    double smallest = 0.5;
-    for (std::size_t axis = 0; axis < grid_.axes; ++axis) {
-      const std::size_t planes = (box.wraps[axis] ? 2 : 1) * grid_.reach[axis];
-      if (box.length(axis) < planes + 2) continue;
-      const double share = static_cast<double>(planes) / static_cast<double>(box.length(axis));
-      if (share < smallest) {
-        smallest = share;
-        best = axis;
+  static std::int32_t along(const Direction& direction,
+                            const std::array<std::int32_t, most_grid_axes>& place) noexcept {
+    return direction.factor[0] * place[0] + direction.factor[1] * place[1] + direction.factor[2] * place[2] +
+           direction.factor[3] * place[3];
+  }
+
+  /// The cut with the smallest separator for its balance.
+  Cut best_cut(std::size_t begin, std::size_t end, const Wraps& wraps) {
+    Cut best;
+    std::array<std::int32_t, most_grid_axes> low, high;
+    low.fill(std::numeric_limits<std::int32_t>::max());
+    high.fill(std::numeric_limits<std::int32_t>::min());
+    for (std::size_t k = begin; k < end; ++k) {
+      for (std::size_t a = 0; a < grid_.axes; ++a) {
+        low[a] = std::min(low[a], places_[points_[k]][a]);
+        high[a] = std::max(high[a], places_[points_[k]][a]);
+      }
+    }
+    for (std::size_t d = 0; d < directions_.size(); ++d) {
+      const Direction& direction = directions_[d];
+      bool wrapped = false, single = true;
+      std::size_t axes = 0;
+      std::int32_t first = 0, last = 0;
+      for (std::size_t a = 0; a < grid_.axes; ++a) {
+        if (!direction.uses(a)) continue;
+        ++axes;
+        wrapped = wrapped || wraps[a];
+        first += direction.factor[a] > 0 ? low[a] : -high[a];
+        last += direction.factor[a] > 0 ? high[a] : -low[a];
+      }
+      single = axes == 1;
+      if (wrapped && !single) continue;
+      const std::size_t planes = static_cast<std::size_t>(last - first) + 1, width = direction.width;
+      const std::size_t seam = wrapped ? width : 0;
+      if (planes < seam + width + 2) continue;
+      // before[p]: points on planes below p.
+      before_.assign(planes + 1, 0);
+      for (std::size_t k = begin; k < end; ++k) {
+        ++before_[static_cast<std::size_t>(along(direction, places_[points_[k]]) - first) + 1];
+      }
+      for (std::size_t p = 0; p < planes; ++p) before_[p + 1] += before_[p];
+      for (std::size_t p = seam + 1; p + width < planes; ++p) {
+        const double left = static_cast<double>(before_[p] - before_[seam]);
+        const double right = static_cast<double>(before_[planes] - before_[p + width]);
+        const double separator = static_cast<double>(before_[p + width] - before_[p] + before_[seam]);
+        const double smaller = std::min(left, right), larger = std::max(left, right);
+        if (smaller <= 0) continue;
+        const double score = separator * std::pow(larger / smaller, 0.5);
+        if (score < best.score) best = {score, d, first, first + static_cast<std::int32_t>(p)};
       }
     }
     return best;
   }
 
-  void split(const Box& box) {
-    const std::size_t axis = unknowns(box) <= leaf_ ? most_grid_axes : best_axis(box);
-    if (axis == most_grid_axes) {
-      std::vector<Index> inside;
-      for_each(box, 0, [&](Index unknown) { inside.push_back(unknown); });
-      // A box that no axis splits may be large; bit sets of its square would not fit.
-      if (inside.size() <= 8 * leaf_) {
+  void split(std::size_t begin, std::size_t end, Wraps wraps) {
+    const std::size_t count = end - begin;
+    const Cut cut = count <= leaf_ ? Cut{} : best_cut(begin, end, wraps);
+    // A separator that holds most of a region is none.
+    if (!(cut.score < static_cast<double>(count) / 2)) {
+      const std::vector<Index> inside(points_.begin() + static_cast<std::ptrdiff_t>(begin),
+                                      points_.begin() + static_cast<std::ptrdiff_t>(end));
+      // Bit sets of the square of a large region would not fit.
+      if (count <= 8 * leaf_) {
         leaves_.append(inside, order_);
       } else {
         order_.insert(order_.end(), inside.begin(), inside.end());
       }
       return;
     }
-    const std::size_t reach = grid_.reach[axis];
-    Box first = box, second = box, separator = box;
-    first.wraps[axis] = second.wraps[axis] = false;
-    // The seam of a periodic axis is a separator of its own, at the low end.
-    if (box.wraps[axis]) first.low[axis] += reach;
-    const std::size_t middle = first.low[axis] + (first.length(axis) - reach) / 2;
-    first.high[axis] = separator.low[axis] = middle;
-    second.low[axis] = separator.high[axis] = middle + reach;
-    split(first);
-    split(second);
-    const auto append = [&](Index unknown) { order_.push_back(unknown); };
-    if (box.wraps[axis]) {
-      Box seam = box;
-      seam.high[axis] = box.low[axis] + reach;
-      for_each(seam, axis, append);
+    const Direction& direction = directions_[cut.direction];
+    const auto width = static_cast<std::int32_t>(direction.width);
+    std::int32_t seam_end = cut.seam;
+    for (std::size_t a = 0; a < grid_.axes; ++a) {
+      if (direction.uses(a) && std::exchange(wraps[a], false)) seam_end += width;
     }
-    for_each(separator, axis, append);
+    // Stable: left, right, then the separator.
+    std::size_t left = begin, right = 0, separator = 0;
+    for (std::size_t k = begin; k < end; ++k) {
+      const Index point = points_[k];
+      const std::int32_t at = along(direction, places_[point]);
+      if (at < seam_end || (at >= cut.cut && at < cut.cut + width)) {
+        moved_[end - ++separator] = point;
+      } else if (at < cut.cut) {
+        points_[left++] = point;
+      } else {
+        moved_[begin + right++] = point;
+      }
+    }
+    const auto from = moved_.begin();
+    std::copy(from + static_cast<std::ptrdiff_t>(begin), from + static_cast<std::ptrdiff_t>(begin + right),
+              points_.begin() + static_cast<std::ptrdiff_t>(left));
+    std::reverse_copy(from + static_cast<std::ptrdiff_t>(end - separator), from + static_cast<std::ptrdiff_t>(end),
+                      points_.begin() + static_cast<std::ptrdiff_t>(end - separator));
+    // Plane by plane, so that a child's rows are long runs in its parent.
+    std::stable_sort(points_.begin() + static_cast<std::ptrdiff_t>(end - separator),
+                     points_.begin() + static_cast<std::ptrdiff_t>(end),
+                     [&](Index a, Index b) { return along(direction, places_[a]) < along(direction, places_[b]); });
+    split(begin, left, wraps);
+    split(left, end - separator, wraps);
+    order_.insert(order_.end(), points_.begin() + static_cast<std::ptrdiff_t>(end - separator),
+                  points_.begin() + static_cast<std::ptrdiff_t>(end));
   }
 
   const GridLayout& grid_;
+  const SparsePattern& neighbours_;
   std::size_t leaf_;
   LeafOrdering leaves_;
-  std::vector<std::size_t> first_;
-  std::vector<Index> order_;
+  Extents extents_{};
+  std::vector<std::array<std::int32_t, most_grid_axes>> places_;  // of every unknown
+  std::vector<Direction> directions_;
+  std::vector<Index> points_, moved_, order_;
+  std::vector<std::size_t> before_;
 };
 
 }  // namespace
 
 std::size_t GridLayout::unknowns() const noexcept {
   std::size_t count = 0;
-  for (const Extents& extents : fields) count += Dissection::size(extents);
+  for (const Extents& extents : fields) count += volume(extents);
   return count;
 }
 
@@ -241,7 +321,8 @@ std::vector<Index> nested_dissection(const SparsePattern& upper, const GridLayou
     }
   }
   expect_length("upper", upper.rows, grid.unknowns());
-  return Dissection(symmetric_neighbours(upper), grid, leaf).run();
+  const SparsePattern neighbours = symmetric_neighbours(upper);
+  return Dissection(neighbours, grid, leaf).run();
 }
 
 SparsePattern symmetric_neighbours(const SparsePattern& upper) {

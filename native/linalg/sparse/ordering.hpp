@@ -19,20 +19,16 @@ struct GridLayout {
   std::size_t axes = 0;
   std::vector<std::array<std::size_t, most_grid_axes>> fields;
   std::array<bool, most_grid_axes> periodic{};
-  /// How far along each axis two unknowns may lie apart and still share an entry of the symmetric matrix: twice the
-  /// reach of a residual's stencil, for example 2 for the 13 points of J^T J of a five-point residual.
-  std::array<std::size_t, most_grid_axes> reach{};
-
   std::size_t unknowns() const noexcept;
 };
 
 /// order[k] is the unknown eliminated k-th. `upper`: the upper triangle of the symmetric pattern, see SparsePattern.
 ///
-/// Nested dissection: boxes are halved by separators of `reach` planes across the axis whose separator is smallest (a
-/// periodic axis by two of them), down to boxes of about `leaf` unknowns, which are ordered by minimum degree with
-/// their surroundings in view. Throws ERR_SHAPE_MISMATCH (fields against the pattern) and ERR_OUT_OF_RANGE.
-/// Cost: about n log n for the boxes, and leaf / 16 words per entry of the pattern.
-/// Source: George, SIAM J. Numer. Anal. 10(2), 1973.
+/// Nested dissection: regions are cut by planes across an axis or a diagonal of two axes, as many planes as the matrix
+/// couples, where the separator is smallest for its balance (a periodic axis is cut twice at first), down to regions of
+/// about `leaf` unknowns, which are ordered by minimum degree with their surroundings in view.
+/// Throws ERR_SHAPE_MISMATCH (fields against the pattern) and ERR_OUT_OF_RANGE.
+/// Cost: about n log n steps per direction. Source: George, SIAM J. Numer. Anal. 10(2), 1973.
 std::vector<Index> nested_dissection(const SparsePattern& upper, const GridLayout& grid, std::size_t leaf = 64);
 
 /// Approximate minimum degree for any symmetric pattern, with supervariables, element absorption and mass elimination.

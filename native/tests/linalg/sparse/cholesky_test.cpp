@@ -15,13 +15,12 @@ namespace {
 
 using namespace linalg;
 
-GridLayout layout(const std::vector<std::size_t>& cells, std::size_t reach, bool periodic = false) {
+GridLayout layout(const std::vector<std::size_t>& cells, bool periodic = false) {
   GridLayout grid;
   grid.axes = cells.size();
   grid.fields.push_back({1, 1, 1, 1});
   for (std::size_t a = 0; a < cells.size(); ++a) {
     grid.fields[0][a] = cells[a];
-    grid.reach[a] = reach;
     grid.periodic[a] = periodic;
   }
   return grid;
@@ -172,19 +171,19 @@ TEST_SUITE("sparse cholesky") {
       for (const bool periodic : {false, true}) {
         if (*std::min_element(cells.begin(), cells.end()) < 3) {
           check_permutation(nested_dissection(NormalEquations(SparsePattern{0, cells[0], {0}, {}}).pattern(),
-                                              layout(cells, 2, periodic), 4),
+                                              layout(cells, periodic), 4),
                             cells[0]);
           continue;
         }
         const NormalEquations normal(poisson(cells, periodic).pattern);
-        const std::vector<Index> order = nested_dissection(normal.pattern(), layout(cells, 2, periodic), 16);
+        const std::vector<Index> order = nested_dissection(normal.pattern(), layout(cells, periodic), 16);
         check_permutation(order, normal.unknowns());
         if (normal.unknowns() > 400) continue;
         const SparseCholeskyAnalysis analysis(normal.pattern(), order);
         CHECK(analysis.factor_entries() >= eliminated_entries(normal.pattern(), order));
       }
     }
-    GridLayout mixed = layout({12, 9}, 2);
+    GridLayout mixed = layout({12, 9});
     mixed.fields.push_back({13, 9, 1, 1});
     mixed.fields.push_back({1, 10, 1, 1});
     const std::size_t n = 12 * 9 + 13 * 9 + 10;
@@ -194,7 +193,7 @@ TEST_SUITE("sparse cholesky") {
 
   TEST_CASE("a grid's factor is sparse: fill of Poisson 64 x 64 under both orders") {
     const NormalEquations normal(poisson({64, 64}).pattern);
-    const SparseCholeskyAnalysis dissected(normal.pattern(), nested_dissection(normal.pattern(), layout({64, 64}, 2)));
+    const SparseCholeskyAnalysis dissected(normal.pattern(), nested_dissection(normal.pattern(), layout({64, 64})));
     const SparseCholeskyAnalysis smallest(normal.pattern(), minimum_degree(normal.pattern()));
     CHECK(dissected.factor_entries() < 330'000);
     CHECK(smallest.factor_entries() < 330'000);
@@ -242,7 +241,7 @@ TEST_SUITE("sparse cholesky") {
   TEST_CASE("the same bytes for any number of threads, and new values in an old analysis") {
     for (const auto& cells : {std::vector<std::size_t>{96, 80}, std::vector<std::size_t>{14, 13, 12}}) {
       const SparseMatrix j = poisson(cells);
-      const GridLayout grid = layout(cells, 2);
+      const GridLayout grid = layout(cells);
       PhiloxStream random(5, 1);
       const std::vector<double> v = random_vector(j.pattern.rows, random);
       std::vector<double> first;
