@@ -15,8 +15,8 @@ export interface AxisOptions {
 }
 
 /** An axis with its defaults filled in. */
-export interface Axis {
-  readonly name: string;
+export interface Axis<Name extends string = string> {
+  readonly name: Name;
   readonly cells: number;
   readonly lower: number;
   readonly upper: number;
@@ -26,22 +26,22 @@ export interface Axis {
 }
 
 /** Axes in the order of the arrays' indices: the first is the slowest. Made by {@link grid}. */
-export class Grid {
-  readonly axes: readonly Axis[];
+export class Grid<Name extends string = string> {
+  readonly axes: readonly Axis<Name>[];
 
   /** @internal */
-  constructor(axes: readonly Axis[]) {
+  constructor(axes: readonly Axis<Name>[]) {
     this.axes = axes;
   }
 
   /** Names of the axes, in order. */
-  get names(): string[] {
+  get names(): Name[] {
     return this.axes.map((axis) => axis.name);
   }
 
   /** Cell widths by axis. */
-  get step(): Record<string, number> {
-    return Object.fromEntries(this.axes.map((axis) => [axis.name, axis.step]));
+  get step(): Record<Name, number> {
+    return Object.fromEntries(this.axes.map((axis) => [axis.name, axis.step])) as Record<Name, number>;
   }
 
   /**
@@ -105,10 +105,10 @@ const axisSchema = object({
  * @throws ERR_INVALID_ARG_VALUE  no axis, more than five, or `upper` not above `lower`
  * @throws ERR_OUT_OF_RANGE       cells that are not a positive integer
  */
-export function grid(axes: Record<string, AxisOptions>): Grid {
+export function grid<Name extends string>(axes: Readonly<Record<Name, AxisOptions>>): Grid<Name> {
   if (typeof axes !== 'object' || (axes as unknown) === null)
     fail('ERR_INVALID_ARG_TYPE', 'axes', 'an object of axes', axes);
-  const names = Object.keys(axes);
+  const names = Object.keys(axes) as Name[];
   if (names.length === 0 || names.length > maxAxes) {
     fail('ERR_INVALID_ARG_VALUE', 'axes', `one to ${maxAxes} axes`, axes);
   }

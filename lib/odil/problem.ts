@@ -56,11 +56,11 @@ export interface ProblemOptions {
 }
 
 /** What the author of residuals is given beside fields, parameters and networks. */
-export interface Tools {
+export interface Tools<Axis extends string = string> {
   /** The point, axis by axis. */
-  at: Readonly<Record<string, AxisPosition>>;
+  at: Readonly<Record<Axis, AxisPosition>>;
   /** Cell widths, axis by axis. */
-  step: Readonly<Record<string, number>>;
+  step: Readonly<Record<Axis, number>>;
   /** The same as `odil.where`. */
   where: typeof where;
   /**
@@ -88,8 +88,9 @@ type Parameters_<Options> = Options extends { parameters: infer Members }
   ? { [Name in keyof Members]: Parameter }
   : object;
 type Networks<Options> = Options extends { networks: infer Members } ? { [Name in keyof Members]: Network } : object;
+type AxesOf<Options> = Options extends { grid: Grid<infer Axis> } ? Axis : string;
 /** Everything a builder of residuals gets. */
-export type Symbols<Options> = Fields<Options> & Parameters_<Options> & Networks<Options> & Tools;
+export type Symbols<Options> = Fields<Options> & Parameters_<Options> & Networks<Options> & Tools<AxesOf<Options>>;
 
 /** Values of all unknowns; all of one type. */
 export interface State<Array_ extends Reals = Reals> {

@@ -3,7 +3,7 @@ import { boolean, integer, number, object, optional, parse, typedArray, withDefa
 import { exp, Expression, type Field, sigmoid, type Value, where } from '../expression';
 import { type Grid, grid } from '../grid';
 import type { Network } from '../network';
-import { type Problem, problem, type Residuals, type Symbols } from '../problem';
+import { type Problem, problem, type Residuals, type Tools } from '../problem';
 import { linear, quadraticWall } from './halo';
 
 /** Options of `problems.heat`. */
@@ -77,15 +77,15 @@ export function referenceConductivity(u: Value): Expression {
   return exp(distance.square().times(-20)).times(0.02);
 }
 
-interface HeatSymbols extends Pick<Symbols<object>, 'at' | 'step' | 'constant'> {
+interface HeatSymbols extends Pick<Tools<'t' | 'x'>, 'at' | 'step' | 'constant'> {
   u: Field;
   conductivity?: Network;
 }
 
 function residuals(given: Given, of: Grid, symbols: HeatSymbols): Residuals {
   const { u, at, step, constant, conductivity } = symbols;
-  const [time, space] = [at['t'], at['x']] as [(typeof at)[string], (typeof at)[string]];
-  const [dt, dx] = [step['t'], step['x']] as [number, number];
+  const [time, space] = [at.t, at.x];
+  const [dt, dx] = [step.t, step.x];
   const first = given.initial ?? of.coordinates('x').map((x) => Math.exp(-50 * (x - 0.5) ** 2) - Math.exp(-50));
   const around = (steps: number): Float64Array =>
     first.map((_, i) => first[(i + steps + first.length) % first.length] as number);
