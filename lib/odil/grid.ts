@@ -142,5 +142,5 @@ export function locationSchema(of: Grid, { gaps = true }: { gaps?: boolean } = {
 /** A grid made by `grid()`. @internal */
 export const gridSchema: Schema<Grid> = (value, argument) => {
   if (!(value instanceof Grid)) fail('ERR_INVALID_ARG_TYPE', argument, 'a grid made by grid()', value);
-  return value;
+  return value as Grid;
 };

@@ -25,6 +25,7 @@ export interface ExampleVector {
     gradient_of_loss: Tensor[];
     jacobian_linearize?: Triplets;
     jacobian_true?: Triplets;
+    fine_field?: Record<string, Tensor>;
     newton_step?: { damp: number; delta: Tensor };
   };
 }

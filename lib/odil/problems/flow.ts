@@ -25,11 +25,6 @@ export function curvature({ minus, centre, plus, step }: Line): Expression {
     .over(step * step);
 }
 
-/** First derivative from the side the wind comes from, first order. */
-function firstOrder({ minus, centre, plus, step }: Line, wind: Expression): Expression {
-  return where(wind.greaterThan(0), centre.minus(minus).over(step), plus.minus(centre).over(step));
-}
-
 /** Two points further: what a neighbour sees as its own neighbour. */
 function further({ axis, minus, plus }: Line): { minus: Expression; plus: Expression } {
   return { minus: minus.shift({ [axis]: -1 }), plus: plus.shift({ [axis]: 1 }) };
@@ -37,7 +32,8 @@ function further({ axis, minus, plus }: Line): { minus: Expression; plus: Expres
 
 /**
  * wind * derivative, second order against the wind. The first-order part carries derivatives, what makes it second
- * order is frozen. `beyond` says what lies two points beyond a wall; without it the cells at the walls are first order.
+ * order is frozen. `beyond` says what lies two points beyond a wall; without it the derivative that would need it is first
+ * order.
  */
 export function convection(
   line: Line,
@@ -45,16 +41,29 @@ export function convection(
   beyond?: (inner: Expression, edge: Expression, halo: Expression) => Expression,
 ): Expression {
   const { at, centre, minus, plus, step } = line;
-  const low = firstOrder(line, wind);
+  const first = { back: centre.minus(minus).over(step), ahead: plus.minus(centre).over(step) };
   let { minus: minus2, plus: plus2 } = further(line);
   if (beyond !== undefined) {
     minus2 = where(at.first, beyond(plus, centre, minus), minus2);
     plus2 = where(at.last, beyond(minus, centre, plus), plus2);
   }
-  const back = minus2.minus(minus.times(4)).plus(centre.times(3));
-  const ahead = plus.times(4).minus(plus2).minus(centre.times(3));
-  const second = where(wind.greaterThan(0), back, ahead).over(2 * step);
-  const high = beyond === undefined ? where(at.first.or(at.last), low, second) : second;
+  const second = {
+    back: minus2
+      .minus(minus.times(4))
+      .plus(centre.times(3))
+      .over(2 * step),
+    ahead: plus
+      .times(4)
+      .minus(plus2)
+      .minus(centre.times(3))
+      .over(2 * step),
+  };
+  const upwind = (back: Expression, ahead: Expression): Expression => where(wind.greaterThan(0), back, ahead);
+  const low = upwind(first.back, first.ahead);
+  const high =
+    beyond === undefined
+      ? upwind(where(at.first, first.back, second.back), where(at.last, first.ahead, second.ahead))
+      : upwind(second.back, second.ahead);
   return wind.times(low.plus(high.minus(low).frozen()));
 }
 

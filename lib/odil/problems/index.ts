@@ -1,4 +1,7 @@
 // The official example problems, each written in the language of `odil.problem`.
+export { advection, type AdvectionOptions } from './advection';
+export { bodyFlow, type BodyFlowOptions, bodyFraction } from './body-flow';
+export { burgers, type BurgersOptions } from './burgers';
 export { cavity, type CavityOptions } from './cavity';
 export { compare, type CompareOptions } from './compare';
 export { fields, type FieldsOptions } from './fields';

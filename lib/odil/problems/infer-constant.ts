@@ -1,6 +1,6 @@
 // Three constants of an advection-diffusion equation from its first and last state (odil.md, section 6.4).
 import { integer, object, parse, typedArray, withDefault } from '../../runtime/validate';
-import { type Parameter, sum, where } from '../expression';
+import { sum, where } from '../expression';
 import { grid } from '../grid';
 import { problem } from '../problem';
 import { withReference, type WithReference } from './reference';
@@ -58,12 +58,11 @@ export function inferConstant(options: InferConstantOptions = {}): WithReference
     const mean = before.plus(after).over(2);
     const slope = mean.minus(mean.shift({ x: -1 })).over(step.x);
     const curvature = sum(mean.shift({ x: -1 }), mean.times(-2), mean.shift({ x: 1 })).over(step.x ** 2);
-    const c = constants as Parameter;
     const equation = sum(
       after.minus(before).over(step.t),
-      curvature.times(c.element(0)).negative(),
-      c.element(1).negative(),
-      slope.times(c.element(2)),
+      curvature.times(constants.element(0)).negative(),
+      constants.element(1).negative(),
+      slope.times(constants.element(2)),
     );
     return { equation: { value: equation, location: 'cc' } };
   });

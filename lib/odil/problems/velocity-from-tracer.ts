@@ -80,7 +80,7 @@ export function velocityFromTracer(options: VelocityFromTracerOptions = {}): Pro
         where(at.t.first, 0, v.minus(v.shift({ t: -1 })).times(given.smoothness.time / step.t));
       return {
         advection: where(at.t.first, u.minus(first).over(step.x), advection),
-        final: where(finalRow, u.minus(state(1)).times(given.finalWeight), 0),
+        final: where(finalRow, u.minus(state(1)).times(given.finalWeight / step.x), 0),
         smoothX: smooth(vx),
         smoothY: smooth(vy),
         steadyX: steady(vx),
