@@ -1,0 +1,13 @@
+// The glioma model in pieces: tissue, growth, images, synthetic patients, the initial guess and the plan.
+export { type Coefficients, diffusionCoefficients, grow, type Growth, seed, seedConcentration } from './forward';
+export { allowedRange, brats, bratsLabels, classes, classesOf, dice, segment, type Thresholds } from './labels';
+export {
+  type Face,
+  type Faces,
+  leastMatter,
+  syntheticBrain,
+  type Tissue,
+  tissueFaces,
+  type TissueInput,
+} from './tissue';
+export { boundingBox, type Box, crop, resample, type Shape3, type Volume, type VolumeInput } from './volume';
