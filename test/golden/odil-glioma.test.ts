@@ -1,6 +1,6 @@
 // The pieces of the glioma model against the published code.
 import { odil } from '../../lib';
-import { difference, type Tensor } from '../support/odil';
+import { difference, relative, type Tensor } from '../support/odil';
 import { vectors } from '../support/vectors';
 
 const { glioma } = odil;
@@ -69,4 +69,77 @@ test('gliodil_synthetic', () => {
   expect(difference(values, expected('A'))).toBeLessThan(1e-8);
   const labels = glioma.bratsLabels({ shape: [N, N, N], values }, { necrotic: 0.8, core: 0.5, oedema: 0.25 });
   expect(difference(labels.values, expected('seg_0.8_0.5_0.25'))).toBe(0);
+});
+
+interface Residuals {
+  inputs: {
+    shape: [number, number, number, number];
+    upper: [number, number, number, number];
+    coeff_raw: Tensor;
+    mg: [Tensor, Tensor];
+    pet: Tensor | null;
+  } & Record<'WM' | 'GM' | 'seg', Tensor>;
+  outputs: {
+    u: Tensor;
+    terms: Record<string, number>;
+    loss: number;
+    grad_coeff: Tensor;
+    grad_mg: [Tensor, Tensor];
+    pde_residual_weighted: Tensor;
+  };
+}
+
+const termOf = {
+  bounds: 'param',
+  equation: 'pde',
+  start: 'ic_gauss',
+  bottom: 'seg_bottom',
+  ceiling: 'seg_ceiling',
+  range: 'u_range',
+  fluid: 'csf',
+  pet: 'pet',
+} as const;
+
+test.each(['gliodil_residual_nopet', 'gliodil_residual_pet'])('%s', (name) => {
+  const { inputs, outputs } = vectors<Residuals>(`odil/${name}.json`);
+  const [timeCells, ...shape] = inputs.shape;
+  const [days, ...extent] = inputs.upper;
+  const data = (tensor: Tensor): Float64Array => Float64Array.from(tensor.data);
+  using problem = odil.problems.glioma({
+    scan: {
+      shape,
+      extent,
+      white: data(inputs.WM),
+      grey: data(inputs.GM),
+      classes: data(inputs.seg),
+      ...(inputs.pet === null ? {} : { pet: data(inputs.pet) }),
+    },
+    timeCells,
+    days,
+    compat: 'official',
+  });
+  const raw = data(inputs.coeff_raw);
+  const names = Object.entries(problem.initialState().parameters as Record<string, Float64Array>);
+  const parameters: Record<string, Float64Array> = {};
+  let next = 0;
+  for (const [parameter, { length }] of names) parameters[parameter] = raw.slice(next, (next += length));
+  const state = { fields: { u: data(outputs.u) }, parameters };
+
+  const { blocks, residuals, loss } = problem.evaluate(state);
+  for (const block of problem.blockNames as (keyof typeof termOf)[]) {
+    const expected = outputs.terms[termOf[block]] as number;
+    expect(Math.abs((blocks[block]?.loss as number) - expected)).toBeLessThan(1e-10 * Math.max(1e-3, expected));
+  }
+  expect(problem.blockNames).toHaveLength(inputs.pet === null ? 7 : 8);
+  expect(loss / outputs.loss).toBeCloseTo(1, 10);
+  expect(difference(residuals['equation'] as Float64Array, outputs.pde_residual_weighted.data)).toBeLessThan(1e-9);
+
+  const { gradient } = problem.gradient(state);
+  expect(relative(gradient.fields['u'] as Float64Array, outputs.grad_mg[0].data)).toBeLessThan(1e-8);
+  const slopes = Object.values(gradient.parameters as Record<string, Float64Array>).flatMap((one) => [...one]);
+  expect(relative(slopes, outputs.grad_coeff.data)).toBeLessThan(1e-8);
+  slopes.forEach((slope, k) => {
+    const expected = outputs.grad_coeff.data[k] as number;
+    expect(Math.abs(slope - expected)).toBeLessThan(1e-8 * Math.max(1, Math.abs(expected)));
+  });
 });

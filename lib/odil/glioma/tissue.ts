@@ -70,7 +70,7 @@ export function tissueFaces({ white, grey }: Tissue, compat?: 'official'): Faces
   forEachVoxel(shape, (at, flat) => {
     for (const axis of [0, 1, 2] as const) {
       const next = neighbour(at, shape, axis, 1);
-      const around = (at[axis] as number) + 1 === shape[axis];
+      const around = at[axis] + 1 === shape[axis];
       if (!solid(flat) || !solid(next) || (around && compat === undefined)) continue;
       for (const kind of ['white', 'grey'] as const) {
         const { values } = kind === 'white' ? white : grey;

@@ -5,6 +5,7 @@ export { burgers, type BurgersOptions } from './burgers';
 export { cavity, type CavityOptions } from './cavity';
 export { compare, type CompareOptions } from './compare';
 export { fields, type FieldsOptions } from './fields';
+export { glioma, type GliomaOptions } from './glioma';
 export { heat, type HeatOptions, referenceConductivity } from './heat';
 export { heatTmax, type HeatTmaxOptions } from './heat-tmax';
 export { inferConstant, type InferConstantOptions } from './infer-constant';
