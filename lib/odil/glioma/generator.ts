@@ -3,7 +3,7 @@ import { normals, uniforms } from '../../runtime/random';
 import { arrayOf, integer, number, object, oneOf, optional, parse, withDefault } from '../../runtime/validate';
 import { diffusionCoefficients, grow, seed } from './forward';
 import { brats, bratsLabels, type Thresholds } from './labels';
-import { leastMatter, type Tissue, tissueFaces, type TissueInput, tissueSchema } from './tissue';
+import { leastMatter, tissueFaces, type TissueInput, tissueSchema } from './tissue';
 import { resample, type Shape3, shapeSchema, type Volume, voxels } from './volume';
 
 /** A tumour to be grown. */
@@ -19,15 +19,13 @@ export interface TumourParameters {
   thresholds: Thresholds;
 }
 
-/** A tumour and the images it makes, together with the tissue the patient. */
+/** A grown tumour: with the tissue, and the PET image of `petImage`, the images of a patient. */
 export interface SyntheticTumour {
   readonly parameters: TumourParameters;
   /** The truth: concentration in [0, 1]. */
   readonly concentration: Volume;
   /** BraTS labels. */
   readonly labels: Volume;
-  /** PET signal in [0, 1]. */
-  readonly pet: Volume;
 }
 
 /** Draws a tumour: one focus or three, as the published generator does (with other random numbers). */
@@ -88,9 +86,16 @@ function smoothNoise(shape: Shape3, uniform: () => number): Float64Array {
   return field;
 }
 
-/** The PET image of a tumour: noisy, coarse, on a background that is taken off. */
-function petImage(concentration: Volume, tissue: Tissue, thresholds: Thresholds, uniform: () => number): Volume {
+/**
+ * The PET image of a tumour, in [0, 1]: noisy, coarse, on a background that is taken off. The same seed makes the same
+ * bytes. Cost: seconds at 64^3, nearly all of it for the noise.
+ */
+export function petImage(tumour: SyntheticTumour, tissue: TissueInput, seedNumber = 0): Volume {
+  const { concentration, parameters } = tumour;
+  const { thresholds } = parameters;
   const { shape } = concentration;
+  const brain = parse(tissue, 'tissue', tissueSchema(shape));
+  const uniform = uniforms(parse(seedNumber, 'seed', integer({ min: 0, max: 2 ** 31 - 1 })));
   const noise = smoothNoise(shape, uniform);
   const noisy = concentration.values.map((u, i) => u + (noise[i] as number));
   const most = noisy.reduce((a, b) => Math.max(a, b), 0);
@@ -110,7 +115,7 @@ function petImage(concentration: Volume, tissue: Tissue, thresholds: Thresholds,
   const mean = restored.reduce((total, value) => total + value, 0) / restored.length;
   const above = restored.map((value) => Math.max(0, value - 0.9 * mean));
   const peak = above.reduce((a, b) => Math.max(a, b), 0);
-  const matter = (i: number): number => (tissue.white.values[i] as number) + (tissue.grey.values[i] as number);
+  const matter = (i: number): number => (brain.white.values[i] as number) + (brain.grey.values[i] as number);
   return {
     shape,
     values: above.map((value, i) => (peak > 0 && matter(i) > leastMatter ? value / peak : 0)),
@@ -121,14 +126,12 @@ function petImage(concentration: Volume, tissue: Tissue, thresholds: Thresholds,
 export interface GrowTumourOptions {
   /** Days from the first cell to the images; default 100. */
   days?: number;
-  /** For the noise of the PET image; default 0. */
-  seed?: number;
   /** `'official'`: with the faces of the published code. */
   compat?: 'official';
 }
 
 /**
- * Grows a tumour in tissue with voxels of 1 mm and makes its images. The same seed makes the same bytes.
+ * Grows a tumour in tissue with voxels of 1 mm.
  *
  * Cost: 20 000 x diffusion explicit steps; seconds at 64^3.
  */
@@ -137,18 +140,13 @@ export function growTumour(
   parameters: TumourParameters,
   options: GrowTumourOptions = {},
 ): SyntheticTumour {
-  const brain = parse(tissue, 'tissue', tissueSchema);
+  const brain = parse(tissue, 'tissue', tissueSchema());
   const given = parse(parameters, 'parameters', parametersSchema);
-  const {
-    days,
-    seed: seedNumber,
-    compat,
-  } = parse(
+  const { days, compat } = parse(
     options,
     'options',
     object({
       days: withDefault(number({ above: 0 }), 100),
-      seed: withDefault(integer({ min: 0, max: 2 ** 31 - 1 }), 0),
       compat: optional(oneOf(['official'])),
     }),
   );
@@ -164,6 +162,5 @@ export function growTumour(
     parameters: given,
     concentration,
     labels: bratsLabels(concentration, given.thresholds),
-    pet: petImage(concentration, brain, given.thresholds, uniforms(seedNumber)),
   };
 }

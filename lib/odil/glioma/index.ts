@@ -3,6 +3,7 @@ export { type Coefficients, diffusionCoefficients, grow, type Growth, seed, seed
 export {
   drawTumour,
   growTumour,
+  petImage,
   type GrowTumourOptions,
   type SyntheticTumour,
   type TumourParameters,

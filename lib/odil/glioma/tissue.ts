@@ -1,6 +1,6 @@
 // White and grey matter: what tumour cells can move through, and a synthetic brain to test with (odil.md, sections 7.3
 // and 7.7).
-import { integer, object, parse } from '../../runtime/validate';
+import { integer, object, parse, type Schema } from '../../runtime/validate';
 import { type Shape3, type Volume, type VolumeInput, volumeSchema, voxels } from './volume';
 
 /** Fractions of white and grey matter per voxel, in [0, 1]. */
@@ -18,11 +18,13 @@ export interface TissueInput {
 /** Voxels with less white and grey matter together are fluid: nothing diffuses there. */
 export const leastMatter = 0.1;
 
-/** @internal */
-export const tissueSchema = (value: unknown, argument: string): Tissue => {
-  const { white, grey } = parse(value, argument, object({ white: volumeSchema(), grey: (given: unknown) => given }));
-  return { white, grey: parse(grey, `${argument}.grey`, volumeSchema(white.shape)) };
-};
+/** Tissue, of the shape of another volume where there is one. @internal */
+export function tissueSchema(like?: Shape3): Schema<Tissue> {
+  return (value, argument) => {
+    const given = parse(value, argument, object({ white: volumeSchema(like), grey: (grey: unknown) => grey }));
+    return { white: given.white, grey: parse(given.grey, `${argument}.grey`, volumeSchema(given.white.shape)) };
+  };
+}
 
 /** Fractions at one face of every voxel; both zero where there is no passage. */
 export interface Face {
