@@ -160,6 +160,13 @@ export class GraphWriter {
         return this.#add('access', { id: this.#field(fields.get(node.name), node.name, block).number, shift }, block);
       }
       case 'pick': {
+        if (location !== undefined) {
+          throw makeError(
+            'ERR_INVALID_ARG_VALUE',
+            block,
+            `\`${block}\` has a value per point, but pick() is for lists of single numbers`,
+          );
+        }
         const field = this.#field(fields.get(node.name), node.name, block);
         const counts = grid.counts(field.location);
         const index = counts.map(() => 0);

@@ -91,6 +91,14 @@ export class Grid<Name extends string = string> {
   }
 }
 
+/** A name of an axis or an unknown. Names like numbers would lose their order in an object. @internal */
+export const nameSchema: Schema<string> = (value, argument) => {
+  if (typeof value !== 'string' || !/^[A-Za-z_$][\w$]*$/.test(value)) {
+    fail('ERR_INVALID_ARG_VALUE', argument, 'named by an identifier', value);
+  }
+  return value;
+};
+
 const axisSchema = object({
   cells: integer({ min: 1, max: 2 ** 31 - 2 }),
   lower: withDefault(number(), 0),
@@ -102,7 +110,7 @@ const axisSchema = object({
  * A grid of one to five named axes; the first is the slowest index of all arrays on it, time where there is time.
  *
  * @param axes  by name: `{ t: { cells: 64 }, x: { cells: 64, lower: -1, upper: 1, periodic: true } }`
- * @throws ERR_INVALID_ARG_VALUE  no axis, more than five, or `upper` not above `lower`
+ * @throws ERR_INVALID_ARG_VALUE  no axis, more than five, a name that is no identifier, or `upper` not above `lower`
  * @throws ERR_OUT_OF_RANGE       cells that are not a positive integer
  */
 export function grid<Name extends string>(axes: Readonly<Record<Name, AxisOptions>>): Grid<Name> {
@@ -114,6 +122,7 @@ export function grid<Name extends string>(axes: Readonly<Record<Name, AxisOption
   }
   return new Grid(
     names.map((name) => {
+      parse(name, `axes.${name}`, nameSchema);
       const given = parse(axes[name], `axes.${name}`, axisSchema);
       if (!(given.upper > given.lower)) {
         fail('ERR_INVALID_ARG_VALUE', `axes.${name}.upper`, `greater than \`lower\` (${given.lower})`, given.upper);

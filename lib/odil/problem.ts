@@ -18,7 +18,7 @@ import {
 } from '../runtime/validate';
 import { AxisPosition, Expression, Field, Parameter, where } from './expression';
 import { GraphWriter } from './graph-writer';
-import { Grid, gridSchema, locationSchema } from './grid';
+import { Grid, gridSchema, locationSchema, nameSchema } from './grid';
 import { nativeOdil, type NativeProblem, type Reals } from './native';
 import { type Activation, Network, networkSize } from './network';
 
@@ -395,6 +395,7 @@ class Unknowns {
   }
 
   #name(name: string, argument: string, symbol: unknown): void {
+    parse(name, argument, nameSchema);
     if (reservedNames.includes(name) || name in this.symbols) {
       fail('ERR_INVALID_ARG_VALUE', argument, `a name that is not taken (${reservedNames.join(', ')} are)`, name);
     }
