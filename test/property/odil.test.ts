@@ -55,24 +55,31 @@ const { tree } = fc.letrec<{ tree: Tree }>((tie) => {
   const unary: Unary[] = ['negative', 'square', 'abs', 'exp', 'log', 'sin', 'cos', 'tanh', 'sigmoid', 'sqrt', 'frozen'];
   return {
     tree: fc.oneof(
-      { maxDepth: 5, depthIdentifier: 'tree' },
-      fc.record({ kind: fc.constant('field' as const), name: fc.constantFrom('u', 'v', 'w') }),
-      fc.record({ kind: fc.constant('number' as const), value }),
-      fc.record({ kind: fc.constant('parameter' as const), element: fc.constantFrom(0, 1) }),
-      fc.record({ kind: fc.constant('array' as const), location: fc.constantFrom(...arrays) }),
-      fc.record({ kind: fc.constantFrom('coordinate', 'index'), axis }),
-      fc.record({ kind: fc.constantFrom(...unary), of: child }),
-      fc.record({ kind: fc.constant('power' as const), of: child, exponent: fc.constantFrom(-1, 2, 3, 0.5, 1.5) }),
-      fc.record({ kind: fc.constant('clip' as const), of: child, low: fc.constant(-0.5), high: fc.constant(0.75) }),
-      fc.record({
-        kind: fc.constantFrom<Binary>('plus', 'minus', 'times', 'over', 'min', 'max'),
-        left: child,
-        right: child,
-      }),
-      fc.record({ kind: fc.constant('less' as const), left: child, right: child, yes: child, no: child }),
-      fc.record({ kind: fc.constant('where' as const), place, yes: child, no: child }),
-      fc.record({ kind: fc.constant('shift' as const), steps: small, of: child }),
-      fc.record({ kind: fc.constant('beside' as const), side: fc.constantFrom(1, -1), edge: child, of: child }),
+      { maxDepth: 5, depthSize: 'max' },
+      fc.oneof(
+        fc.record({ kind: fc.constant('field' as const), name: fc.constantFrom('u', 'v', 'w') }),
+        fc.record({ kind: fc.constant('number' as const), value }),
+        fc.record({ kind: fc.constant('parameter' as const), element: fc.constantFrom(0, 1) }),
+        fc.record({ kind: fc.constant('array' as const), location: fc.constantFrom(...arrays) }),
+        fc.record({ kind: fc.constantFrom('coordinate', 'index'), axis }),
+      ),
+      {
+        weight: 4,
+        arbitrary: fc.oneof(
+          fc.record({ kind: fc.constantFrom(...unary), of: child }),
+          fc.record({ kind: fc.constant('power' as const), of: child, exponent: fc.constantFrom(-1, 2, 3, 0.5, 1.5) }),
+          fc.record({ kind: fc.constant('clip' as const), of: child, low: fc.constant(-0.5), high: fc.constant(0.75) }),
+          fc.record({
+            kind: fc.constantFrom<Binary>('plus', 'minus', 'times', 'over', 'min', 'max'),
+            left: child,
+            right: child,
+          }),
+          fc.record({ kind: fc.constant('less' as const), left: child, right: child, yes: child, no: child }),
+          fc.record({ kind: fc.constant('where' as const), place, yes: child, no: child }),
+          fc.record({ kind: fc.constant('shift' as const), steps: small, of: child }),
+          fc.record({ kind: fc.constant('beside' as const), side: fc.constantFrom(1, -1), edge: child, of: child }),
+        ),
+      },
     ),
   };
 });
