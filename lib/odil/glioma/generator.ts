@@ -4,7 +4,7 @@ import { arrayOf, integer, number, object, oneOf, optional, parse, withDefault }
 import { diffusionCoefficients, grow, seed } from './forward';
 import { brats, bratsLabels, type Thresholds } from './labels';
 import { leastMatter, tissueFaces, type TissueInput, tissueSchema } from './tissue';
-import { resample, type Shape3, shapeSchema, type Volume, voxels } from './volume';
+import { pointSchema, resample, type Shape3, shapeSchema, type Volume, voxels } from './volume';
 
 /** A tumour to be grown. */
 export interface TumourParameters {
@@ -48,13 +48,7 @@ const parametersSchema = object({
   diffusion: number({ above: 0 }),
   growth: number({ min: 0 }),
   ratio: number({ above: 0 }),
-  centres: arrayOf(
-    (value: unknown, argument: string) => {
-      const centre = parse(value, argument, arrayOf(number(), { min: 3 }));
-      return centre as unknown as Shape3;
-    },
-    { min: 1 },
-  ),
+  centres: arrayOf(pointSchema, { min: 1 }),
   thresholds: object({ oedema: number(), core: number(), necrotic: number() }),
 });
 

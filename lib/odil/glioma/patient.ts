@@ -1,5 +1,5 @@
 // From the images of a patient to the model's grid (odil.md, section 7.1).
-import { number, object, parse, typedArray, withDefault } from '../../runtime/validate';
+import { fail, number, object, parse, typedArray, withDefault } from '../../runtime/validate';
 import { makeError } from '../../runtime/errors';
 import { brats, classes, classesOf } from './labels';
 import type { Tissue } from './tissue';
@@ -18,7 +18,7 @@ import {
 
 /** Images of one patient, all on the same voxels of 1 mm. */
 export interface PatientImages {
-  /** BraTS labels: 0 healthy, 1 enhancing core, 3 oedema, 4 necrotic core. */
+  /** Labels as in `options.labels`: by default 0 healthy, 1 enhancing core, 3 oedema, 4 necrotic core. */
   labels: VolumeInput;
   /** Fraction of white matter, in [0, 1]. */
   white: VolumeInput;
@@ -62,6 +62,11 @@ export interface PreparePatientOptions {
   cells?: Shape3;
   /** How far each side is moved out from the tumour's box, as a part of half its length; default 0.5. */
   margin?: number;
+  /**
+   * Which label means what; 0 is healthy. Default { enhancing: 1, oedema: 3, necrotic: 4 }, as the published code has
+   * it; the BraTS challenge itself uses { enhancing: 4, oedema: 2, necrotic: 1 }.
+   */
+  labels?: { enhancing: number; oedema: number; necrotic: number };
 }
 
 /** @internal */
@@ -80,8 +85,14 @@ export const scanSchema = (value: unknown, argument: string): Scan => {
     }),
   );
   const length = voxels(given.shape);
+  const known: number[] = [0, classes.oedema, classes.core];
   const image = (name: 'white' | 'grey' | 'classes' | 'pet'): Float64Array =>
     parse(given[name], `${argument}.${name}`, typedArray(['Float64Array'], { length, per: 'one value per cell' }));
+  const labels = image('classes');
+  const odd = labels.findIndex((label) => !known.includes(label));
+  if (odd >= 0) {
+    fail('ERR_INVALID_ARG_VALUE', `${argument}.classes[${odd}]`, '0 (healthy), 1 (oedema) or 2 (core)', labels[odd]);
+  }
   return {
     shape: given.shape,
     extent: given.extent.map((length_, axis) =>
@@ -89,7 +100,7 @@ export const scanSchema = (value: unknown, argument: string): Scan => {
     ) as unknown as Shape3,
     white: image('white'),
     grey: image('grey'),
-    classes: image('classes'),
+    classes: labels,
     ...(given.pet === undefined ? {} : { pet: image('pet') }),
   };
 };
@@ -127,20 +138,39 @@ export function preparePatient(images: PatientImages, options: PreparePatientOpt
       pet: (one: unknown) => one,
     }),
   );
-  const { labels } = given;
-  const same = (name: 'white' | 'grey' | 'pet'): Volume =>
-    parse(given[name], `images.${name}`, volumeSchema(labels.shape));
-  const { cells, margin } = parse(
+  const shape = given.labels.shape;
+  const same = (name: 'white' | 'grey' | 'pet'): Volume => parse(given[name], `images.${name}`, volumeSchema(shape));
+  const {
+    cells,
+    margin,
+    labels: names,
+  } = parse(
     options,
     'options',
-    object({ cells: withDefault(shapeSchema, [48, 48, 48]), margin: withDefault(number({ min: 0 }), 0.5) }),
+    object({
+      cells: withDefault(shapeSchema, [48, 48, 48]),
+      margin: withDefault(number({ min: 0 }), 0.5),
+      labels: withDefault(object({ enhancing: number(), oedema: number(), necrotic: number() }), brats),
+    }),
   );
+  const labels = {
+    shape,
+    values: given.labels.values.map((label, i) => {
+      if (label === 0) return 0;
+      const name = (['enhancing', 'oedema', 'necrotic'] as const).find((one) => names[one] === label);
+      if (name === undefined) {
+        const meanings = `0 or one of options.labels (${Object.values(names).join(', ')})`;
+        fail('ERR_INVALID_ARG_VALUE', `images.labels.values[${i}]`, meanings, label);
+      }
+      return brats[name];
+    }),
+  };
   const all = classesOf(labels);
   const box = boundingBox(all, 0.1, margin);
   const own = box === undefined ? undefined : crop(all, box);
   const centre = own === undefined ? undefined : centreOfMass(own, classes.core);
   if (box === undefined || own === undefined || centre === undefined) {
-    throw makeError('ERR_INVALID_ARG_VALUE', 'images.labels', '`images.labels` holds no voxel of core (1 or 4)');
+    throw makeError('ERR_INVALID_ARG_VALUE', 'images.labels', '`images.labels` holds no voxel of core');
   }
   const tissue = { white: crop(same('white'), box), grey: crop(same('grey'), box) };
   const positive = (volume: Volume): Float64Array => volume.values.map((value) => Math.max(0, value));

@@ -1,5 +1,5 @@
 // Volumes of voxels, row-major with z fastest: cutting out and resampling (odil.md, section 7.1).
-import { arrayOf, fail, integer, object, parse, type Schema, typedArray } from '../../runtime/validate';
+import { arrayOf, fail, integer, number, object, parse, type Schema, typedArray } from '../../runtime/validate';
 
 /** Counts along x, y, z. */
 export type Shape3 = readonly [number, number, number];
@@ -31,6 +31,13 @@ export const shapeSchema: Schema<Shape3> = (value, argument) => {
   const counts = parse(value, argument, arrayOf(integer({ min: 1, max: 4096 }), { min: 3 }));
   if (counts.length !== 3) fail('ERR_SHAPE_MISMATCH', argument, 'three counts', value);
   return counts as unknown as Shape3;
+};
+
+/** Three coordinates. @internal */
+export const pointSchema: Schema<Shape3> = (value, argument) => {
+  const point = parse(value, argument, arrayOf(number(), { min: 3 }));
+  if (point.length !== 3) fail('ERR_SHAPE_MISMATCH', argument, 'three numbers', value);
+  return point as unknown as Shape3;
 };
 
 const parts = object({ shape: shapeSchema, values: (value: unknown) => value });

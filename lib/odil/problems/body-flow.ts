@@ -1,6 +1,7 @@
 // Flow past a body, and the body's shape from velocities around it (odil.md, section 6.9).
 import {
   arrayOf,
+  fail,
   integer,
   number,
   object,
@@ -15,6 +16,7 @@ import { type Grid, grid } from '../grid';
 import { type Problem, problem, type Residuals, type Tools } from '../problem';
 import { convection, curvature, divergence, faceFlux, type Line, slope } from './flow';
 import { linear, neighbours, quadratic, quadraticWall } from './halo';
+import { measuredPoints, perPoint } from './measurements';
 
 const shapes = ['circle', 'ellipse', 'half'] as const;
 
@@ -95,12 +97,13 @@ interface Flow {
   velocities: readonly Expression[];
   pressure: Expression;
   fraction: Expression;
+  cells: readonly number[];
   at: Tools['at'];
   step: Tools['step'];
   constant: Tools['constant'];
 }
 
-function residuals({ given, axes, velocities, pressure, fraction, at, step, constant }: Flow): Residuals {
+function residuals({ given, axes, velocities, pressure, fraction, cells, at, step, constant }: Flow): Residuals {
   const along = (axis: AxisName): { at: AxisPosition; step: number } => ({
     at: at[axis] as AxisPosition,
     step: step[axis] as number,
@@ -155,11 +158,15 @@ function residuals({ given, axes, velocities, pressure, fraction, at, step, cons
   blocks['continuity'] = where(along('x').at.last, pressure, sum(...leaving));
 
   if (given.data !== undefined) {
-    const { mask, weight } = given.data;
-    const points = mask.reduce((count, one) => count + one, 0);
-    const scale = constant(mask).times((weight * mask.length) / points);
+    const { mask, velocities: known, weight } = given.data;
+    const count = cells.reduce((product, one) => product * one, 1);
+    const points = measuredPoints(mask, count, 'options.data.mask');
+    const scale = constant(mask).times((weight * count) / points);
+    if (known.length !== axes.length) {
+      fail('ERR_SHAPE_MISMATCH', 'options.data.velocities', `${axes.length} arrays, one per axis`, known);
+    }
     axes.forEach((axis, k) => {
-      const measured = constant(given.data?.velocities[k] as Float64Array);
+      const measured = constant(perPoint(known[k] as Float64Array, count, `options.data.velocities[${k}]`));
       blocks[`data${axis.toUpperCase()}`] = scale.times((velocities[k] as Expression).minus(measured));
     });
   }
@@ -198,6 +205,7 @@ export function bodyFlow(options: BodyFlowOptions = {}): Problem {
         given.body === undefined
           ? sigmoid((named['shape'] as Field).minus(5))
           : constant(bodyFraction(of, given.body, given.radius)),
+      cells: of.axes.map((axis) => axis.cells),
       at,
       step,
       constant,

@@ -4,6 +4,7 @@ import { type Expression, type Field, max, min, sum, type Value, where } from '.
 import { grid } from '../grid';
 import { type Problem, problem, type Tools } from '../problem';
 import { neighbours, quadraticWall } from './halo';
+import { measuredPoints, perPoint } from './measurements';
 
 /** Options of `problems.burgers`. */
 export interface BurgersOptions {
@@ -68,21 +69,24 @@ export function burgers(options: BurgersOptions = {}): Problem {
   const given = parse(options, 'options', schema);
   const { inferViscosity } = given;
   const of = grid({ t: { cells: given.timeCells }, x: { cells: given.cells, lower: -1, upper: 1 } });
-  const initial = given.initial ?? of.sample('.c', (x) => -Math.sin(Math.PI * x));
+  const known = given.initial && perPoint(given.initial, given.cells, 'options.initial');
+  const initial = known ?? of.sample('.c', (x) => -Math.sin(Math.PI * x));
   if (inferViscosity === undefined) {
     return problem({ grid: of, fields: { u: 'nc' } }, (symbols) => ({
       burgers: equation(symbols, initial, given.viscosity),
     }));
   }
   const { mask, values, dataWeight } = inferViscosity;
-  const points = mask.reduce((count, one) => count + one, 0);
+  const nodes = (given.timeCells + 1) * given.cells;
+  const points = measuredPoints(mask, nodes, 'options.inferViscosity.mask');
+  perPoint(values, nodes, 'options.inferViscosity.values');
   const unknowns = {
     grid: of,
     fields: { u: 'nc' },
     parameters: { viscosity: { initial: [inferViscosity.initial] } },
   };
   return problem(unknowns, (symbols) => {
-    const scale = symbols.constant(mask, 'nc').times(dataWeight * Math.sqrt(mask.length / points));
+    const scale = symbols.constant(mask, 'nc').times(dataWeight * Math.sqrt(nodes / points));
     const misfit = symbols.u.minus(symbols.constant(values, 'nc'));
     return { burgers: equation(symbols, initial, symbols.viscosity), data: scale.times(misfit) };
   });

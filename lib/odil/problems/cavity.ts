@@ -6,6 +6,7 @@ import { grid } from '../grid';
 import { type Problem, problem } from '../problem';
 import { convection, curvature, divergence, faceFlux, type Line, slope } from './flow';
 import { linear, neighbours, quadraticWall } from './halo';
+import { measuredPoints, perPoint } from './measurements';
 
 /** Options of `problems.cavity`. */
 export interface CavityOptions {
@@ -86,10 +87,11 @@ export function cavity(options: CavityOptions = {}): Problem {
       continuity: leaving(u, lines.p.x).plus(leaving(v, lines.p.y)),
     };
     if (data !== undefined) {
-      const points = data.mask.reduce((count, one) => count + one, 0);
-      const scale = constant(data.mask).times((data.weight * data.mask.length) / points);
-      blocks['dataU'] = scale.times(u.minus(constant(data.u)));
-      blocks['dataV'] = scale.times(v.minus(constant(data.v)));
+      const count = cells * cells;
+      const points = measuredPoints(data.mask, count, 'options.data.mask');
+      const scale = constant(data.mask).times((data.weight * count) / points);
+      blocks['dataU'] = scale.times(u.minus(constant(perPoint(data.u, count, 'options.data.u'))));
+      blocks['dataV'] = scale.times(v.minus(constant(perPoint(data.v, count, 'options.data.v'))));
     }
     if (smoothness > 0) {
       blocks['smoothUxx'] = curvature(lines.u.x).times(smoothness);

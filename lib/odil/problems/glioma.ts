@@ -1,10 +1,11 @@
 // Growth of a glioma from one set of images (odil.md, section 7.4; odil-engine.md, section 4.6; arXiv 2312.05063).
-import { fail, integer, number, object, oneOf, optional, parse, withDefault } from '../../runtime/validate';
+import { fail, integer, number, object, oneOf, optional, parse, typedArray, withDefault } from '../../runtime/validate';
 import { abs, clip, exp, type Expression, type Field, log, max, min, type Parameter, sum, where } from '../expression';
 import { type GliomaParameters, type Guess, parameterState } from '../glioma/guess';
 import { classes } from '../glioma/labels';
 import { type Scan, scanSchema } from '../glioma/patient';
 import { leastMatter, tissueFaces } from '../glioma/tissue';
+import { pointSchema } from '../glioma/volume';
 import { grid } from '../grid';
 import { type Problem, problem, type Residuals, type Tools } from '../problem';
 
@@ -13,7 +14,7 @@ export interface GliomaOptions {
   /** The images on the model's grid, from `glioma.preparePatient(...).scan`. */
   scan: Scan;
   /** Where the unknowns start and what the prior holds on to, from `glioma.initialGuess`. Default: zeros, no prior. */
-  guess?: Guess;
+  guess?: Pick<Guess, 'u' | 'parameters'>;
   /** Rows in time, at least 2; default: those of the guess, else 192. */
   timeCells?: number;
   /** Days from the first cell to the images; default 100. */
@@ -39,9 +40,26 @@ export interface GliomaOptions {
   compat?: 'official';
 }
 
+const positive = number({ above: 0 });
+const guessSchema = object({
+  u: typedArray(['Float64Array']),
+  parameters: object({
+    diffusion: positive,
+    growth: positive,
+    centre: pointSchema,
+    petScale: number({ min: 0 }),
+    coreThreshold: number({ min: 0 }),
+    oedemaThreshold: number({ min: 0 }),
+    ratio: number({ min: 1 }),
+    petBackground: number({ min: 0 }),
+  }),
+  keptDays: optional(number()),
+  dice: optional(object({ core: number(), oedema: number() })),
+});
+
 const schema = object({
   scan: scanSchema,
-  guess: optional((value: unknown, argument: string) => parse(value, argument, guessSchema)),
+  guess: optional(guessSchema),
   timeCells: optional(integer({ min: 2 })),
   days: withDefault(number({ above: 0 }), 100),
   prior: optional(number({ min: 0 })),
@@ -49,12 +67,6 @@ const schema = object({
   initialCondition: withDefault(oneOf(['cut', 'taper']), 'cut'),
   compat: optional(oneOf(['official'])),
 });
-const guessSchema = (value: unknown, argument: string): Guess => {
-  if (typeof value !== 'object' || value === null || !('u' in value) || !('parameters' in value)) {
-    fail('ERR_INVALID_ARG_TYPE', argument, 'a guess made by glioma.initialGuess()', value);
-  }
-  return value as Guess;
-};
 
 const spaceAxes = ['x', 'y', 'z'] as const;
 type SpaceAxis = (typeof spaceAxes)[number];
@@ -203,7 +215,7 @@ export function glioma(options: GliomaOptions): Problem {
   const given = parse(options, 'options', schema);
   const { scan, guess, compat } = given;
   const cells = scan.shape.reduce((product, count) => product * count, 1);
-  const timeCells = given.timeCells ?? (guess === undefined ? 192 : guess.u.length / cells);
+  const timeCells = given.timeCells ?? (guess === undefined ? 192 : Math.max(2, Math.floor(guess.u.length / cells)));
   if (guess !== undefined && guess.u.length !== timeCells * cells) {
     fail('ERR_SHAPE_MISMATCH', 'options.guess.u', `of length ${timeCells * cells} (timeCells x cells)`, guess.u);
   }

@@ -186,6 +186,18 @@ describe('equation of the problem', () => {
     [{ scan, prior: 1 }, 'ERR_INVALID_ARG_VALUE', 'options.guess'],
     [{ scan, prior: -1 }, 'ERR_OUT_OF_RANGE', 'options.prior'],
     [{ scan, guess: 3 as never }, 'ERR_INVALID_ARG_TYPE', 'options.guess'],
+    [
+      { scan: { ...scan, classes: new Float64Array(cells).fill(4) } },
+      'ERR_INVALID_ARG_VALUE',
+      'options.scan.classes[0]',
+    ],
+    [{ scan, guess: { u: random(7, 1), parameters } }, 'ERR_SHAPE_MISMATCH', 'options.guess.u'],
+    [
+      { scan, guess: { u: random(cells * 2, 1), parameters: { ...parameters, growth: 0 } } },
+      'ERR_OUT_OF_RANGE',
+      'options.guess.parameters.growth',
+    ],
+    [{ scan, guess: { u: random(cells * 2, 1).fill(NaN), parameters } }, 'ERR_NOT_FINITE', 'options.guess.u[0]'],
   ])('bad options %#', (options, code, argument) => {
     expect(() => odil.problems.glioma(options)).toThrow(errorWith(code, argument));
   });
@@ -272,6 +284,16 @@ describe('patients', () => {
     expect(problem.blockNames).toContain('pet');
   });
 
+  test('labels of the BraTS challenge itself', () => {
+    const renamed = tumour.labels.values.map((label) => [0, 4, 0, 2, 1][label] as number);
+    const challenge = { shape, values: renamed };
+    const patient = glioma.preparePatient(
+      { ...images, labels: challenge },
+      { cells: [6, 6, 6], labels: { enhancing: 4, oedema: 2, necrotic: 1 } },
+    );
+    expect(patient).toEqual(glioma.preparePatient(images, { cells: [6, 6, 6] }));
+  });
+
   test('the guess refuses more rows than its run has steps', () => {
     const patient = glioma.preparePatient(images, { cells: [4, 4, 4] });
     expect(() => glioma.initialGuess(patient, { timeCells: 20, steps: 10 })).toThrow(
@@ -297,6 +319,11 @@ describe('patients', () => {
       'images.grey.values[0]',
     ],
     [{ ...images, pet: { shape, values: new Float64Array(32768) } }, 'ERR_INVALID_ARG_VALUE', 'images.pet'],
+    [
+      { ...images, labels: { shape, values: new Float64Array(32768).fill(2) } },
+      'ERR_INVALID_ARG_VALUE',
+      'images.labels.values[0]',
+    ],
     [{ ...images, grey: { shape, values: [1] } }, 'ERR_SHAPE_MISMATCH', 'images.grey.values'],
   ])('bad images %#', (bad, code, argument) => {
     expect(() => glioma.preparePatient(bad)).toThrow(errorWith(code, argument));

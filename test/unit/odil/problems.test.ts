@@ -255,6 +255,36 @@ test.each([
   ],
   ['heatTmax', () => odil.problems.heatTmax({ endTime: 0 }), 'ERR_OUT_OF_RANGE', 'options.endTime'],
   ['cavity', () => odil.problems.cavity({ reynolds: -1 }), 'ERR_OUT_OF_RANGE', 'options.reynolds'],
+  [
+    'cavity with a mask of the wrong length',
+    () => odil.problems.cavity({ cells: 3, data: { mask: [1], u: [1], v: [1] } }),
+    'ERR_SHAPE_MISMATCH',
+    'options.data.mask',
+  ],
+  [
+    'heat without a single measurement',
+    () => odil.problems.heat({ timeCells: 2, cells: 2, data: { mask: [0, 0, 0, 0], values: [1, 1, 1, 1] } }),
+    'ERR_INVALID_ARG_VALUE',
+    'options.data.mask',
+  ],
+  ['heat', () => odil.problems.heat({ cells: 3, initial: [1] }), 'ERR_SHAPE_MISMATCH', 'options.initial'],
+  [
+    'burgers',
+    () => odil.problems.burgers({ cells: 2, timeCells: 1, inferViscosity: { mask: [1, 0, 0, 0], values: [1] } }),
+    'ERR_SHAPE_MISMATCH',
+    'options.inferViscosity.values',
+  ],
+  [
+    'bodyFlow with one velocity too few',
+    () =>
+      odil.problems.bodyFlow({
+        dimensions: 3,
+        cells: 3,
+        data: { mask: new Float64Array(45).fill(1), velocities: [new Float64Array(45), new Float64Array(45)] },
+      }),
+    'ERR_SHAPE_MISMATCH',
+    'options.data.velocities',
+  ],
   ['bodyFlow', () => odil.problems.bodyFlow({ dimensions: 4 as 3 }), 'ERR_OUT_OF_RANGE', 'options.dimensions'],
   ['burgers', () => odil.problems.burgers({ viscosity: NaN }), 'ERR_NOT_FINITE', 'options.viscosity'],
   [
