@@ -198,10 +198,11 @@ export class Problem {
     const residuals: Record<string, Array_> = {};
     const blocks: ProblemEvaluation['blocks'] = {};
     for (const block of this.#blocks) {
-      const own = all.slice(block.offset, block.offset + block.count) as Array_;
+      const own = all.subarray(block.offset, block.offset + block.count) as Array_;
       let squares = 0;
       let total = 0;
-      for (const value of own) {
+      for (let i = 0; i < own.length; i += 1) {
+        const value = own[i] as number;
         squares += value * value;
         total += value;
       }

@@ -1,6 +1,19 @@
 // Growth of a glioma from one set of images (odil.md, section 7.4; odil-engine.md, section 4.6; arXiv 2312.05063).
 import { fail, integer, number, object, oneOf, optional, parse, typedArray, withDefault } from '../../runtime/validate';
-import { abs, clip, exp, type Expression, type Field, log, max, min, type Parameter, sum, where } from '../expression';
+import {
+  abs,
+  clip,
+  exp,
+  type Expression,
+  type Field,
+  log,
+  max,
+  min,
+  type Parameter,
+  sum,
+  type Value,
+  where,
+} from '../expression';
 import { type GliomaParameters, type Guess, parameterState } from '../glioma/guess';
 import { classes } from '../glioma/labels';
 import { type Scan, scanSchema } from '../glioma/patient';
@@ -136,15 +149,12 @@ function labels({ scan, u, at, coreThreshold, oedemaThreshold, constant }: Model
   bottom: Expression;
   ceiling: Expression;
 } {
-  const of = (label: number): Expression =>
-    constant(
-      scan.classes.map((value) => Number(Math.round(value) === label)),
-      '.ccc',
-    );
-  const [core, oedema, healthy] = [of(classes.core), of(classes.oedema), of(0)];
+  const label = constant(scan.classes, '.ccc'); // one array, not a mask per class: arrays are as large as the state
+  const byClass = (healthy: Value, oedema: Value, core: Value): Expression =>
+    where(label.lessThan(classes.oedema), healthy, where(label.lessThan(classes.core), oedema, core));
   const [high, low] = [abs(coreThreshold), abs(oedemaThreshold)];
-  const least = core.times(high).plus(oedema.times(low));
-  const most = core.plus(oedema.times(high)).plus(healthy.times(low));
+  const least = byClass(0, low, high);
+  const most = byClass(low, high, 1);
   const weight = scan.pet === undefined ? weights.labels : weights.labelsWithPet;
   const last = (excess: Expression): Expression => where(at.t.last, max(0, excess).times(weight), 0);
   return { bottom: last(least.minus(u)), ceiling: last(u.minus(most)) };
@@ -190,13 +200,10 @@ function residuals(model: Model, priorWeight: number): Residuals {
     fluid: constant(fluid, '.ccc').times(u).times(weights.fluid),
   };
   if (scan.pet !== undefined) {
-    const seen = constant(
-      scan.pet.map((signal) => Number(signal > petFloor)),
-      '.ccc',
-    );
-    const signal = constant(scan.pet, '.ccc').minus(abs(model.petBackground));
-    const misfit = u.minus(signal.times(abs(model.petScale))).times(weights.pet);
-    blocks['pet'] = where(at.t.last, seen.times(misfit), 0);
+    const signal = constant(scan.pet, '.ccc');
+    const expected = signal.minus(abs(model.petBackground)).times(abs(model.petScale));
+    const misfit = where(signal.greaterThan(petFloor), u.minus(expected).times(weights.pet), 0);
+    blocks['pet'] = where(at.t.last, misfit, 0);
   }
   if (guess !== undefined && priorWeight > 0) blocks['prior'] = prior(model, guess.parameters, priorWeight);
   return blocks;
