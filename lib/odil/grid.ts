@@ -16,10 +16,15 @@ export interface AxisOptions {
 
 /** An axis with its defaults filled in. */
 export interface Axis<Name extends string = string> {
+  /** As given to `grid`. */
   readonly name: Name;
+  /** Number of cells. */
   readonly cells: number;
+  /** Where the first cell begins. */
   readonly lower: number;
+  /** Where the last cell ends. */
   readonly upper: number;
+  /** Whether its ends are joined. */
   readonly periodic: boolean;
   /** Width of a cell. */
   readonly step: number;
@@ -27,6 +32,7 @@ export interface Axis<Name extends string = string> {
 
 /** Axes in the order of the arrays' indices: the first is the slowest. Made by {@link grid}. */
 export class Grid<Name extends string = string> {
+  /** In the order of the arrays' indices. */
   readonly axes: readonly Axis<Name>[];
 
   /** @internal */

@@ -4,8 +4,11 @@ import { type Shape3, type Volume, voxels } from './volume';
 
 /** Diffusion coefficients at the faces of every voxel towards higher and lower indices along x, y, z. */
 export interface Coefficients {
+  /** Voxels along x, y, z. */
   readonly shape: Shape3;
+  /** Along x, y, z: between each voxel and the next. */
   readonly upper: readonly [Float64Array, Float64Array, Float64Array];
+  /** Along x, y, z: between each voxel and the one before. */
   readonly lower: readonly [Float64Array, Float64Array, Float64Array];
 }
 
@@ -46,6 +49,7 @@ export interface Growth {
   growth: number;
   /** Days per step. */
   timeStep: number;
+  /** Number of steps. */
   steps: number;
   /** Width of a voxel along x, y, z in the unit of the diffusion; default 1. */
   spacing?: Shape3;

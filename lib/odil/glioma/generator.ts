@@ -16,11 +16,13 @@ export interface TumourParameters {
   ratio: number;
   /** Where it began, in voxels; several foci add up. */
   centres: readonly Shape3[];
+  /** What its labels are made with. */
   thresholds: Thresholds;
 }
 
 /** A grown tumour: with the tissue, and the PET image of `petImage`, the images of a patient. */
 export interface SyntheticTumour {
+  /** What it was grown with. */
   readonly parameters: TumourParameters;
   /** The truth: concentration in [0, 1]. */
   readonly concentration: Volume;

@@ -33,6 +33,7 @@ export interface GliomaParameters {
 export interface Guess {
   /** Concentrations, time by x by y by z, row-major. */
   readonly u: Float64Array;
+  /** By rules of thumb. */
   readonly parameters: GliomaParameters;
   /** Days of the forward run that were kept; the parameters stretch them to all days. */
   readonly keptDays: number;

@@ -9,8 +9,11 @@ export const classes = { oedema: 1, core: 2 } as const;
 
 /** Concentrations from which a voxel is oedema, core, necrotic. */
 export interface Thresholds {
+  /** Label 3 from here on. */
   oedema: number;
+  /** Label 1 from here on. */
   core: number;
+  /** Label 4 from here on. */
   necrotic: number;
 }
 

@@ -34,7 +34,9 @@ export interface Scan {
   readonly shape: Shape3;
   /** Length of the grid along x, y, z in millimetres. */
   readonly extent: Shape3;
+  /** Fraction of white matter per cell. */
   readonly white: Float64Array;
+  /** Fraction of grey matter per cell. */
   readonly grey: Float64Array;
   /** 0 healthy, 1 oedema, 2 core. */
   readonly classes: Float64Array;

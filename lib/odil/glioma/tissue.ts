@@ -5,13 +5,17 @@ import { type Shape3, type Volume, type VolumeInput, volumeSchema, voxels } from
 
 /** Fractions of white and grey matter per voxel, in [0, 1]. */
 export interface Tissue {
+  /** Fraction of white matter. */
   readonly white: Volume;
+  /** Fraction of grey matter. */
   readonly grey: Volume;
 }
 
 /** Tissue as it is given. */
 export interface TissueInput {
+  /** Fraction of white matter. */
   white: VolumeInput;
+  /** Fraction of grey matter. */
   grey: VolumeInput;
 }
 
@@ -28,14 +32,19 @@ export function tissueSchema(like?: Shape3): Schema<Tissue> {
 
 /** Fractions at one face of every voxel; both zero where there is no passage. */
 export interface Face {
+  /** Fraction of white matter per voxel. */
   readonly white: Float64Array;
+  /** Fraction of grey matter per voxel. */
   readonly grey: Float64Array;
 }
 
 /** Faces of every voxel towards higher and lower indices along x, y, z. */
 export interface Faces {
+  /** Voxels along x, y, z. */
   readonly shape: Shape3;
+  /** Along x, y, z: between each voxel and the next. */
   readonly upper: readonly [Face, Face, Face];
+  /** Along x, y, z: between each voxel and the one before. */
   readonly lower: readonly [Face, Face, Face];
 }
 

@@ -6,6 +6,7 @@ export type Shape3 = readonly [number, number, number];
 
 /** Values per voxel. */
 export interface Volume {
+  /** Voxels along x, y, z. */
   readonly shape: Shape3;
   /** Row-major: z is the fastest index. */
   readonly values: Float64Array;
@@ -13,13 +14,17 @@ export interface Volume {
 
 /** A volume as it is given. */
 export interface VolumeInput {
+  /** Voxels along x, y, z. */
   shape: Shape3;
+  /** Row-major: z is the fastest index. */
   values: Float64Array | readonly number[];
 }
 
 /** Voxels from `from` up to, but without, `to`. */
 export interface Box {
+  /** First index along x, y, z. */
   readonly from: Shape3;
+  /** Index behind the last along x, y, z. */
   readonly to: Shape3;
 }
 
