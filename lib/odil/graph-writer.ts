@@ -160,6 +160,13 @@ export class GraphWriter {
         return this.#add('access', { id: this.#field(fields.get(node.name), node.name, block).number, shift }, block);
       }
       case 'pick': {
+        if (location !== undefined) {
+          throw makeError(
+            'ERR_INVALID_ARG_VALUE',
+            block,
+            `\`${block}\` has a value per point, but pick() is for lists of single numbers`,
+          );
+        }
         const field = this.#field(fields.get(node.name), node.name, block);
         const counts = grid.counts(field.location);
         const index = counts.map(() => 0);
@@ -263,20 +270,21 @@ export class GraphWriter {
   }
 }
 
+/** Repeats an array along the axes where it has one point. */
 function spread(values: Float64Array, from: readonly number[], to: readonly number[]): Float64Array {
-  const result = new Float64Array(to.reduce((product, count) => product * count, 1));
-  const at = to.map(() => 0);
-  for (let flat = 0; flat < result.length; flat += 1) {
-    let source = 0;
-    for (let k = 0; k < to.length; k += 1) {
-      source = source * (from[k] as number) + (from[k] === 1 ? 0 : (at[k] as number));
+  let result = values;
+  let inner = 1; // points of the axes after the one at hand
+  for (let k = to.length - 1; k >= 0; k -= 1) {
+    const [before, after] = [from[k] as number, to[k] as number];
+    if (before !== after) {
+      const repeated = new Float64Array((result.length / before) * after);
+      for (let start = 0, at = 0; start < result.length; start += inner) {
+        const part = result.subarray(start, start + inner);
+        for (let turn = 0; turn < after; turn += 1, at += inner) repeated.set(part, at);
+      }
+      result = repeated;
     }
-    result[flat] = values[source] as number;
-    for (let k = to.length - 1; k >= 0; k -= 1) {
-      at[k] = (at[k] as number) + 1;
-      if ((at[k] as number) < (to[k] as number)) break;
-      at[k] = 0;
-    }
+    inner *= after;
   }
   return result;
 }

@@ -15,33 +15,39 @@ export interface AxisOptions {
 }
 
 /** An axis with its defaults filled in. */
-export interface Axis {
-  readonly name: string;
+export interface Axis<Name extends string = string> {
+  /** As given to `grid`. */
+  readonly name: Name;
+  /** Number of cells. */
   readonly cells: number;
+  /** Where the first cell begins. */
   readonly lower: number;
+  /** Where the last cell ends. */
   readonly upper: number;
+  /** Whether its ends are joined. */
   readonly periodic: boolean;
   /** Width of a cell. */
   readonly step: number;
 }
 
 /** Axes in the order of the arrays' indices: the first is the slowest. Made by {@link grid}. */
-export class Grid {
-  readonly axes: readonly Axis[];
+export class Grid<Name extends string = string> {
+  /** In the order of the arrays' indices. */
+  readonly axes: readonly Axis<Name>[];
 
   /** @internal */
-  constructor(axes: readonly Axis[]) {
+  constructor(axes: readonly Axis<Name>[]) {
     this.axes = axes;
   }
 
   /** Names of the axes, in order. */
-  get names(): string[] {
+  get names(): Name[] {
     return this.axes.map((axis) => axis.name);
   }
 
   /** Cell widths by axis. */
-  get step(): Record<string, number> {
-    return Object.fromEntries(this.axes.map((axis) => [axis.name, axis.step]));
+  get step(): Record<Name, number> {
+    return Object.fromEntries(this.axes.map((axis) => [axis.name, axis.step])) as Record<Name, number>;
   }
 
   /**
@@ -91,6 +97,14 @@ export class Grid {
   }
 }
 
+/** A name of an axis or an unknown. Names like numbers would lose their order in an object. @internal */
+export const nameSchema: Schema<string> = (value, argument) => {
+  if (typeof value !== 'string' || !/^[A-Za-z_$][\w$]*$/.test(value)) {
+    fail('ERR_INVALID_ARG_VALUE', argument, 'named by an identifier', value);
+  }
+  return value;
+};
+
 const axisSchema = object({
   cells: integer({ min: 1, max: 2 ** 31 - 2 }),
   lower: withDefault(number(), 0),
@@ -102,18 +116,19 @@ const axisSchema = object({
  * A grid of one to five named axes; the first is the slowest index of all arrays on it, time where there is time.
  *
  * @param axes  by name: `{ t: { cells: 64 }, x: { cells: 64, lower: -1, upper: 1, periodic: true } }`
- * @throws ERR_INVALID_ARG_VALUE  no axis, more than five, or `upper` not above `lower`
+ * @throws ERR_INVALID_ARG_VALUE  no axis, more than five, a name that is no identifier, or `upper` not above `lower`
  * @throws ERR_OUT_OF_RANGE       cells that are not a positive integer
  */
-export function grid(axes: Record<string, AxisOptions>): Grid {
+export function grid<Name extends string>(axes: Readonly<Record<Name, AxisOptions>>): Grid<Name> {
   if (typeof axes !== 'object' || (axes as unknown) === null)
     fail('ERR_INVALID_ARG_TYPE', 'axes', 'an object of axes', axes);
-  const names = Object.keys(axes);
+  const names = Object.keys(axes) as Name[];
   if (names.length === 0 || names.length > maxAxes) {
     fail('ERR_INVALID_ARG_VALUE', 'axes', `one to ${maxAxes} axes`, axes);
   }
   return new Grid(
     names.map((name) => {
+      parse(name, `axes.${name}`, nameSchema);
       const given = parse(axes[name], `axes.${name}`, axisSchema);
       if (!(given.upper > given.lower)) {
         fail('ERR_INVALID_ARG_VALUE', `axes.${name}.upper`, `greater than \`lower\` (${given.lower})`, given.upper);
@@ -142,5 +157,5 @@ export function locationSchema(of: Grid, { gaps = true }: { gaps?: boolean } = {
 /** A grid made by `grid()`. @internal */
 export const gridSchema: Schema<Grid> = (value, argument) => {
   if (!(value instanceof Grid)) fail('ERR_INVALID_ARG_TYPE', argument, 'a grid made by grid()', value);
-  return value;
+  return value as Grid;
 };

@@ -21,6 +21,7 @@ export {
   type Value,
   where,
 } from './expression';
+export * as glioma from './glioma';
 export { type Axis, type AxisOptions, Grid, grid } from './grid';
 export { type Activation, Network } from './network';
 export {

@@ -18,7 +18,7 @@ import {
 } from '../runtime/validate';
 import { AxisPosition, Expression, Field, Parameter, where } from './expression';
 import { GraphWriter } from './graph-writer';
-import { Grid, gridSchema, locationSchema } from './grid';
+import { Grid, gridSchema, locationSchema, nameSchema } from './grid';
 import { nativeOdil, type NativeProblem, type Reals } from './native';
 import { type Activation, Network, networkSize } from './network';
 
@@ -56,11 +56,11 @@ export interface ProblemOptions {
 }
 
 /** What the author of residuals is given beside fields, parameters and networks. */
-export interface Tools {
+export interface Tools<Axis extends string = string> {
   /** The point, axis by axis. */
-  at: Readonly<Record<string, AxisPosition>>;
+  at: Readonly<Record<Axis, AxisPosition>>;
   /** Cell widths, axis by axis. */
-  step: Readonly<Record<string, number>>;
+  step: Readonly<Record<Axis, number>>;
   /** The same as `odil.where`. */
   where: typeof where;
   /**
@@ -88,8 +88,9 @@ type Parameters_<Options> = Options extends { parameters: infer Members }
   ? { [Name in keyof Members]: Parameter }
   : object;
 type Networks<Options> = Options extends { networks: infer Members } ? { [Name in keyof Members]: Network } : object;
+type AxesOf<Options> = Options extends { grid: Grid<infer Axis> } ? Axis : string;
 /** Everything a builder of residuals gets. */
-export type Symbols<Options> = Fields<Options> & Parameters_<Options> & Networks<Options> & Tools;
+export type Symbols<Options> = Fields<Options> & Parameters_<Options> & Networks<Options> & Tools<AxesOf<Options>>;
 
 /** Values of all unknowns; all of one type. */
 export interface State<Array_ extends Reals = Reals> {
@@ -197,10 +198,11 @@ export class Problem {
     const residuals: Record<string, Array_> = {};
     const blocks: ProblemEvaluation['blocks'] = {};
     for (const block of this.#blocks) {
-      const own = all.slice(block.offset, block.offset + block.count) as Array_;
+      const own = all.subarray(block.offset, block.offset + block.count) as Array_;
       let squares = 0;
       let total = 0;
-      for (const value of own) {
+      for (let i = 0; i < own.length; i += 1) {
+        const value = own[i] as number;
         squares += value * value;
         total += value;
       }
@@ -394,6 +396,7 @@ class Unknowns {
   }
 
   #name(name: string, argument: string, symbol: unknown): void {
+    parse(name, argument, nameSchema);
     if (reservedNames.includes(name) || name in this.symbols) {
       fail('ERR_INVALID_ARG_VALUE', argument, `a name that is not taken (${reservedNames.join(', ')} are)`, name);
     }

@@ -10,6 +10,7 @@
 #include "addon/handle.hpp"
 #include "addon/job.hpp"
 #include "addon/quantize.hpp"
+#include "core/aligned_buffer.hpp"
 #include "quantize/hessian.hpp"
 #include "quantize/layer.hpp"
 
@@ -157,8 +158,8 @@ class QuantizeLayer final : public Computation {
       slot_ = shared->slot;
       factor_ = slot_->find(quantize::hessian_options(options_, 1));
       if (factor_ == nullptr) {
-        hessian_.resize(columns_ * columns_);
-        shared->sum.write(hessian_);
+        hessian_ = AlignedBuffer<double>(columns_ * columns_);
+        shared->sum.write(hessian_.span());
       }
     } else if (!activations.IsUndefined()) {
       const auto given = typed_array<float>(activations, "activations");
@@ -174,11 +175,11 @@ class QuantizeLayer final : public Computation {
     if (!activations_.empty()) {
       quantize::HessianSum sum(columns_);
       sum.add(activations_of(activations_, columns_), sequences_, control.threads());
-      hessian_.resize(columns_ * columns_);
-      sum.write(hessian_, control.threads());
+      hessian_ = AlignedBuffer<double>(columns_ * columns_);
+      sum.write(hessian_.span(), control.threads());
     }
     hessian_seconds_ = control.seconds() - start;
-    if (!hessian_.empty()) factor(control);
+    if (hessian_.size() > 0) factor(control);
     const quantize::DampedHessian identity;
     const double begin = control.seconds();
     result_ = quantize::quantize_layer(weights_view(), factor_ != nullptr ? *factor_ : identity, options_, control);
@@ -218,7 +219,8 @@ class QuantizeLayer final : public Computation {
     progress.fraction = 0;
     control.report(progress);
     const quantize::HessianOptions how = quantize::hessian_options(options_, control.threads());
-    factor_ = std::make_shared<const quantize::DampedHessian>(quantize::damp_and_factor(hessian_, columns_, how));
+    factor_ =
+        std::make_shared<const quantize::DampedHessian>(quantize::damp_and_factor(hessian_.span(), columns_, how));
     hessian_ = {};
     if (slot_ != nullptr) slot_->keep(how, factor_);
   }
@@ -231,7 +233,7 @@ class QuantizeLayer final : public Computation {
   std::size_t rows_ = 0, columns_ = 0, sequences_ = 1;
   std::vector<float> weights_, activations_;
   std::vector<std::uint32_t> levels_;
-  std::vector<double> hessian_;
+  AlignedBuffer<double> hessian_;
   std::shared_ptr<FactorSlot> slot_;
   FactorSlot::Factor factor_;
   double hessian_seconds_ = 0;

@@ -17,6 +17,7 @@ namespace {
 struct CpuFeatures {
   bool avx2 = false;
   bool avx512 = false;
+  bool byte_permutations = false;
 };
 
 std::uint64_t read_xcr0() noexcept {
@@ -42,13 +43,15 @@ CpuFeatures read_cpu_features() noexcept {
   constexpr unsigned bmi1 = 1u << 3, avx2 = 1u << 5, bmi2 = 1u << 8;
   constexpr unsigned avx512f = 1u << 16, avx512dq = 1u << 17, avx512cd = 1u << 28, avx512bw = 1u << 30,
                      avx512vl = 1u << 31;
-  const unsigned leaf7 = b;
+  constexpr unsigned vbmi = 1u << 1, vnni = 1u << 11;
+  const unsigned leaf7 = b, leaf7_c = c;
   unsigned extended_c = 0;
   if (__get_cpuid(0x80000001u, &a, &b, &extended_c, &d) == 0) return features;
   constexpr unsigned lzcnt = 1u << 5;
   features.avx2 = (leaf7 & (bmi1 | avx2 | bmi2)) == (bmi1 | avx2 | bmi2) && (extended_c & lzcnt) != 0;
   constexpr unsigned all512 = avx512f | avx512dq | avx512cd | avx512bw | avx512vl;
   features.avx512 = features.avx2 && (leaf7 & all512) == all512 && (xcr0 & 0xe6) == 0xe6;
+  features.byte_permutations = features.avx512 && (leaf7_c & (vbmi | vnni)) == (vbmi | vnni);
   return features;
 }
 #endif
@@ -56,12 +59,14 @@ CpuFeatures read_cpu_features() noexcept {
 struct IsaState {
   std::array<IsaLevel, compiled_isa_levels.size()> available{};
   std::size_t available_count = 0;
+  bool byte_permutations = false;
   const char* override_problem = "";
   std::atomic<IsaLevel> active{compiled_isa_levels[0]};
 
   IsaState() noexcept {
 #if defined(__x86_64__)
     const CpuFeatures features = read_cpu_features();
+    byte_permutations = features.byte_permutations;
 #endif
     for (IsaLevel level : compiled_isa_levels) {
       bool runs = true;
@@ -124,6 +129,8 @@ bool set_active_isa(IsaLevel level) noexcept {
   }
   return false;
 }
+
+bool has_byte_permutations() noexcept { return active_isa() == IsaLevel::avx512 && state().byte_permutations; }
 
 const char* isa_override_problem() noexcept { return state().override_problem; }
 

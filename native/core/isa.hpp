@@ -34,6 +34,10 @@ IsaLevel active_isa() noexcept;
 /// Switches the whole process to `level` (tests and `doctor`); false and no change when it is not available.
 bool set_active_isa(IsaLevel level) noexcept;
 
+/// Whether the active level is AVX-512 on a CPU that has VBMI and VNNI as well: kernels may have a form of their own
+/// for permutations of bytes and integer dot products.
+bool has_byte_permutations() noexcept;
+
 /// Empty, or what is wrong with the value of DISCRETE_DESCENT_ISA.
 const char* isa_override_problem() noexcept;
 

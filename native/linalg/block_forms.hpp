@@ -27,9 +27,10 @@ template <class T, class Sum>
 void launch_syrk(BlockLauncher& launcher, std::size_t n, std::size_t k, Sum alpha, const T* a, std::size_t a_stride,
                  Sum beta, Sum* c, std::size_t c_stride, const std::int32_t* status = nullptr) {
   const auto step = static_cast<std::ptrdiff_t>(a_stride);
-  launcher.launch(TiledProduct<T, Sum>{n, n, k, std::max<std::size_t>(4, product_depth_step(k)), a, 1, step, a, step, 1,
-                                       alpha, beta, c, 1, static_cast<std::ptrdiff_t>(c_stride), true, status},
-                  TiledProduct<T, Sum>::grid(n, n));
+  launcher.launch(
+      TiledProduct<T, Sum>{n, n, k, std::max<std::size_t>(4, product_depth_step(k, product_depth_of<T, Sum>)), a, 1,
+                           step, a, step, 1, alpha, beta, c, 1, static_cast<std::ptrdiff_t>(c_stride), true, status},
+      TiledProduct<T, Sum>::grid(n, n));
 }
 
 /// X (rows x n) = X L^-T in place. `triangular_rows`: row i of X is zero before column i (a solve with the identity),

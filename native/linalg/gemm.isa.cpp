@@ -195,7 +195,7 @@ __attribute__((noinline)) void direct_columns(const ProductArguments<T, Sum>& pr
 
 template <class T, class Sum>
 void multiply_direct(const ProductArguments<T, Sum>& product) {
-  const size_t step = product_depth_step(product.k);
+  const size_t step = product_depth_step(product.k, product_depth_of<T, Sum>);
   constexpr size_t whole = tile_columns;
   for (size_t p = 0; p < product.k; p += step) {
     const size_t depth = product.k - p < step ? product.k - p : step;
@@ -274,19 +274,20 @@ __attribute__((noinline)) void multiply_packed_block(const ProductArguments<T, S
 
 template <class T, class Sum>
 void multiply_packed(const ProductArguments<T, Sum>& product) {
-  const size_t step = product_depth_step(product.k);
+  const size_t step = product_depth_step(product.k, product_depth_of<T, Sum>);
+  constexpr size_t most_rows = packed_rows<T, Sum>;
   T* const packed_a = product.workspace;
   for (size_t j = 0; j < product.n; j += packed_columns) {
     const size_t columns = product.n - j < packed_columns ? product.n - j : packed_columns;
     for (size_t p = 0; p < product.k; p += step) {
       const size_t depth = product.k - p < step ? product.k - p : step;
-      const size_t block_rows = product.m < packed_rows<T> ? (product.m + 63) / 64 * 64 : packed_rows<T>;
+      const size_t block_rows = product.m < most_rows ? (product.m + 63) / 64 * 64 : most_rows;
       T* const packed_b = product.workspace + (block_rows * step + 15) / 16 * 16;
       pack_columns(depth, columns,
                    product.b + signed_size(p) * product.b_row_stride + signed_size(j) * product.b_column_stride,
                    product.b_row_stride, product.b_column_stride, packed_b);
-      for (size_t i = 0; i < product.m; i += packed_rows<T>) {
-        const size_t rows = product.m - i < packed_rows<T> ? product.m - i : packed_rows<T>;
+      for (size_t i = 0; i < product.m; i += most_rows) {
+        const size_t rows = product.m - i < most_rows ? product.m - i : most_rows;
         size_t used = columns;
         if (product.part == ProductPart::lower) {
           const ptrdiff_t reach = signed_size(i + rows) + product.diagonal - signed_size(j);

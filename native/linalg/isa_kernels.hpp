@@ -32,13 +32,15 @@ struct ProductArguments {
 };
 
 /// Rows of A, columns of B that are packed at a time, and the room they need; both are multiples of every tile side.
-template <class T>
-inline constexpr std::size_t packed_rows = 192 * 8 / sizeof(T);  // 384 KiB at full depth
+template <class T, class Sum>
+inline constexpr std::size_t packed_rows = 192 * 8 / sizeof(T) * product_depth
+                                           / product_depth_of<T, Sum>;  // 384 KiB at full depth
 inline constexpr std::size_t packed_columns = 4080;
-template <class T>
+template <class T, class Sum>
 constexpr std::size_t product_workspace(std::size_t m, std::size_t n, std::size_t k) noexcept {
-  const std::size_t depth = product_depth_step(k);
-  const std::size_t rows = m < packed_rows<T> ? (m + 63) / 64 * 64 : packed_rows<T>;
+  constexpr std::size_t most_rows = packed_rows<T, Sum>;
+  const std::size_t depth = product_depth_step(k, product_depth_of<T, Sum>);
+  const std::size_t rows = m < most_rows ? (m + 63) / 64 * 64 : most_rows;
   const std::size_t columns = n < packed_columns ? (n + 23) / 24 * 24 : packed_columns;
   return depth * (rows + columns) + 64;
 }

@@ -105,7 +105,7 @@ void multiply_slice(Sum alpha, Strided<const T> a, Strided<const T> b, Sum beta,
     arguments.a_row_stride = 1;
     arguments.a_column_stride = static_cast<std::ptrdiff_t>(stride);
   } else if (path == ProductPath::packed) {
-    arguments.workspace = scratch<T>(Scratch::packing, product_workspace<T>(c.rows, c.columns, a.columns));
+    arguments.workspace = scratch<T>(Scratch::packing, product_workspace<T, Sum>(c.rows, c.columns, a.columns));
   }
   call_kernel(arguments);
 }

@@ -24,8 +24,11 @@ Cuts find_cuts(const Graph& graph, const Domain& domain, const Shape& shape, con
     if (node.op != Op::access) continue;
     const Shape& operand = domain.operands[static_cast<std::size_t>(node.id)].shape;
     for (std::size_t axis = 0; axis < shape.axes; ++axis) {
-      cut(axis, -node.shift[axis]);
-      cut(axis, operand.count[axis] - node.shift[axis]);
+      // Wherever the access passes an end: a long shift on a short axis goes around several times.
+      const std::int32_t count = operand.count[axis], shift = node.shift[axis];
+      for (std::int32_t turn = floor_divide(shift, count); turn * count - shift < shape.count[axis]; ++turn) {
+        cut(axis, turn * count - shift);
+      }
     }
   }
   Cuts cuts;

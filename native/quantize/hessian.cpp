@@ -2,14 +2,17 @@
 #include "quantize/hessian.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <numeric>
 #include <string>
+#include <utility>
 
 #include "core/error.hpp"
 #include "core/reductions.hpp"
 #include "core/thread_pool.hpp"
 #include "linalg/cholesky.hpp"
+#include "linalg/strided.hpp"
 #include "linalg/syrk.hpp"
 #include "linalg/transpose.hpp"
 #include "linalg/triangular.hpp"
@@ -20,6 +23,7 @@ namespace {
 // Above it float64 would take longer than what is saved by half the operations.
 constexpr std::size_t largest_float64_columns = 512;
 constexpr int damping_attempts = 6;
+constexpr std::size_t tile = 64;
 
 void check_finite(MatrixView<const float> activations, std::size_t threads) {
   const auto fail = [&](std::size_t token, std::size_t column) {
@@ -43,19 +47,37 @@ void check_finite(MatrixView<const float> activations, std::size_t threads) {
 /// U of the damped matrix into `factor`, computed in T. False when the matrix is not positive definite in T.
 template <class T>
 bool reversed_factor(std::span<const double> matrix, std::size_t n, AlignedBuffer<float>& factor, std::size_t threads) {
-  AlignedBuffer<T> reversed(n * n);
-  std::transform(matrix.rbegin(), matrix.rend(), reversed.begin(), [](double value) { return static_cast<T>(value); });
-  const auto view = MatrixView<T>::row_major(reversed.data(), n, n);
+  const std::size_t stride = linalg::scratch_stride<T>(n), last = n - 1;
+  AlignedBuffer<T> lower(stride * n);
+  // By columns, as the factorisation wants it: rows of a symmetric matrix are its columns.
+  parallel_for(threads, n, tile, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t c = begin; c < end; ++c) {
+      const double* const from = matrix.data() + (last - c) * n;
+      for (std::size_t r = c; r < n; ++r) lower[c * stride + r] = static_cast<T>(from[last - r]);
+    }
+  });
+  const MatrixView<T> view{lower.data(), n, n, 1, stride};
   if (linalg::cholesky<T>(view, linalg::Triangle::lower, threads) != 0) return false;
   if (linalg::invert_triangular<T>(linalg::Triangle::lower, view, threads) != 0) return false;
-  for (std::size_t j = 0; j < n; ++j) {
-    for (std::size_t k = 0; k < n; ++k) {
-      const float value = k < j ? 0.0f : static_cast<float>(view(n - 1 - j, n - 1 - k));
-      if (!std::isfinite(value) || (k == j && !(value > 0))) return false;
-      factor[j * n + k] = value;
+  // U_jk = L^-1 at (last - j, last - k), turned a tile at a time.
+  std::atomic<bool> good{true};
+  parallel_for(threads, n, tile, [&](std::size_t begin, std::size_t end) {
+    alignas(64) float turned[tile][tile];
+    for (std::size_t k = begin; k < n; k += tile) {
+      const std::size_t width = std::min(tile, n - k);
+      for (std::size_t c = 0; c < width; ++c) {
+        const T* const from = lower.data() + (last - k - c) * stride;
+        for (std::size_t j = begin; j < end; ++j) turned[j - begin][c] = static_cast<float>(from[last - j]);
+      }
+      for (std::size_t j = begin; j < end; ++j) std::copy_n(turned[j - begin], width, &factor[j * n + k]);
     }
-  }
-  return true;
+    for (std::size_t j = begin; j < end; ++j) {
+      std::fill_n(&factor[j * n], j, 0.0f);
+      const std::span<const float> row(&factor[j * n + j], n - j);
+      if (!(row[0] > 0) || first_non_finite(row, 1) < row.size()) good = false;
+    }
+  });
+  return good;
 }
 
 }  // namespace
@@ -94,6 +116,12 @@ void HessianSum::write(std::span<double> matrix, std::size_t threads) const {
 }
 
 DampedHessian damp_and_factor(std::span<const double> hessian, std::size_t columns, const HessianOptions& options) {
+  AlignedBuffer<double> own(hessian.size());
+  std::copy(hessian.begin(), hessian.end(), own.begin());
+  return damp_and_factor(std::move(own), columns, options);
+}
+
+DampedHessian damp_and_factor(AlignedBuffer<double>&& hessian, std::size_t columns, const HessianOptions& options) {
   const std::size_t n = columns;
   if (n == 0 || hessian.size() != n * n) {
     throw Error(ErrorCode::shape_mismatch, "hessian",
@@ -104,7 +132,7 @@ DampedHessian damp_and_factor(std::span<const double> hessian, std::size_t colum
     throw Error(ErrorCode::out_of_range, "damping",
                 "`damping` must be a finite number of at least 0, got " + std::to_string(options.damping));
   }
-  if (const std::size_t at = first_non_finite(hessian, options.threads); at < n * n) {
+  if (const std::size_t at = first_non_finite(hessian.span(), options.threads); at < n * n) {
     throw Error(ErrorCode::not_finite, "hessian",
                 "`hessian` must be finite, got " + std::to_string(hessian[at]) + " at row " + std::to_string(at / n) +
                     ", column " + std::to_string(at % n));
@@ -125,13 +153,18 @@ DampedHessian damp_and_factor(std::span<const double> hessian, std::size_t colum
     std::stable_sort(result.order.begin(), result.order.end(),
                      [&](std::uint32_t a, std::uint32_t b) { return diagonal[a] > diagonal[b]; });
   }
-  result.matrix = AlignedBuffer<double>(n * n);
   result.factor = AlignedBuffer<float>(n * n);
-  parallel_for(options.threads, n, 64, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t p = begin; p < end; ++p) {
-      for (std::size_t k = 0; k < n; ++k) result.matrix[p * n + k] = hessian[result.order[p] * n + result.order[k]];
-    }
-  });
+  if (options.act_order) {
+    result.matrix = AlignedBuffer<double>(n * n);
+    parallel_for(options.threads, n, 64, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t p = begin; p < end; ++p) {
+        const double* const from = hessian.data() + result.order[p] * n;
+        for (std::size_t k = 0; k < n; ++k) result.matrix[p * n + k] = from[result.order[k]];
+      }
+    });
+  } else {
+    result.matrix = std::move(hessian);
+  }
   result.damping = options.damping;
   for (int attempt = 0; attempt < damping_attempts; ++attempt) {
     if (attempt > 0) result.damping = std::max(10 * result.damping, 1e-4);

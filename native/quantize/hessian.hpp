@@ -67,5 +67,7 @@ struct DampedHessian {
 /// Throws ERR_SHAPE_MISMATCH, ERR_OUT_OF_RANGE (damping), ERR_NOT_FINITE, and ERR_SINGULAR after the last attempt.
 /// Cost: 2/3 columns^3. Source: GPTQ, arXiv 2210.17323, section 4 (step 3), with the factor taken directly.
 DampedHessian damp_and_factor(std::span<const double> hessian, std::size_t columns, const HessianOptions& options = {});
+/// The same in the memory of `hessian`, which becomes the result's `matrix`.
+DampedHessian damp_and_factor(AlignedBuffer<double>&& hessian, std::size_t columns, const HessianOptions& options = {});
 
 }  // namespace dd::quantize

@@ -2,6 +2,7 @@
 // permutations of eight entries and takes three bits (ten times, and two at the end of the word); the baseline has no
 // variable permutation and looks up lane by lane.
 #include "linalg/simd.hpp"
+#include "quantize/packed_digits.hpp"
 #include "quantize/packed_isa.hpp"
 
 namespace dd::quantize {
@@ -108,6 +109,9 @@ DD_INLINE void add_groups(const Table* tables, size_t bits, const uint32_t* word
 }  // namespace
 
 DD_ISA_ENTRY(void, packed_tables)(const PackedTablesArguments* arguments) {
+#if defined(__AVX512F__)
+  if (arguments->lookup == PackedLookup::digits) return make_digit_tables(*arguments);
+#endif
   for (size_t block = 0; block < arguments->blocks; ++block) {
     const float* x = arguments->x + block * packed_block_columns;
     float* tables = arguments->tables + block * packed_table_floats;
@@ -121,6 +125,9 @@ DD_ISA_ENTRY(void, packed_tables)(const PackedTablesArguments* arguments) {
 }
 
 DD_ISA_ENTRY(void, packed_product)(const PackedProductArguments* arguments) {
+#if defined(__AVX512F__)
+  if (arguments->lookup == PackedLookup::digits) return multiply_digits(*arguments);
+#endif
   const size_t bits = arguments->bits, groups = arguments->groups;
   const size_t block_words = groups * bits * packed_group_rows;
   for (size_t block = 0; block < arguments->blocks; ++block) {

@@ -4,7 +4,7 @@
 // over four columns is one of 16 numbers that depend on x only: a table in one register, looked up with four bits for
 // 16 rows at once. A lookup costs the same whatever it is part of, so time goes with bytes for every width alike, and
 // one kernel serves them all. (The lookup of T-MAC, arXiv 2407.00088, with float32 tables, so nothing is rounded that a
-// dot product would not round.)
+// dot product would not round, or with tables of whole numbers that lose less than its bound: packed_digits.hpp.)
 //
 // Order: rows in panels of 256 (the last one shorter), in a panel the blocks of 32 columns one after the other, in a
 // block groups of 16 rows, in a group plane after plane, of a plane one word per row whose bit k belongs to column k.
@@ -25,9 +25,19 @@ inline constexpr std::size_t packed_panel_rows = packed_group_rows * packed_pane
 /// Floats of the tables of one block: at most 8 tables of 16 or 16 of 8.
 inline constexpr std::size_t packed_table_floats = 128;
 
+/// Blocks of a run whose tables of digits have one unit, counted from its first block.
+inline constexpr std::size_t packed_table_section_blocks = 6;
+
+/// What is looked up.
+enum class PackedLookup : std::uint8_t {
+  floats,
+  digits  ///< three of eight bits; at the AVX-512 level on CPUs with VBMI and VNNI only
+};
+
 /// Tables of `blocks` blocks of 32 activations: entries sum_k (bit_k - 1/2) x_k, so that codes count from the middle
 /// of their width and sums do not cancel later.
 struct PackedTablesArguments {
+  PackedLookup lookup;
   std::size_t blocks;
   const float* x;  // 32 per block
   float* tables;   // packed_table_floats per block, 64-byte aligned
@@ -35,6 +45,7 @@ struct PackedTablesArguments {
 
 /// sums[token][row] += sum over the blocks of a run of (code - (2^bits - 1) / 2) x for a panel.
 struct PackedProductArguments {
+  PackedLookup lookup;
   std::size_t blocks, bits, groups, tokens;
   const std::uint32_t* words;
   const float* tables;

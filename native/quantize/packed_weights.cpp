@@ -132,6 +132,17 @@ void pack_rows(const PackedStructure& structure, std::span<const Code> codes, st
   }
 }
 
+/// Eight chains in a fixed order: one would wait for its own additions.
+double sum_of(const float* values, std::size_t count) noexcept {
+  double part[8]{};
+  std::size_t k = 0;
+  for (; k + 8 <= count; k += 8) {
+    for (std::size_t p = 0; p < 8; ++p) part[p] += static_cast<double>(values[k + p]);
+  }
+  for (; k < count; ++k) part[0] += static_cast<double>(values[k]);
+  return ((part[0] + part[1]) + (part[2] + part[3])) + ((part[4] + part[5]) + (part[6] + part[7]));
+}
+
 /// What is computed of the activations of a tile of tokens before any row is looked at.
 class Activations {
  public:
@@ -139,20 +150,30 @@ class Activations {
       : structure_(structure),
         slots_(tokens * structure.column.size()),
         tables_(tokens * structure.blocks() * packed_table_floats),
-        terms_(tokens * structure.terms.size()) {}
+        terms_(tokens * structure.terms.size()) {
+    constexpr std::size_t most = 16 * packed_table_section_blocks;
+    for (const PackedStructure::Run& run : structure.runs) {
+      for (std::size_t block = 0; block < run.blocks; block += most) {
+        pieces_.push_back({run.first_block + block, std::min(most, run.blocks - block)});
+      }
+    }
+  }
 
-  void prepare(std::span<const float> x, std::size_t tokens, std::size_t threads) {
-    const std::size_t slot_count = structure_.column.size(), pieces = (structure_.blocks() + 63) / 64;
-    ThreadPool::shared().run_tasks(threads, tokens * pieces, [&](std::size_t task) {
-      const std::size_t token = task / pieces, first = task % pieces * 64;
-      const std::size_t blocks = std::min<std::size_t>(64, structure_.blocks() - first);
+  void prepare(std::span<const float> x, std::size_t tokens, PackedLookup lookup, std::size_t threads) {
+    const std::size_t slot_count = structure_.column.size();
+    ThreadPool::shared().run_tasks(threads, tokens * pieces_.size(), [&](std::size_t task) {
+      const std::size_t token = task / pieces_.size();
+      const auto [first, blocks] = pieces_[task % pieces_.size()];
       float* const slots = slots_.data() + token * slot_count;
       const float* const from = x.data() + token * structure_.columns;
-      for (std::size_t k = first * packed_block_columns; k < (first + blocks) * packed_block_columns; ++k) {
+      const std::size_t begin = first * packed_block_columns, end = begin + blocks * packed_block_columns;
+      for (std::size_t k = begin; k < end; ++k) {
         const std::int32_t column = structure_.column[k];
-        slots[k] = column < 0 ? 0.0f : from[column] / structure_.divisor[k];
+        slots[k] = column < 0 ? 0.0f : from[column];
       }
-      const PackedTablesArguments arguments{blocks, slots + first * packed_block_columns,
+      // On their own, divisions are done several at a time.
+      for (std::size_t k = begin; k < end; ++k) slots[k] /= structure_.divisor[k];
+      const PackedTablesArguments arguments{lookup, blocks, slots + first * packed_block_columns,
                                             tables_.data() + token * tables_stride() + first * packed_table_floats};
       packed_tables(&arguments);
     });
@@ -160,7 +181,7 @@ class Activations {
       for (std::size_t t = 0; t < structure_.terms.size(); ++t) {
         const PackedStructure::Term& term = structure_.terms[t];
         const float* const slots = slots_.data() + token * slot_count + term.first_slot;
-        const double sum = std::accumulate(slots, slots + term.slots, 0.0);
+        const double sum = sum_of(slots, term.slots);
         terms_[token * structure_.terms.size() + t] = {static_cast<float>(sum), term.middle, term.largest};
       }
     }
@@ -171,7 +192,12 @@ class Activations {
   const PackedTerm* terms(std::size_t token) const noexcept { return terms_.data() + token * structure_.terms.size(); }
 
  private:
+  struct Piece {
+    std::size_t first_block, blocks;
+  };
+
   const PackedStructure& structure_;
+  std::vector<Piece> pieces_;  // of runs, whole sections of tables
   AlignedBuffer<float> slots_, tables_;
   std::vector<PackedTerm> terms_;
 };
@@ -242,16 +268,18 @@ std::size_t PackedStructure::word(std::size_t row, const Run& run, std::size_t b
   return panel * packed_panel_rows * row_words + before * packed_group_rows + row % packed_group_rows;
 }
 
+PackedLookup fastest_lookup() noexcept { return has_byte_permutations() ? PackedLookup::digits : PackedLookup::floats; }
+
 void packed_multiply(const PackedStructure& structure, std::span<const std::uint32_t> words,
                      std::span<const float> scale, std::span<const float> offset, std::span<const float> x,
-                     std::size_t tokens, std::span<float> y, std::size_t threads) {
+                     std::size_t tokens, std::span<float> y, std::size_t threads, PackedLookup lookup) {
   if (tokens == 0 || structure.rows == 0) return;
   Activations activations(structure, std::min(tokens, token_tile));
   const std::size_t panel_words = packed_panel_rows * structure.row_words;
   const std::size_t together = std::max<std::size_t>(1, least_task_words / std::max<std::size_t>(1, panel_words));
   for (std::size_t first = 0; first < tokens; first += token_tile) {
     const std::size_t count = std::min(token_tile, tokens - first);
-    activations.prepare(x.subspan(first * structure.columns), count, threads);
+    activations.prepare(x.subspan(first * structure.columns), count, lookup, threads);
     parallel_for(threads, structure.panels(), together, [&](std::size_t begin, std::size_t end) {
       alignas(64) float sums[token_tile * packed_panel_rows];
       alignas(64) float totals[token_tile * packed_panel_rows];
@@ -263,7 +291,8 @@ void packed_multiply(const PackedStructure& structure, std::span<const std::uint
           std::fill(sums, sums + count * packed_panel_rows, 0.0f);
           for (std::size_t r = section.first_run; r < section.first_run + section.runs; ++r) {
             const PackedStructure::Run& run = structure.runs[r];
-            const PackedProductArguments product{run.blocks,
+            const PackedProductArguments product{lookup,
+                                                 run.blocks,
                                                  run.bits,
                                                  groups,
                                                  count,

@@ -77,11 +77,16 @@ struct PackedStructure {
   std::size_t word(std::size_t row, const Run& run, std::size_t block) const noexcept;
 };
 
+/// The form of lookup that is fastest at the active level.
+PackedLookup fastest_lookup() noexcept;
+
 /// Y = X W^T on packed words: x tokens x columns, y tokens x rows, row-major; scale and offset sections x padded_rows.
-/// Same bits for any number of threads, and for a token whatever tokens are beside it.
+/// Same bits for any number of threads, and for a token whatever tokens are beside it. `lookup`: one that the active
+/// level has.
 void packed_multiply(const PackedStructure& structure, std::span<const std::uint32_t> words,
                      std::span<const float> scale, std::span<const float> offset, std::span<const float> x,
-                     std::size_t tokens, std::span<float> y, std::size_t threads);
+                     std::size_t tokens, std::span<float> y, std::size_t threads,
+                     PackedLookup lookup = fastest_lookup());
 
 /// Values in the original order of columns, rows x columns.
 void packed_dequantize(const PackedStructure& structure, std::span<const std::uint32_t> words,
@@ -107,7 +112,7 @@ class PackedWeights {
   /// of levels: |y_i - sum_j w_ij x_j| <= 2 (n / 32 + d + 24) 2^-24 R_i (1 + |rho_i|) sum_j |x_j| to first order. That
   /// is the rounding of a dot product whose terms are as large as the range, not as the weights. For grids of scales,
   /// R_i (1 + |rho_i|) is the largest scale (levels - 1 + |zero|), and n / 32 + d the blocks, widths and groups
-  /// together.
+  /// together. Activations below 2^-100 may count as zero.
   ///
   /// threads: 0 means the size of the shared pool. Throws ERR_SHAPE_MISMATCH.
   /// Cost: rows columns bits / 4 lookups per token; reads every packed byte once for up to 8 tokens.

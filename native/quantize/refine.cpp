@@ -15,6 +15,7 @@ namespace {
 // Every block packs H for its product anew, which costs as much as the product with some 40 rows.
 constexpr std::size_t block_rows = 1024;
 constexpr std::size_t rows_per_task = 16;
+constexpr std::size_t energy_columns = 256;
 constexpr double smallest_scale = 0.5, largest_scale = 2;
 
 template <class T>
@@ -71,11 +72,11 @@ class RefinedBlock {
   /// Rows of the block are `first` on in q, codes and grid.
   void refit(std::size_t first, MatrixView<float> q, MatrixView<const std::uint8_t> codes,
              std::span<const std::uint32_t> levels, CodedGrid& grid) {
-    const auto product = view(difference_, q.rows), gradient = view(gradient_, q.rows);
-    linalg::gemm<float>(1, q, hessian_, 0, product, threads_);
+    const auto gradient = view(gradient_, q.rows);
+    const std::vector<double> energies = energies_of(q);
     for_rows(q.rows, [&](std::size_t i) {
       // w Hd q = q Hd q + (w - q) Hd q, so the factor differs from 1 by the ratio of the last to the first.
-      const double own = dot<float>(&q(i, 0), &product(i, 0), q.columns);
+      const double own = energies[i];
       const double rest = dot<float>(&q(i, 0), &gradient(i, 0), q.columns);
       if (!(own > 0)) return;
       const double factor = 1 + rest / own;
@@ -93,6 +94,24 @@ class RefinedBlock {
  private:
   MatrixView<float> view(AlignedBuffer<float>& buffer, std::size_t rows) noexcept {
     return MatrixView<float>::row_major(buffer.data(), rows, hessian_.columns);
+  }
+  /// q H q of every row. H is symmetric: what lies below a block on the diagonal counts twice and what lies above it
+  /// is left out, which is half of a product.
+  std::vector<double> energies_of(MatrixView<const float> q) {
+    const std::size_t rows = q.rows, columns = q.columns;
+    std::vector<double> energies(rows, 0.0);
+    for (std::size_t first = 0; first < columns; first += energy_columns) {
+      const std::size_t width = std::min(energy_columns, columns - first), behind = columns - first - width;
+      const auto product = MatrixView<float>::row_major(difference_.data(), rows, width);
+      if (behind > 0) {
+        linalg::gemm<float>(2, q.block(0, first + width, rows, behind),
+                            hessian_.block(first + width, first, behind, width), 0, product, threads_);
+      }
+      linalg::gemm<float>(1, q.block(0, first, rows, width), hessian_.block(first, first, width, width),
+                          behind > 0 ? 1.0f : 0.0f, product, threads_);
+      for_rows(rows, [&](std::size_t i) { energies[i] += dot<float>(&q(i, first), &product(i, 0), width); });
+    }
+    return energies;
   }
   template <class Body>
   void for_rows(std::size_t rows, const Body& body) {

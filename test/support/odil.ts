@@ -7,6 +7,14 @@ export interface Tensor {
   data: number[];
 }
 
+/** A sparse matrix as the vectors hold it. */
+export interface Triplets {
+  shape: [number, number];
+  rows: number[];
+  cols: number[];
+  vals: number[];
+}
+
 export interface ExampleVector {
   options: Record<string, number | string>;
   inputs: { state: Record<string, Tensor[]>; data: Record<string, Tensor> };
@@ -15,8 +23,9 @@ export interface ExampleVector {
     terms: number[];
     loss: number;
     gradient_of_loss: Tensor[];
-    jacobian_linearize?: { shape: [number, number]; rows: number[]; cols: number[]; vals: number[] };
-    jacobian_true?: { shape: [number, number]; rows: number[]; cols: number[]; vals: number[] };
+    jacobian_linearize?: Triplets;
+    jacobian_true?: Triplets;
+    fine_field?: Record<string, Tensor>;
     newton_step?: { damp: number; delta: Tensor };
   };
 }
@@ -81,7 +90,16 @@ export function expectExample(
   );
 
   const given = outputs.jacobian_true ?? outputs.jacobian_linearize;
-  if (given === undefined) return;
+  if (given !== undefined) expectJacobian(problem, state, given, parts);
+}
+
+/** Holds the Jacobian against triplets, with our columns in the vector's order. */
+export function expectJacobian(
+  problem: odil.Problem,
+  state: odil.State<Float64Array>,
+  given: Triplets,
+  parts: readonly Column[] = [[0, problem.unknowns]],
+): void {
   const matrix = problem.jacobian(state);
   expect([matrix.rows, matrix.columns]).toEqual(given.shape);
   const place = new Map<number, number>();

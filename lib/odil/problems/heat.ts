@@ -3,8 +3,9 @@ import { boolean, integer, number, object, optional, parse, typedArray, withDefa
 import { exp, Expression, type Field, sigmoid, type Value, where } from '../expression';
 import { type Grid, grid } from '../grid';
 import type { Network } from '../network';
-import { type Problem, problem, type Residuals, type Symbols } from '../problem';
+import { type Problem, problem, type Residuals, type Tools } from '../problem';
 import { linear, quadraticWall } from './halo';
+import { measuredPoints, perPoint } from './measurements';
 
 /** Options of `problems.heat`. */
 export interface HeatOptions {
@@ -77,16 +78,17 @@ export function referenceConductivity(u: Value): Expression {
   return exp(distance.square().times(-20)).times(0.02);
 }
 
-interface HeatSymbols extends Pick<Symbols<object>, 'at' | 'step' | 'constant'> {
+interface HeatSymbols extends Pick<Tools<'t' | 'x'>, 'at' | 'step' | 'constant'> {
   u: Field;
   conductivity?: Network;
 }
 
 function residuals(given: Given, of: Grid, symbols: HeatSymbols): Residuals {
   const { u, at, step, constant, conductivity } = symbols;
-  const [time, space] = [at['t'], at['x']] as [(typeof at)[string], (typeof at)[string]];
-  const [dt, dx] = [step['t'], step['x']] as [number, number];
-  const first = given.initial ?? of.coordinates('x').map((x) => Math.exp(-50 * (x - 0.5) ** 2) - Math.exp(-50));
+  const [time, space] = [at.t, at.x];
+  const [dt, dx] = [step.t, step.x];
+  const known = given.initial && perPoint(given.initial, given.cells, 'options.initial');
+  const first = known ?? of.coordinates('x').map((x) => Math.exp(-50 * (x - 0.5) ** 2) - Math.exp(-50));
   const around = (steps: number): Float64Array =>
     first.map((_, i) => first[(i + steps + first.length) % first.length] as number);
 
@@ -121,11 +123,12 @@ function residuals(given: Given, of: Grid, symbols: HeatSymbols): Residuals {
   };
   if (given.data !== undefined) {
     const { mask, values, weight } = given.data;
-    const points = mask.reduce((count, one) => count + one, 0);
-    const scale = weight * Math.sqrt(mask.length / points);
+    const cells = given.timeCells * given.cells;
+    const points = measuredPoints(mask, cells, 'options.data.mask');
+    const misfit = u.minus(constant(perPoint(values, cells, 'options.data.values')));
     blocks['data'] = constant(mask)
-      .times(u.minus(constant(values)))
-      .times(scale);
+      .times(misfit)
+      .times(weight * Math.sqrt(cells / points));
   }
   if (given.smoothness.space > 0) {
     const difference = u.minus(u.shift({ x: -1 })).times(given.smoothness.space / dx);

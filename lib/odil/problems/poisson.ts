@@ -4,6 +4,7 @@ import { type Expression, sum } from '../expression';
 import { grid } from '../grid';
 import { type Problem, problem } from '../problem';
 import { neighbours, quadraticWall } from './halo';
+import { withReference, type WithReference } from './reference';
 
 /** Options of `problems.poisson`. */
 export interface PoissonOptions {
@@ -20,12 +21,6 @@ export interface PoissonOptions {
   rightHandSide?: 'discrete' | 'exact';
 }
 
-/** A problem with its exact solution. */
-export type WithReference = Problem & {
-  /** Exact values of the fields, by name. */
-  readonly reference: Readonly<Record<string, Float64Array>>;
-};
-
 const schema = object({
   cells: withDefault(integer({ min: 2, max: 2 ** 20 }), 32),
   dimensions: withDefault(integer({ min: 1, max: 5 }), 2),
@@ -38,7 +33,7 @@ const waves = 2; // k of the oscillating solution
 
 function exactValue(reference: 'hat' | 'osc'): (...at: number[]) => number {
   if (reference === 'osc') {
-    return (x, y) => Math.sin(Math.PI * (waves * (x)) ** 2) * Math.sin(Math.PI * (y));
+    return (x, y) => Math.sin(Math.PI * (waves * x) ** 2) * Math.sin(Math.PI * y);
   }
   return (...at) => {
     const fifth = at.reduce((product, x) => product * 5 * x * (1 - x), 1) ** 5;
@@ -85,5 +80,5 @@ export function poisson(options: PoissonOptions = {}): WithReference {
     using homogeneous = make(new Float64Array(u.length));
     rightHandSide = homogeneous.evaluate({ fields: { u } }).residuals['poisson'] as Float64Array;
   }
-  return Object.assign(make(rightHandSide), { reference: { u } });
+  return withReference(make(rightHandSide), { u });
 }

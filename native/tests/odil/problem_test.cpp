@@ -50,7 +50,10 @@ Shape random_shape(Random& random) {
 NodeId guarded_access(Graph& graph, Random& random, const Shape& shape, const std::array<bool, max_axes>& periodic) {
   Shift shift{};
   for (std::size_t axis = 0; axis < shape.axes; ++axis) {
-    if (random.chance(0.4)) shift[axis] = std::clamp(random.below(5) - 2, 1 - shape.count[axis], shape.count[axis] - 1);
+    if (!random.chance(0.4)) continue;
+    const std::int32_t count = shape.count[axis];
+    shift[axis] = std::clamp(random.below(5) - 2, 1 - count, count - 1);
+    if (periodic[axis] && random.chance(0.1)) shift[axis] = random.below(5 * count) - 2 * count;  // around and around
   }
   const std::int32_t operand = random.below(3);
   NodeId node = graph.access(operand, shift);

@@ -161,6 +161,47 @@ TEST_SUITE("packed weights") {
     CHECK(set_active_isa(before));
   }
 
+  TEST_CASE("tables of floats beside tables of digits") {
+    // Sizes that leave parts of a group of rows, a block and a section of blocks over, and more than eight planes.
+    PhiloxStream random(10, 1);
+    for (const std::size_t columns : {32, 224, 500}) {
+      const std::size_t rows = 40, tokens = 3;
+      const PackedStructure structure(rows, mixed_levels(columns, 1024, random), GridForm::range, 1, {});
+      std::vector<std::uint32_t> words(structure.words());
+      for (std::uint32_t& word : words) word = random.next_below(1u << 16) << 16 | random.next_below(1u << 16);
+      const std::vector<float> scale(structure.padded_rows(), 1.0f), offset(structure.padded_rows(), 0.5f);
+      std::vector<float> x(tokens * columns), floats(tokens * rows), fastest(floats.size());
+      for (std::size_t e = 0; e < x.size(); ++e) {
+        // The second token has an activation a thousand times the others, the third next to nothing.
+        x[e] = static_cast<float>((2 * random.next_uniform() - 1) * (e == columns + 7  ? 1e3
+                                                                     : e < 2 * columns ? 1
+                                                                                       : 1e-35));
+      }
+      packed_multiply(structure, words, scale, offset, x, tokens, floats, 1, PackedLookup::floats);
+      packed_multiply(structure, words, scale, offset, x, tokens, fastest, 1, fastest_lookup());
+      for (std::size_t e = 0; e < floats.size(); ++e) {
+        double size = 0;
+        for (std::size_t j = 0; j < columns; ++j) size += std::fabs(static_cast<double>(x[e / rows * columns + j]));
+        // Words are random, so codes reach 2^bits - 1, which is less than twice the levels.
+        const double blocks = static_cast<double>(columns) / 32 + 10;
+        REQUIRE(std::fabs(static_cast<double>(floats[e]) - static_cast<double>(fastest[e])) <=
+                4 * (blocks + 24) * 0x1p-24 * 1.5 * 2 * size + 1e-30);
+      }
+    }
+  }
+
+  TEST_CASE("what is not finite stays so") {
+    for (const float strange : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+      PhiloxStream random(11, 1);
+      const Layer layer(20, std::vector<std::uint32_t>(70, 8), GridForm::range, 1, random);
+      const PackedWeights packed = PackedWeights::create(layer.view(), 1);
+      std::vector<float> x(70, 1.0f), y(20);
+      x[33] = strange;
+      packed.multiply(x, 1, y, 1);
+      for (const float value : y) CHECK_FALSE(std::isfinite(value));
+    }
+  }
+
   TEST_CASE("every width alone") {
     PhiloxStream random(6, 1);
     for (unsigned bits = 0; bits <= 16; ++bits) {
