@@ -66,8 +66,6 @@ double poisson_cycles(const StencilOperator<double>& a, const std::string& locat
   CHECK(std::sqrt(inner(again, again) / inner(b, b)) <= 1.001e-10);
   const auto& history = result.history;
   const double factor = std::pow(history.back() / history.front(), 1.0 / static_cast<double>(result.cycles));
-  MESSAGE(location << " " << points << " points: " << result.cycles << " cycles, factor " << factor << ", levels "
-                   << multigrid.levels());
   return factor;
 }
 
@@ -81,7 +79,7 @@ TEST_SUITE("linalg/multigrid") {
       std::vector<GridShift> shifts = box(grid.axes);
       GridShift far{};
       far[grid.axes - 1] = 2;
-      far[0] -= 2;
+      if (grid.axes > 1) far[0] = -2;
       shifts.push_back(far);
       StencilOperator<T> a = random_operator<T>(grid, shifts, 10);
       CHECK_NOTHROW(a.check("a"));
