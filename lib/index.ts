@@ -1,6 +1,7 @@
 // The public surface of discrete-descent: re-exports only.
 export * as dmmv from './dmmv';
 export * as formats from './formats';
+export * as odil from './odil';
 export * as quantize from './quantize';
 export { type BackendDevice, type BackendStatus, backends } from './runtime/backends';
 export {

@@ -24,6 +24,7 @@ struct ListBlockKernel {
 #include "core/kernels.hpp"
 #include "dmmv/kernels.hpp"
 #include "linalg/kernels.hpp"
+#include "odil/kernels.hpp"
 #include "quantize/assignment_kernels.hpp"
 #include "quantize/kernels.hpp"
 #include "quantize/packed_kernels.hpp"
@@ -32,11 +33,9 @@ namespace dd {
 
 std::span<const KernelEntry> all_kernels() {
   static const std::vector<KernelEntry> table = [] {
-    const std::span<const KernelEntry> rooms[] = {core::kernels(),
-                                                  linalg::kernels(),
-                                                  dmmv::kernels(),
-                                                  quantize::kernels(),
-                                                  quantize::assignment_kernels(),
+    const std::span<const KernelEntry> rooms[] = {core::kernels(),           linalg::kernels(),
+                                                  dmmv::kernels(),           odil::kernels(),
+                                                  quantize::kernels(),       quantize::assignment_kernels(),
                                                   quantize::packed_kernels()};
     std::vector<KernelEntry> all;
     for (const std::span<const KernelEntry> room : rooms) all.insert(all.end(), room.begin(), room.end());

@@ -99,6 +99,7 @@ export interface NativeRuntime {
 export interface Native extends NativeRuntime {
   kernels: NativeKernels;
   dmmv: unknown;
+  odil: unknown;
   quantize: unknown;
 }
 

@@ -5,6 +5,7 @@
 #include "addon/dmmv.hpp"
 #include "addon/job.hpp"
 #include "addon/kernels.hpp"
+#include "addon/odil.hpp"
 #include "addon/quantize.hpp"
 #include "addon/runtime.hpp"
 
@@ -13,6 +14,7 @@ static Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   dd::addon::export_runtime(exports);
   dd::addon::export_kernels(exports);
   dd::addon::export_dmmv(exports);
+  dd::addon::export_odil(exports);
   dd::addon::export_quantize(exports);
   return exports;
 }

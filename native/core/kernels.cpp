@@ -82,6 +82,47 @@ struct Sum : Reduction<T, T> {
 };
 
 template <class T>
+struct Dot {
+  static constexpr std::string_view name = sizeof(T) == 4 ? "core.dot.float32" : "core.dot.float64";
+  static constexpr std::string_view formula = "y = sum_i a_i b_i, in float64";
+  static constexpr std::array<std::string_view, 1> size_names{"count"};
+  // Products below 1 of equal signs: one rounding each, then those of the sum.
+  static constexpr Tolerance tolerance{.relative = 160 * std::numeric_limits<double>::epsilon()};
+
+  static std::vector<KernelSize> test_sizes() { return Reduction<T, double>::test_sizes(); }
+  static std::vector<KernelSize> benchmark_sizes() { return Reduction<T, double>::benchmark_sizes(); }
+  static std::vector<BufferSpec> buffers(const KernelSize& size) {
+    return {{"a", data_type_of<T>(), BufferRole::input, size[0]},
+            {"b", data_type_of<T>(), BufferRole::input, size[0]},
+            {"result", DataType::float64, BufferRole::output, 1}};
+  }
+  static void fill(Workload& workload, PhiloxStream& random) {
+    for (const char* name : {"a", "b"}) {
+      for (T& value : workload.buffer<T>(name)) value = static_cast<T>(random.next_uniform());
+    }
+  }
+  static std::span<const T> values(const KernelSize& size, void* buffer) {
+    return {static_cast<const T*>(buffer), size[0]};
+  }
+  static void reference(const KernelSize& size, std::span<void* const> buffers) {
+    *static_cast<double*>(buffers[2]) = reference::dot(values(size, buffers[0]), values(size, buffers[1]));
+  }
+  static void cpu(std::size_t threads, const KernelSize& size, std::span<void* const> buffers) {
+    *static_cast<double*>(buffers[2]) = dot(values(size, buffers[0]), values(size, buffers[1]), threads);
+  }
+  static void block(BlockLauncher& launcher, const KernelSize& size, std::span<void* const> buffers) {
+    const std::size_t chunks = chunk_count(size[0]);
+    auto* const results = launcher.allocate<double>(chunks);
+    launcher.launch(
+        DotChunks<T>{static_cast<const T*>(buffers[0]), static_cast<const T*>(buffers[1]), results, size[0]},
+        {blocks_for(chunks, reduction_chunks_per_block)});
+    launcher.launch(JoinChunks<double, AddStep>{results, static_cast<double*>(buffers[2]), chunks}, {1});
+  }
+  static double flops(const KernelSize& size) { return 2 * static_cast<double>(size[0]); }
+  static double bytes(const KernelSize& size) { return 2 * static_cast<double>(size[0] * sizeof(T)); }
+};
+
+template <class T>
 struct MaxAbs : Reduction<T, T> {
   using Base = Reduction<T, T>;
   static constexpr std::string_view name = sizeof(T) == 4 ? "core.max_abs.float32" : "core.max_abs.float64";
@@ -137,8 +178,9 @@ struct FindNonFinite : Reduction<T, std::uint64_t> {
 };
 
 constexpr std::array entries{
-    kernel_entry<Sum<float>>(),     kernel_entry<Sum<double>>(),          kernel_entry<MaxAbs<float>>(),
-    kernel_entry<MaxAbs<double>>(), kernel_entry<FindNonFinite<float>>(), kernel_entry<FindNonFinite<double>>(),
+    kernel_entry<Sum<float>>(),           kernel_entry<Sum<double>>(),           kernel_entry<Dot<float>>(),
+    kernel_entry<Dot<double>>(),          kernel_entry<MaxAbs<float>>(),         kernel_entry<MaxAbs<double>>(),
+    kernel_entry<FindNonFinite<float>>(), kernel_entry<FindNonFinite<double>>(),
 };
 
 }  // namespace

@@ -1,5 +1,5 @@
-// The reductions that every room needs: sum, largest absolute value, first element that is not finite. Same bits for
-// any number of threads, on every instruction-set level and on every back end.
+// The reductions that every room needs: sum, inner product, largest absolute value, first element that is not finite.
+// Same bits for any number of threads, on every instruction-set level and on every back end.
 #pragma once
 
 #include <cstddef>
@@ -18,6 +18,11 @@ inline constexpr std::size_t reduction_lanes = 256 / sizeof(T);
 /// read of the data.
 float sum(std::span<const float> values, std::size_t threads);
 double sum(std::span<const double> values, std::size_t threads);
+
+/// Inner product in float64, in the same fixed order; without fused operations, so all levels give the same bits. Spans
+/// of one length. Cost: one read of both.
+double dot(std::span<const float> a, std::span<const float> b, std::size_t threads);
+double dot(std::span<const double> a, std::span<const double> b, std::size_t threads);
 
 /// max_i |x_i|; NaN when any element is NaN; 0 for an empty span. Cost: one read of the data.
 float max_abs(std::span<const float> values, std::size_t threads);

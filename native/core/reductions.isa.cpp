@@ -21,6 +21,25 @@ inline T sum_chunk(const T* __restrict values, size_type count) noexcept {
   return partial[0];
 }
 
+template <class T>
+inline double dot_chunk(const T* __restrict a, const T* __restrict b, size_type count) noexcept {
+  constexpr size_type lanes = 256 / sizeof(double);
+  double partial[lanes] = {};
+  size_type i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    for (size_type lane = 0; lane < lanes; ++lane) {
+      partial[lane] += static_cast<double>(a[i + lane]) * static_cast<double>(b[i + lane]);
+    }
+  }
+  for (size_type lane = 0; i + lane < count; ++lane) {
+    partial[lane] += static_cast<double>(a[i + lane]) * static_cast<double>(b[i + lane]);
+  }
+  for (size_type half = lanes / 2; half > 0; half /= 2) {
+    for (size_type lane = 0; lane < half; ++lane) partial[lane] += partial[lane + half];
+  }
+  return partial[0];
+}
+
 // Without its sign a number orders as the integer of its bits, and NaN lies above infinity: the integer maximum is
 // max |x| that keeps NaN, without a branch and (unlike a compare with NaN) at the speed of the load ports.
 template <class T>
@@ -88,6 +107,12 @@ inline size_type first_non_finite_chunk(const T* __restrict values, size_type co
 
 DD_ISA_ENTRY(float, sum_chunk_float32)(const float* values, size_type count) { return sum_chunk(values, count); }
 DD_ISA_ENTRY(double, sum_chunk_float64)(const double* values, size_type count) { return sum_chunk(values, count); }
+DD_ISA_ENTRY(double, dot_chunk_float32)(const float* a, const float* b, size_type count) {
+  return dot_chunk(a, b, count);
+}
+DD_ISA_ENTRY(double, dot_chunk_float64)(const double* a, const double* b, size_type count) {
+  return dot_chunk(a, b, count);
+}
 DD_ISA_ENTRY(float, max_abs_chunk_float32)(const float* values, size_type count) {
   return max_abs_chunk(values, count);
 }

@@ -72,6 +72,39 @@ struct ReduceChunks {
   }
 };
 
+/// results[c] = inner product of the two chunks c, in float64.
+template <class T>
+struct DotChunks {
+  static constexpr BlockShape shape{reduction_block_threads};
+  template <class B>
+  using Shared = NoShared;
+
+  const T* a;
+  const T* b;
+  double* results;
+  std::size_t count;
+
+  template <class B>
+  DD_DEVICE void operator()(B& block, Shared<B>&) const {
+    typename B::template Priv<double> partial(block);
+    block.each([&](unsigned t) {
+      const std::size_t chunk = std::size_t{block.block_x()} * reduction_chunks_per_block + t / warp_lanes;
+      const std::size_t first = chunk * reduction_block_chunk;
+      const std::size_t end = first + reduction_block_chunk < count ? first + reduction_block_chunk : count;
+      double lane = 0;
+      for (std::size_t i = first + t % warp_lanes; i < end; i += warp_lanes) {
+        lane = lane + static_cast<double>(a[i]) * static_cast<double>(b[i]);
+      }
+      partial[t] = lane;
+    });
+    block.warp_reduce(partial, AddStep());
+    block.each([&](unsigned t) {
+      const std::size_t chunk = std::size_t{block.block_x()} * reduction_chunks_per_block + t / warp_lanes;
+      if (t % warp_lanes == 0 && chunk * reduction_block_chunk < count) results[chunk] = partial[t];
+    });
+  }
+};
+
 /// *result = tree over results[0 ... chunks - 1], which is overwritten; 0 when there are none. One block.
 template <class T, class Step>
 struct JoinChunks {
@@ -153,6 +186,8 @@ DD_BLOCK_KERNEL(sum_chunks_float32, dd::ReduceChunks<float, dd::AddStep>)
 DD_BLOCK_KERNEL(sum_chunks_float64, dd::ReduceChunks<double, dd::AddStep>)
 DD_BLOCK_KERNEL(sum_join_float32, dd::JoinChunks<float, dd::AddStep>)
 DD_BLOCK_KERNEL(sum_join_float64, dd::JoinChunks<double, dd::AddStep>)
+DD_BLOCK_KERNEL(dot_chunks_float32, dd::DotChunks<float>)
+DD_BLOCK_KERNEL(dot_chunks_float64, dd::DotChunks<double>)
 DD_BLOCK_KERNEL(max_abs_chunks_float32, dd::ReduceChunks<float, dd::MaxAbsStep>)
 DD_BLOCK_KERNEL(max_abs_chunks_float64, dd::ReduceChunks<double, dd::MaxAbsStep>)
 DD_BLOCK_KERNEL(max_abs_join_float32, dd::JoinChunks<float, dd::MaxAbsStep>)

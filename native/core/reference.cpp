@@ -1,8 +1,9 @@
-// Three loops, nothing clever.
+// Loops, nothing clever.
 #include "core/reference.hpp"
 
 #include <cmath>
 #include <limits>
+#include <vector>
 
 namespace dd::reference {
 
@@ -19,6 +20,13 @@ double sum(std::span<const T> values) noexcept {
     plain += value;
   }
   return std::isfinite(plain) ? total + lost : plain;
+}
+
+template <class T>
+double dot(std::span<const T> a, std::span<const T> b) {
+  std::vector<double> products(a.size());
+  for (std::size_t i = 0; i < a.size(); ++i) products[i] = static_cast<double>(a[i]) * static_cast<double>(b[i]);
+  return sum<double>(products);
 }
 
 template <class T>
@@ -41,6 +49,8 @@ std::size_t first_non_finite(std::span<const T> values) noexcept {
 
 template double sum(std::span<const float>) noexcept;
 template double sum(std::span<const double>) noexcept;
+template double dot(std::span<const float>, std::span<const float>);
+template double dot(std::span<const double>, std::span<const double>);
 template double max_abs(std::span<const float>) noexcept;
 template double max_abs(std::span<const double>) noexcept;
 template std::size_t first_non_finite(std::span<const float>) noexcept;

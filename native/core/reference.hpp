@@ -9,6 +9,9 @@ namespace dd::reference {
 /// sum_i x_i in compensated float64 (Neumaier): exact to the last bit or two.
 template <class T>
 double sum(std::span<const T> values) noexcept;
+/// sum_i a_i b_i, products rounded, their sum as above.
+template <class T>
+double dot(std::span<const T> a, std::span<const T> b);
 /// max_i |x_i|; NaN when there is a NaN; 0 for none.
 template <class T>
 double max_abs(std::span<const T> values) noexcept;

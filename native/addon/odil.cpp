@@ -1,0 +1,12 @@
+// The object `odil` of the exports.
+#include "addon/odil.hpp"
+
+namespace dd::addon {
+
+void export_odil(Napi::Object exports) {
+  Napi::Object room = Napi::Object::New(exports.Env());
+  export_odil_problem(room);
+  exports.Set("odil", room);
+}
+
+}  // namespace dd::addon

@@ -1,0 +1,265 @@
+// Makes problems of expressions from flat arrays, evaluates them and their derivatives.
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "addon/arguments.hpp"
+#include "addon/edge.hpp"
+#include "addon/handle.hpp"
+#include "addon/odil.hpp"
+#include "core/thread_pool.hpp"
+#include "odil/problem.hpp"
+
+namespace dd::addon {
+namespace {
+
+using namespace dd::odil;
+
+constexpr std::size_t largest_graph = 65536;
+
+[[noreturn]] void bad_graph(std::size_t node, const char* what) {
+  throw Error(ErrorCode::invalid_argument_value, "graph", "node " + std::to_string(node) + " of the graph " + what);
+}
+
+/// Nodes as parallel arrays: operations, ids, values, four children and five shifts each.
+struct WireGraph {
+  std::span<const std::uint8_t> ops;
+  std::span<const std::int32_t> ids, children, shifts;
+  std::span<const double> values;
+
+  explicit WireGraph(const Napi::Object& given)
+      : ops(typed_array<std::uint8_t>(given.Get("ops"), "graph.ops")),
+        ids(typed_array<std::int32_t>(given.Get("ids"), "graph.ids", ops.size())),
+        children(typed_array<std::int32_t>(given.Get("children"), "graph.children", 4 * ops.size())),
+        shifts(typed_array<std::int32_t>(given.Get("shifts"), "graph.shifts", max_axes * ops.size())),
+        values(typed_array<double>(given.Get("values"), "graph.values", ops.size())) {
+    if (ops.size() > largest_graph) {
+      throw Error(ErrorCode::out_of_range, "residuals",
+                  "the residuals have " + std::to_string(ops.size()) + " operations; at most 65 536 are possible");
+    }
+  }
+
+  /// The nodes in `graph`; what is refused here can only come from a caller that is not lib/odil.
+  std::vector<NodeId> build(Graph& graph, std::size_t operands, std::size_t parameters, std::size_t axes) const {
+    std::vector<NodeId> nodes;
+    for (std::size_t n = 0; n < ops.size(); ++n) {
+      if (ops[n] >= op_count) bad_graph(n, "has an unknown operation");
+      const Op op = static_cast<Op>(ops[n]);
+      std::array<NodeId, 4> child{};
+      for (std::size_t k = 0; k < arity(op); ++k) {
+        const std::int32_t from = children[4 * n + k];
+        if (from < 0 || static_cast<std::size_t>(from) >= n) bad_graph(n, "has a child that does not come before it");
+        child[k] = nodes[static_cast<std::size_t>(from)];
+      }
+      Shift shift{};
+      for (std::size_t axis = 0; axis < axes; ++axis) shift[axis] = shifts[max_axes * n + axis];
+      nodes.push_back(make(graph, n, op, child, shift, operands, parameters, axes));
+    }
+    return nodes;
+  }
+
+ private:
+  NodeId make(Graph& graph, std::size_t n, Op op, const std::array<NodeId, 4>& child, const Shift& shift,
+              std::size_t operands, std::size_t parameters, std::size_t axes) const {
+    const auto number = static_cast<std::size_t>(ids[n]);
+    const auto require = [&](std::size_t count) {
+      if (ids[n] < 0 || number >= count) bad_graph(n, "names something that does not exist");
+    };
+    switch (op) {
+      case Op::constant:
+        return graph.constant(values[n]);
+      case Op::parameter:
+        require(parameters);
+        return graph.parameter(ids[n]);
+      case Op::access:
+        require(operands);
+        return graph.access(ids[n], shift);
+      case Op::pick:
+        require(operands);
+        return graph.pick(ids[n], shift);
+      case Op::index:
+        require(axes);
+        return graph.index(ids[n], shift);
+      case Op::where_index:
+        require(axes);
+        return graph.where_index(ids[n], values[n], child[0], child[1]);
+      default:
+        return graph.make(op, std::span(child).first(arity(op)));
+    }
+  }
+};
+
+Shape shape_of(const Napi::Value& value, std::string_view argument) {
+  const auto counts = typed_array<std::int32_t>(value, argument);
+  if (counts.size() == 0 || counts.size() > max_axes) throw_type(argument, "one to five counts");
+  Shape shape;
+  shape.axes = counts.size();
+  shape.count.fill(1);
+  for (std::size_t axis = 0; axis < counts.size(); ++axis) {
+    if (counts[axis] < 1) throw_type(argument, "positive counts");
+    shape.count[axis] = counts[axis];
+  }
+  return shape;
+}
+
+/// Calls body(object, position) for each element of an array of objects.
+template <class Body>
+void for_each_object(const Napi::Value& value, const char* argument, Body&& body) {
+  if (!value.IsArray()) throw_type(argument, "an array");
+  const Napi::Array list = value.As<Napi::Array>();
+  for (std::uint32_t k = 0; k < list.Length(); ++k) body(object(list.Get(k), argument), k);
+}
+
+/// ({ axes, fields, arrays, parameters, blocks, graph }) -> handle.
+Napi::Value create_problem(const Napi::CallbackInfo& info) {
+  const Napi::Object given = object(info[0], "problem");
+  ProblemDescription description;
+  for_each_object(given.Get("axes"), "axes", [&](const Napi::Object& axis, std::uint32_t k) {
+    if (k >= max_axes) throw_type("axes", "at most five axes");
+    description.axis_names.push_back(text(axis.Get("name"), "axes.name"));
+    description.periodic[k] = axis.Get("periodic").ToBoolean();
+  });
+  const auto operand = [](const Napi::Object& one) {
+    return Operand{text(one.Get("name"), "name"), shape_of(one.Get("counts"), "counts")};
+  };
+  for_each_object(given.Get("fields"), "fields",
+                  [&](const Napi::Object& field, std::uint32_t) { description.fields.push_back(operand(field)); });
+  for_each_object(given.Get("arrays"), "arrays",
+                  [&](const Napi::Object& array, std::uint32_t) { description.arrays.push_back(operand(array)); });
+  description.parameters = size(given.Get("parameters"), "parameters");
+  const WireGraph wire(object(given.Get("graph"), "graph"));
+  const std::vector<NodeId> nodes = wire.build(description.graph, description.fields.size() + description.arrays.size(),
+                                               description.parameters, description.axis_names.size());
+  for_each_object(given.Get("blocks"), "blocks", [&](const Napi::Object& one, std::uint32_t) {
+    BlockDescription block;
+    block.name = text(one.Get("name"), "blocks.name");
+    block.scalar = one.Get("scalar").ToBoolean();
+    block.raw = one.Get("raw").ToBoolean();
+    if (!block.scalar) block.shape = shape_of(one.Get("counts"), "blocks.counts");
+    for (const std::int32_t root : typed_array<std::int32_t>(one.Get("roots"), "blocks.roots")) {
+      if (root < 0 || static_cast<std::size_t>(root) >= nodes.size()) throw_type("blocks.roots", "nodes of the graph");
+      block.roots.push_back(nodes[static_cast<std::size_t>(root)]);
+    }
+    if (block.roots.empty() || (!block.scalar && block.roots.size() != 1)) throw_type("blocks.roots", "one root");
+    description.blocks.push_back(std::move(block));
+  });
+  auto problem = std::make_shared<Problem>(std::move(description));
+  std::size_t bytes = 0;
+  for_each_object(given.Get("arrays"), "arrays", [&](const Napi::Object& array, std::uint32_t k) {
+    const auto values = typed_array<double>(array.Get("values"), "arrays.values");
+    problem->set_array(k, values);
+    bytes += values.size() * (sizeof(double) + sizeof(float));
+  });
+  return make_handle<Problem>(info.Env(), std::shared_ptr<const Problem>(std::move(problem)), bytes);
+}
+
+Napi::Value dispose_problem(const Napi::CallbackInfo& info) {
+  handle_of<Problem>(info[0], "problem").release(info.Env());
+  return info.Env().Undefined();
+}
+
+std::size_t thread_count(const Napi::Value& value) {
+  const std::size_t threads = size(value, "threads");
+  return threads == 0 ? ThreadPool::default_threads() : threads;
+}
+
+bool is_float32(const Napi::Value& value) {
+  return value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_float32_array;
+}
+
+Normalization normalization_of(const Napi::Value& value) {
+  return text(value, "normalization") == "sum" ? Normalization::sum : Normalization::mean;
+}
+
+template <class T>
+double evaluate_as(const Problem& problem, const Napi::CallbackInfo& info) {
+  const auto unknowns = typed_array<T>(info[1], "state", problem.unknowns());
+  const auto residuals = typed_array<T>(info[2], "residuals", problem.residuals());
+  const std::size_t threads = thread_count(info[4]);
+  problem.evaluate<T>(unknowns, residuals, threads);
+  return problem.loss<T>(residuals, normalization_of(info[3]), threads);
+}
+
+/// (problem, unknowns, residuals out, normalization, threads) -> loss.
+Napi::Value evaluate(const Napi::CallbackInfo& info) {
+  const auto problem = object_of<Problem>(info[0], "problem");
+  const double loss = is_float32(info[1]) ? evaluate_as<float>(*problem, info) : evaluate_as<double>(*problem, info);
+  return Napi::Number::New(info.Env(), loss);
+}
+
+template <class T>
+double gradient_as(const Problem& problem, const Napi::CallbackInfo& info) {
+  const auto unknowns = typed_array<T>(info[1], "state", problem.unknowns());
+  const auto gradient = typed_array<T>(info[2], "gradient", problem.unknowns());
+  AlignedBuffer<T> residuals(problem.residuals());
+  return problem.gradient<T>(unknowns, residuals.span(), gradient, normalization_of(info[3]), thread_count(info[4]));
+}
+
+/// (problem, unknowns, gradient out, normalization, threads) -> loss.
+Napi::Value gradient(const Napi::CallbackInfo& info) {
+  const auto problem = object_of<Problem>(info[0], "problem");
+  const double loss = is_float32(info[1]) ? gradient_as<float>(*problem, info) : gradient_as<double>(*problem, info);
+  return Napi::Number::New(info.Env(), loss);
+}
+
+/// (problem, unknowns, threads) -> { rows, columns, columnPointers, rowIndices, values }: compressed columns.
+Napi::Value jacobian(const Napi::CallbackInfo& info) {
+  const auto problem = object_of<Problem>(info[0], "problem");
+  const auto unknowns = typed_array<double>(info[1], "state", problem->unknowns());
+  RowMatrix matrix = problem->pattern();
+  if (matrix.values.size() > 0x7FFFFFFF) {
+    throw Error(ErrorCode::out_of_memory, "jacobian", "a sparse matrix has at most 2^31 - 1 entries");
+  }
+  problem->jacobian(unknowns, matrix, thread_count(info[2]));
+  auto pointers = Napi::Int32Array::New(info.Env(), matrix.columns + 1);
+  auto rows = Napi::Int32Array::New(info.Env(), matrix.values.size());
+  auto values = Napi::Float64Array::New(info.Env(), matrix.values.size());
+  for (std::size_t c = 0; c <= matrix.columns; ++c) pointers[c] = 0;
+  for (const std::int32_t column : matrix.column_indices) ++pointers[static_cast<std::size_t>(column) + 1];
+  for (std::size_t c = 0; c < matrix.columns; ++c) pointers[c + 1] += pointers[c];
+  std::vector<std::int32_t> next(pointers.Data(), pointers.Data() + matrix.columns);
+  for (std::size_t r = 0; r < matrix.rows; ++r) {
+    for (std::size_t k = matrix.row_pointers[r]; k < matrix.row_pointers[r + 1]; ++k) {
+      const auto place = static_cast<std::size_t>(next[static_cast<std::size_t>(matrix.column_indices[k])]++);
+      rows[place] = static_cast<std::int32_t>(r);
+      values[place] = matrix.values[k];
+    }
+  }
+  Napi::Object result = Napi::Object::New(info.Env());
+  result.Set("rows", static_cast<double>(matrix.rows));
+  result.Set("columns", static_cast<double>(matrix.columns));
+  result.Set("columnPointers", pointers);
+  result.Set("rowIndices", rows);
+  result.Set("values", values);
+  return result;
+}
+
+/// (problem, block) -> text.
+Napi::Value listing(const Napi::CallbackInfo& info) {
+  const auto problem = object_of<Problem>(info[0], "problem");
+  const std::size_t block = size(info[1], "block");
+  if (block >= problem->description().blocks.size()) throw_type("block", "a block");
+  return Napi::String::New(info.Env(), problem->listing(block));
+}
+
+/// (problem, residual) -> "pde[3][4]".
+Napi::Value residual_name(const Napi::CallbackInfo& info) {
+  const auto problem = object_of<Problem>(info[0], "problem");
+  const std::size_t index = size(info[1], "residual");
+  if (index >= problem->residuals()) throw_type("residual", "a residual");
+  return Napi::String::New(info.Env(), problem->residual_name(index));
+}
+
+}  // namespace
+
+void export_odil_problem(Napi::Object room) {
+  export_function<create_problem>(room, "createProblem");
+  export_function<dispose_problem>(room, "disposeProblem");
+  export_function<evaluate>(room, "evaluate");
+  export_function<gradient>(room, "gradient");
+  export_function<jacobian>(room, "jacobian");
+  export_function<listing>(room, "listing");
+  export_function<residual_name>(room, "residualName");
+}
+
+}  // namespace dd::addon

@@ -1,0 +1,22 @@
+// The elimination tree of a symmetric pattern and what follows from it without the factor being formed.
+#pragma once
+
+#include <vector>
+
+#include "linalg/sparse/matrix.hpp"
+
+namespace dd::linalg {
+
+/// parents[j] is the row of the first entry below the diagonal in column j of the factor, no_index for a root.
+/// `earlier`: row j holds the columns i < j of the matrix, in any order. Source: Liu, ACM TOMS 12(2), 1986.
+std::vector<Index> elimination_tree(const SparsePattern& earlier);
+
+/// order[k] is the k-th vertex when every vertex comes right after its descendants, children in ascending order.
+std::vector<Index> postorder(const std::vector<Index>& parents);
+
+/// Entries in each column of the factor, diagonal included. The tree must be in postorder; row j of `later` holds the
+/// rows i > j of the matrix. Nearly linear in the entries. Source: Gilbert, Ng and Peyton, SIAM J. Matrix Anal. Appl.
+/// 15(4), 1994.
+std::vector<Index> column_counts(const SparsePattern& later, const std::vector<Index>& parents);
+
+}  // namespace dd::linalg

@@ -1,0 +1,112 @@
+// The Jacobian as compressed rows: the pattern once, the values from the blocks' coefficient arrays.
+#include <algorithm>
+
+#include "core/error.hpp"
+#include "core/thread_pool.hpp"
+#include "odil/problem.hpp"
+
+namespace dd::odil {
+namespace {
+
+/// Calls entry(row, column, coefficient number) for every entry of one grid block; rows come one after the other.
+template <class Entry>
+void visit(const GridBlock& block, const Problem& problem, Entry&& entry) {
+  const Shape& shape = block.shape();
+  const auto coefficients = block.coefficients();
+  for (std::size_t r = 0; r < block.regions().size(); ++r) {
+    const Box& box = block.regions()[r].box;
+    const std::int32_t length = box.end[shape.axes - 1] - box.begin[shape.axes - 1];
+    for_each_run(shape, box, [&](std::size_t flat, std::array<std::int32_t, max_axes> at) {
+      for (std::int32_t p = 0; p < length; ++p) {
+        for (const std::size_t k : block.region_coefficients(r)) {
+          const Shape& field = problem.description().fields[coefficients[k].field].shape;
+          entry(flat, problem.field_offset(coefficients[k].field) + resolve(field, at, coefficients[k].shift), k);
+        }
+        for (std::size_t p_number = 0; p_number < block.parameters().size(); ++p_number) {
+          entry(flat, problem.grid_unknowns() + static_cast<std::size_t>(block.parameters()[p_number]),
+                coefficients.size() + p_number);
+        }
+        ++flat;
+        ++at[shape.axes - 1];
+      }
+    });
+  }
+}
+
+}  // namespace
+
+const GridBlock& Problem::with_coefficients(std::size_t block) const {
+  const std::lock_guard lock(mutex_);
+  if (!grid_blocks_[block]->has_coefficients()) grid_blocks_[block]->compile_coefficients(description_.graph);
+  return *grid_blocks_[block];
+}
+
+RowMatrix Problem::pattern() const {
+  RowMatrix matrix{residuals_, unknowns(), std::vector<std::size_t>(residuals_ + 1, 0), {}, {}};
+  if (unknowns() > 0x7FFFFFFF) {
+    throw Error(ErrorCode::out_of_memory, "jacobian", "a Jacobian has at most 2^31 - 1 columns");
+  }
+  // Columns of each row with repetitions, then sorted and made unique.
+  std::vector<std::vector<std::int32_t>> rows(residuals_);
+  for (std::size_t b = 0; b < grid_blocks_.size(); ++b) {
+    const std::size_t offset = block_offsets_[b];
+    if (grid_blocks_[b]) {
+      visit(with_coefficients(b), *this, [&](std::size_t flat, std::size_t column, std::size_t) {
+        rows[offset + flat].push_back(static_cast<std::int32_t>(column));
+      });
+      continue;
+    }
+    for (const ScalarDerivative& entry : scalar_blocks_[b]->derivatives()) {
+      const std::size_t column =
+          entry.parameter ? grid_unknowns_ + entry.number : field_offsets_[entry.number] + entry.flat;
+      rows[offset + entry.root].push_back(static_cast<std::int32_t>(column));
+    }
+  }
+  for (std::size_t r = 0; r < residuals_; ++r) {
+    std::sort(rows[r].begin(), rows[r].end());
+    rows[r].erase(std::unique(rows[r].begin(), rows[r].end()), rows[r].end());
+    matrix.row_pointers[r + 1] = matrix.row_pointers[r] + rows[r].size();
+  }
+  matrix.column_indices.reserve(matrix.row_pointers.back());
+  for (const std::vector<std::int32_t>& row : rows) {
+    matrix.column_indices.insert(matrix.column_indices.end(), row.begin(), row.end());
+  }
+  matrix.values.assign(matrix.column_indices.size(), 0);
+  return matrix;
+}
+
+void Problem::jacobian(std::span<const double> unknowns, RowMatrix& matrix, std::size_t threads) const {
+  const PointSources<double> at = sources<double>(unknowns);
+  std::fill(matrix.values.begin(), matrix.values.end(), 0);
+  const auto add = [&](std::size_t row, std::size_t column, double value) {
+    const auto begin = matrix.column_indices.begin() + static_cast<std::ptrdiff_t>(matrix.row_pointers[row]);
+    const auto end = matrix.column_indices.begin() + static_cast<std::ptrdiff_t>(matrix.row_pointers[row + 1]);
+    const auto place = std::lower_bound(begin, end, static_cast<std::int32_t>(column));
+    matrix.values[static_cast<std::size_t>(place - matrix.column_indices.begin())] += value;
+  };
+  for (std::size_t b = 0; b < grid_blocks_.size(); ++b) {
+    const std::size_t offset = block_offsets_[b];
+    if (grid_blocks_[b]) {
+      const GridBlock& block = with_coefficients(b);
+      const std::size_t count = block.coefficients().size() + block.parameters().size();
+      const std::size_t points = block.shape().points();
+      AlignedBuffer<double> memory(count * points);
+      std::vector<double*> arrays(count);
+      for (std::size_t k = 0; k < count; ++k) arrays[k] = memory.data() + k * points;
+      block.evaluate_coefficients<double>(at, arrays, threads);
+      visit(block, *this,
+            [&](std::size_t flat, std::size_t column, std::size_t k) { add(offset + flat, column, arrays[k][flat]); });
+      continue;
+    }
+    const auto entries = scalar_blocks_[b]->derivatives();
+    std::vector<double> values(entries.size());
+    scalar_blocks_[b]->evaluate_derivatives<double>(at.operands, at.parameters, values);
+    for (std::size_t k = 0; k < entries.size(); ++k) {
+      const std::size_t column = entries[k].parameter ? grid_unknowns_ + entries[k].number
+                                                      : field_offsets_[entries[k].number] + entries[k].flat;
+      add(offset + entries[k].root, column, values[k]);
+    }
+  }
+}
+
+}  // namespace dd::odil

@@ -1,0 +1,485 @@
+#include "odil/pass.hpp"
+
+#include <algorithm>
+#include <limits>
+
+#include "core/aligned_buffer.hpp"
+#include "core/thread_pool.hpp"
+#include "odil/program_isa.hpp"
+
+namespace dd::odil {
+namespace {
+
+constexpr std::size_t task_points = 32768;  // what one task covers: depends on sizes only
+constexpr std::size_t shortest_run = 16;    // shorter rows are gathered
+constexpr std::size_t first_level_bytes = 24 * 1024;
+
+/// Points of a block: registers and the rows read beside them stay in the first-level cache.
+std::size_t block_length(const Program& program, std::size_t element_bytes) {
+  const std::size_t rows = program.registers + program.externals.size() + 1;
+  const std::size_t fitting = first_level_bytes / (element_bytes * rows) / 64 * 64;
+  return std::clamp<std::size_t>(fitting, 64, 512);
+}
+
+std::vector<NodeId> uniform_roots(const Program& program) {
+  std::vector<NodeId> roots = program.table;
+  for (const External& external : program.externals) {
+    if (external.kind == External::Kind::uniform) roots.push_back(external.uniform);
+  }
+  return roots;
+}
+
+/// Expressions over points hold no values at absolute places (problem.cpp sees to it).
+constexpr auto no_picks = [](std::int32_t, const Shift&) { return std::numeric_limits<double>::quiet_NaN(); };
+
+void run_block(const BlockRun<float>& run) { run_block_float32(&run); }
+void run_block(const BlockRun<double>& run) { run_block_float64(&run); }
+
+/// What one thread needs to run a program: registers, rows made up or gathered, the table in the precision of the rows.
+template <class T>
+class Workspace {
+ public:
+  Workspace(const Program& program, const Uniforms& uniforms, std::span<const double> parameters)
+      : program_(program), length_(block_length(program, sizeof(T))) {
+    std::vector<double> values(uniforms.size());
+    uniforms.evaluate(parameters, no_picks, values);
+    table_.assign(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(program.table.size()));
+    std::int32_t low = program.low, high = program.high;
+    for (const External& external : program.externals) {
+      low = std::min(low, external.low);
+      high = std::max(high, external.high);
+    }
+    margin_ = static_cast<std::size_t>(-low);
+    stride_ = (length_ + margin_ + static_cast<std::size_t>(high) + 15) / 16 * 16 + 16;
+    memory_ = AlignedBuffer<T>(stride_ * program.slots());
+    slots_.resize(program.slots());
+    for (std::size_t slot = 0; slot < slots_.size(); ++slot) slots_[slot] = own_row(slot);
+    std::size_t uniform = program.table.size();
+    for (std::size_t k = 0; k < program.externals.size(); ++k) {
+      if (program.externals[k].kind != External::Kind::uniform) continue;
+      T* row = own_row(program.external_slot(k)) - margin_;
+      std::fill(row, row + stride_, static_cast<T>(values[uniform++]));
+    }
+    sums_.assign(program.sums, 0);
+  }
+
+  std::size_t length() const { return length_; }
+  T* own_row(std::size_t slot) { return memory_.data() + slot * stride_ + margin_; }
+  T*& slot(std::size_t number) { return slots_[number]; }
+  std::span<double> sums() { return sums_; }
+
+  void execute(std::size_t points) {
+    run_block(BlockRun<T>{.instructions = program_.instructions.data(),
+                          .count = program_.instructions.size(),
+                          .slots = slots_.data(),
+                          .table = table_.data(),
+                          .sums = sums_.data(),
+                          .length = points});
+  }
+
+ private:
+  const Program& program_;
+  std::size_t length_;
+  std::size_t margin_ = 0, stride_ = 0;
+  AlignedBuffer<T> memory_;
+  std::vector<T*> slots_;
+  std::vector<T> table_;
+  std::vector<double> sums_;
+};
+
+/// Index along `axis` of the points from flat position `start` on.
+template <class T>
+void fill_index(T* row, std::ptrdiff_t start, std::size_t count, const Shape& shape, std::size_t axis) {
+  const std::ptrdiff_t stride = shape.strides()[axis], total = static_cast<std::ptrdiff_t>(shape.points());
+  start = std::max<std::ptrdiff_t>(start % total + (start < 0 ? total : 0), 0);
+  std::ptrdiff_t index = start / stride % shape.count[axis], left = stride - start % stride;
+  for (std::size_t p = 0; p < count; ++p) {
+    row[p] = static_cast<T>(index);
+    if (--left == 0) {
+      left = stride;
+      index = index + 1 == shape.count[axis] ? 0 : index + 1;
+    }
+  }
+}
+
+/// Points [begin, end) of arrays of one shape.
+template <class T>
+void run_flat(const Program& program, std::span<const Target> targets, const Shape& shape, const Arrays<T>& arrays,
+              Workspace<T>& workspace, std::size_t begin, std::size_t end) {
+  for (std::size_t at = begin; at < end; at += workspace.length()) {
+    const std::size_t points = std::min(workspace.length(), end - at);
+    const auto here = static_cast<std::ptrdiff_t>(at);
+    for (std::size_t k = 0; k < program.externals.size(); ++k) {
+      const External& external = program.externals[k];
+      const std::size_t slot = program.external_slot(k);
+      if (external.kind == External::Kind::operand) {
+        const T* data = arrays.operands[static_cast<std::size_t>(external.id)];
+        workspace.slot(slot) = const_cast<T*>(data) + (here + flat_shift(shape, external.shift));
+      } else if (external.kind == External::Kind::index) {
+        fill_index(workspace.own_row(slot) + external.low, here + external.low,
+                   points + static_cast<std::size_t>(external.high - external.low), shape,
+                   static_cast<std::size_t>(external.id));
+      }
+    }
+    for (std::size_t k = 0; k < program.outputs.size(); ++k) {
+      if (program.outputs[k].kind == OutputKind::sum) continue;
+      workspace.slot(program.output_slot(k)) =
+          arrays.targets[targets[k].array] + (here + flat_shift(shape, targets[k].shift));
+    }
+    workspace.execute(points);
+  }
+}
+
+/// Runs of points along the last `flattened` axes of a box (along the last one where rows are gathered).
+class Runs {
+ public:
+  Runs(const Shape& shape, const Box& box, std::size_t flattened) : shape_(shape), box_(box) {
+    outer_ = shape.axes - std::max<std::size_t>(flattened, 1);
+    for (std::size_t axis = 0; axis < outer_; ++axis)
+      count_ *= static_cast<std::size_t>(box.end[axis] - box.begin[axis]);
+    const auto strides = shape.strides();
+    for (std::size_t axis = outer_; axis < shape.axes; ++axis) {
+      length_ += static_cast<std::size_t>((box.end[axis] - box.begin[axis] - 1) * strides[axis]);
+    }
+    ++length_;
+  }
+  std::size_t count() const { return count_; }
+  std::size_t length() const { return length_; }
+  /// Index of the first point of run `number`.
+  std::array<std::int32_t, max_axes> first(std::size_t number) const {
+    std::array<std::int32_t, max_axes> at = box_.begin;
+    for (std::size_t axis = outer_; axis-- > 0;) {
+      const auto extent = static_cast<std::size_t>(box_.end[axis] - box_.begin[axis]);
+      at[axis] += static_cast<std::int32_t>(number % extent);
+      number /= extent;
+    }
+    return at;
+  }
+
+ private:
+  const Shape& shape_;
+  Box box_;
+  std::size_t outer_ = 0, count_ = 1, length_ = 0;
+};
+
+std::ptrdiff_t flat_index(const Shape& shape, const std::array<std::int32_t, max_axes>& at) {
+  std::ptrdiff_t flat = 0;
+  for (std::size_t axis = 0; axis < shape.axes; ++axis) flat = flat * shape.count[axis] + at[axis];
+  return flat;
+}
+
+/// Gathers rows from anywhere, computes, and puts the results where they belong.
+template <class T>
+class PackedRunner {
+ public:
+  PackedRunner(const Program& program, std::span<const Target> targets, std::span<const Operand> operands,
+               const Shape& shape, const Box& box, const Arrays<T>& arrays, Workspace<T>& workspace)
+      : program_(program),
+        targets_(targets),
+        operands_(operands),
+        shape_(shape),
+        arrays_(arrays),
+        workspace_(workspace) {
+    // All points of a box wrap alike: one distance serves them all.
+    for (const External& external : program.externals) {
+      deltas_.push_back(external.kind == External::Kind::operand
+                            ? distance(operands[static_cast<std::size_t>(external.id)].shape, box, external.shift)
+                            : 0);
+    }
+    for (const Target& target : targets) target_deltas_.push_back(distance(target.shape, box, target.shift));
+  }
+
+  void add_run(std::array<std::int32_t, max_axes> at, std::size_t length) {
+    while (length > 0) {
+      const std::size_t taken = std::min(length, workspace_.length() - points_);
+      segments_.push_back({at, flat_index(shape_, at), points_, taken});
+      points_ += taken;
+      length -= taken;
+      at[shape_.axes - 1] += static_cast<std::int32_t>(taken);
+      if (points_ == workspace_.length()) flush();
+    }
+  }
+
+  void flush() {
+    if (points_ == 0) return;
+    for (std::size_t k = 0; k < program_.externals.size(); ++k) gather(k);
+    for (std::size_t k = 0; k < program_.outputs.size(); ++k) {
+      if (program_.outputs[k].kind != OutputKind::accumulate) continue;
+      T* row = workspace_.own_row(program_.output_slot(k));
+      std::fill(row, row + points_, T(0));
+    }
+    workspace_.execute(points_);
+    for (std::size_t k = 0; k < program_.outputs.size(); ++k) scatter(k);
+    segments_.clear();
+    points_ = 0;
+  }
+
+ private:
+  struct Segment {
+    std::array<std::int32_t, max_axes> at;
+    std::ptrdiff_t flat;
+    std::size_t place;
+    std::size_t length;
+  };
+
+  static std::ptrdiff_t distance(const Shape& shape, const Box& box, const Shift& shift) {
+    if (shape.axes == 0) return 0;
+    return static_cast<std::ptrdiff_t>(resolve(shape, box.begin, shift)) - flat_index(shape, box.begin);
+  }
+
+  std::ptrdiff_t place_in(const Shape& shape, const Segment& segment) const {
+    return shape == shape_ ? segment.flat : flat_index(shape, segment.at);
+  }
+
+  void gather(std::size_t number) {
+    const External& external = program_.externals[number];
+    if (external.kind == External::Kind::uniform) return;
+    T* row = workspace_.own_row(program_.external_slot(number));
+    for (const Segment& segment : segments_) {
+      T* to = row + segment.place;
+      if (external.kind == External::Kind::index) {
+        const auto axis = static_cast<std::size_t>(external.id);
+        const bool along = axis + 1 == shape_.axes;
+        for (std::size_t p = 0; p < segment.length; ++p) {
+          to[p] = static_cast<T>(segment.at[axis] + (along ? static_cast<std::int32_t>(p) : 0));
+        }
+        continue;
+      }
+      const auto operand = static_cast<std::size_t>(external.id);
+      const T* from = arrays_.operands[operand] + place_in(operands_[operand].shape, segment) + deltas_[number];
+      for (std::size_t p = 0; p < segment.length; ++p) to[p] = from[p];
+    }
+  }
+
+  void scatter(std::size_t number) {
+    const OutputKind kind = program_.outputs[number].kind;
+    if (kind == OutputKind::sum) return;
+    const Target& target = targets_[number];
+    const T* row = workspace_.own_row(program_.output_slot(number));
+    for (const Segment& segment : segments_) {
+      T* to = arrays_.targets[target.array] + place_in(target.shape, segment) + target_deltas_[number];
+      const T* from = row + segment.place;
+      if (kind == OutputKind::store) {
+        for (std::size_t p = 0; p < segment.length; ++p) to[p] = from[p];
+      } else {
+        for (std::size_t p = 0; p < segment.length; ++p) to[p] += from[p];
+      }
+    }
+  }
+
+  const Program& program_;
+  std::span<const Target> targets_;
+  std::span<const Operand> operands_;
+  const Shape& shape_;
+  const Arrays<T>& arrays_;
+  Workspace<T>& workspace_;
+  std::vector<std::ptrdiff_t> deltas_, target_deltas_;
+  std::vector<Segment> segments_;
+  std::size_t points_ = 0;
+};
+
+bool accumulates(const std::vector<Output>& outputs) {
+  return std::any_of(outputs.begin(), outputs.end(),
+                     [](const Output& output) { return output.kind == OutputKind::accumulate; });
+}
+bool sums_up(const std::vector<Output>& outputs) {
+  return std::any_of(outputs.begin(), outputs.end(),
+                     [](const Output& output) { return output.kind == OutputKind::sum; });
+}
+
+/// How many of the last axes of a box may be run through as one.
+std::size_t flattened_axes(const Graph& graph, const Domain& domain, const Shape& shape, const RegionOutputs& region) {
+  std::vector<NodeId> roots;
+  for (const Output& output : region.outputs) roots.push_back(output.root);
+  const std::vector<bool> needed = reachable(graph, roots);
+  for (NodeId id = 0; id < needed.size(); ++id) {
+    if (!needed[id] || graph[id].op != Op::access) continue;
+    const Shape& operand = domain.operands[static_cast<std::size_t>(graph[id].id)].shape;
+    if (operand != shape) return 0;
+    for (std::size_t axis = 0; axis < shape.axes; ++axis) {
+      const std::int32_t at = region.box.begin[axis] + graph[id].shift[axis];
+      if (at < 0 || at >= operand.count[axis]) return 0;  // wraps: the distance is not that of the shift
+    }
+  }
+  for (std::size_t k = 0; k < region.outputs.size(); ++k) {
+    if (region.outputs[k].kind == OutputKind::sum) continue;
+    if (region.targets[k].shape != shape) return 0;
+    for (std::size_t axis = 0; axis < shape.axes; ++axis) {
+      const std::int32_t at = region.box.begin[axis] + region.targets[k].shift[axis];
+      if (at < 0 || at >= shape.count[axis]) return 0;
+    }
+  }
+  const auto extent = [&](std::size_t axis) { return region.box.end[axis] - region.box.begin[axis]; };
+  std::size_t flattened = 1;
+  if (!accumulates(region.outputs) && !sums_up(region.outputs)) {
+    // An axis joins as long as the ones within it are nearly whole, so that little is computed in vain.
+    while (flattened < shape.axes && 5 * extent(shape.axes - flattened) >= 4 * shape.count[shape.axes - flattened]) {
+      ++flattened;
+    }
+  }
+  return Runs(shape, region.box, flattened).length() >= shortest_run ? flattened : 0;
+}
+
+template <class T>
+void add_sums(std::span<const double> from, std::span<const Target> targets, const std::vector<Output>& outputs,
+              std::span<double> to) {
+  std::size_t number = 0;
+  for (std::size_t k = 0; k < outputs.size(); ++k) {
+    if (outputs[k].kind == OutputKind::sum) to[targets[k].array] += from[number++];
+  }
+}
+
+}  // namespace
+
+std::ptrdiff_t flat_shift(const Shape& shape, const Shift& shift) noexcept {
+  std::ptrdiff_t flat = 0;
+  for (std::size_t axis = 0; axis < shape.axes; ++axis) flat = flat * shape.count[axis] + shift[axis];
+  return flat;
+}
+
+Pass::Pass(Graph& graph, const Domain& domain, const Shape& shape, std::vector<RegionOutputs> regions)
+    : operands_(domain.operands), shape_(shape) {
+  for (RegionOutputs& region : regions) {
+    if (region.outputs.empty()) continue;
+    Compiled compiled;
+    compiled.box = region.box;
+    compiled.flattened = flattened_axes(graph, domain, shape, region);
+    compiled.adds = accumulates(region.outputs);
+    compiled.program =
+        lower(graph, region.outputs, compiled.flattened > 0 ? RowKind::flat : RowKind::packed, shape.axes - 1);
+    compiled.uniforms = Uniforms(graph, uniform_roots(compiled.program));
+    compiled.targets = std::move(region.targets);
+    regions_.push_back(std::move(compiled));
+  }
+  std::stable_sort(regions_.begin(), regions_.end(),
+                   [](const Compiled& a, const Compiled& b) { return a.flattened > b.flattened; });
+}
+
+/// The tasks of regions that may run side by side.
+struct PassRunner {
+  struct Task {
+    const Pass::Compiled* region;
+    std::size_t first_run, runs;  // whole runs ...
+    std::size_t begin, end;       // ... or a part of one
+  };
+
+  static std::vector<Task> tasks(const Pass& pass, std::size_t first, std::size_t last) {
+    std::vector<Task> result;
+    for (std::size_t r = first; r < last; ++r) {
+      const Pass::Compiled& region = pass.regions_[r];
+      const Runs runs(pass.shape_, region.box, region.flattened);
+      if (runs.length() >= task_points) {
+        for (std::size_t run = 0; run < runs.count(); ++run) {
+          for (std::size_t at = 0; at < runs.length(); at += task_points) {
+            result.push_back({&region, run, 1, at, std::min(at + task_points, runs.length())});
+          }
+        }
+      } else {
+        const std::size_t group = std::max<std::size_t>(1, task_points / runs.length());
+        for (std::size_t run = 0; run < runs.count(); run += group) {
+          result.push_back({&region, run, std::min(group, runs.count() - run), 0, runs.length()});
+        }
+      }
+    }
+    return result;
+  }
+
+  template <class T>
+  static void run(const Pass& pass, const Task& task, const Arrays<T>& arrays, std::span<double> sums) {
+    const Pass::Compiled& region = *task.region;
+    const bool packed = region.flattened == 0;
+    Workspace<T> workspace(region.program, region.uniforms, arrays.parameters);
+    const Runs runs(pass.shape_, region.box, region.flattened);
+    if (packed) {
+      PackedRunner<T> runner(region.program, region.targets, pass.operands_, pass.shape_, region.box, arrays,
+                             workspace);
+      for (std::size_t run = task.first_run; run < task.first_run + task.runs; ++run) {
+        auto at = runs.first(run);
+        at[pass.shape_.axes - 1] += static_cast<std::int32_t>(task.begin);
+        runner.add_run(at, task.end - task.begin);
+      }
+      runner.flush();
+    } else {
+      for (std::size_t run = task.first_run; run < task.first_run + task.runs; ++run) {
+        const auto start = static_cast<std::size_t>(flat_index(pass.shape_, runs.first(run)));
+        run_flat(region.program, region.targets, pass.shape_, arrays, workspace, start + task.begin, start + task.end);
+      }
+    }
+    add_sums<T>(workspace.sums(), region.targets, region.program.outputs, sums);
+  }
+};
+
+template <class T>
+void Pass::run(const Arrays<T>& arrays, std::size_t threads) const {
+  for (std::size_t first = 0; first < regions_.size();) {
+    std::size_t last = first;
+    bool adds = false;
+    while (last < regions_.size() && regions_[last].flattened == regions_[first].flattened) {
+      adds = adds || regions_[last].adds;
+      ++last;
+    }
+    const std::vector<PassRunner::Task> tasks = PassRunner::tasks(*this, first, last);
+    std::vector<double> sums(tasks.size() * arrays.sums.size(), 0);
+    ThreadPool::shared().run_tasks(adds ? 1 : threads, tasks.size(), [&](std::size_t t) {
+      PassRunner::run<T>(*this, tasks[t], arrays, std::span(sums).subspan(t * arrays.sums.size(), arrays.sums.size()));
+    });
+    for (std::size_t t = 0; t < tasks.size(); ++t) {
+      for (std::size_t k = 0; k < arrays.sums.size(); ++k) arrays.sums[k] += sums[t * arrays.sums.size() + k];
+    }
+    first = last;
+  }
+}
+template void Pass::run(const Arrays<float>&, std::size_t) const;
+template void Pass::run(const Arrays<double>&, std::size_t) const;
+
+std::vector<ProgramStatistics> Pass::statistics() const {
+  std::vector<ProgramStatistics> result;
+  for (const Compiled& region : regions_) {
+    result.push_back({region.program.instructions.size(), region.program.registers, region.program.externals.size(),
+                      region.box.points(shape_.axes), region.flattened > 0});
+  }
+  return result;
+}
+
+FlatPass::FlatPass(Graph& graph, const Shape& shape, std::vector<Output> outputs, std::vector<Target> targets)
+    : shape_(shape),
+      program_(lower(graph, outputs, RowKind::flat, shape.axes - 1)),
+      uniforms_(graph, uniform_roots(program_)),
+      targets_(std::move(targets)) {
+  for (std::size_t k = 0; k < program_.outputs.size(); ++k) {
+    if (program_.outputs[k].kind != OutputKind::accumulate) continue;
+    const std::ptrdiff_t shift = flat_shift(shape, targets_[k].shift);
+    reach_ = std::max(reach_, static_cast<std::size_t>(shift < 0 ? -shift : shift));
+  }
+}
+
+template <class T>
+void FlatPass::run(const Arrays<T>& arrays, std::size_t begin, std::size_t end, std::size_t threads) const {
+  if (begin >= end) return;
+  const std::size_t chunk = std::max(task_points, (2 * reach_ + task_points - 1) / task_points * task_points);
+  const std::size_t chunks = (end - begin + chunk - 1) / chunk;
+  std::vector<double> sums(chunks * arrays.sums.size(), 0);
+  const auto run_chunk = [&](std::size_t c) {
+    Workspace<T> workspace(program_, uniforms_, arrays.parameters);
+    const std::size_t first = begin + c * chunk;
+    run_flat(program_, targets_, shape_, arrays, workspace, first, std::min(first + chunk, end));
+    add_sums<T>(workspace.sums(), targets_, program_.outputs,
+                std::span(sums).subspan(c * arrays.sums.size(), arrays.sums.size()));
+  };
+  // Every other chunk, then those between: neighbours add to the same elements.
+  for (std::size_t colour = 0; colour < 2; ++colour) {
+    ThreadPool::shared().run_tasks(threads, (chunks + 1 - colour) / 2,
+                                   [&](std::size_t k) { run_chunk(2 * k + colour); });
+  }
+  for (std::size_t c = 0; c < chunks; ++c) {
+    for (std::size_t k = 0; k < arrays.sums.size(); ++k) arrays.sums[k] += sums[c * arrays.sums.size() + k];
+  }
+}
+template void FlatPass::run(const Arrays<float>&, std::size_t, std::size_t, std::size_t) const;
+template void FlatPass::run(const Arrays<double>&, std::size_t, std::size_t, std::size_t) const;
+
+ProgramStatistics FlatPass::statistics() const {
+  return {program_.instructions.size(), program_.registers, program_.externals.size(), 0, true};
+}
+
+}  // namespace dd::odil

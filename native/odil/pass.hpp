@@ -1,0 +1,100 @@
+// A pass: expressions over all points of a block, compiled region by region, and their results written, added or summed
+// up. Residuals, coefficient arrays and transposed products are passes with different outputs.
+//
+// Source: specs/odil-engine.md, sections 1.4 and 1.5.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "odil/program.hpp"
+#include "odil/regions.hpp"
+#include "odil/uniform.hpp"
+
+namespace dd::odil {
+
+/// Where an output goes: array number `array`, of that shape, at the point moved by `shift`. A sum goes to sum number
+/// `array`.
+struct Target {
+  std::size_t array = 0;
+  Shape shape;
+  Shift shift{};
+};
+
+/// The outputs of one region.
+struct RegionOutputs {
+  Box box;
+  std::vector<Output> outputs;
+  std::vector<Target> targets;  ///< one per output
+};
+
+/// The arrays of one run. Operands are read, targets are written; an array may not be both, except that what is added
+/// to is also read.
+template <class T>
+struct Arrays {
+  std::span<const T* const> operands;
+  std::span<T* const> targets;
+  std::span<const double> parameters;
+  std::span<double> sums;  ///< added to
+};
+
+struct ProgramStatistics {
+  std::size_t instructions = 0, registers = 0, externals = 0, points = 0;
+  bool flat = false;
+};
+
+class Pass {
+ public:
+  Pass() = default;
+  /// `shape`: of the block's points. Outputs that add are put to work point by point where `exact`, so that every
+  /// point of a region counts once; outputs that store may also touch points of regions that come later.
+  Pass(Graph& graph, const Domain& domain, const Shape& shape, std::vector<RegionOutputs> regions);
+
+  /// Evaluates every region at every point. Cost: proportional to points and instructions; the same bits for any
+  /// number of threads. Regions whose outputs add to arrays run on one thread.
+  template <class T>
+  void run(const Arrays<T>& arrays, std::size_t threads) const;
+
+  std::vector<ProgramStatistics> statistics() const;
+
+ private:
+  struct Compiled {
+    Box box;
+    std::size_t flattened = 0;  // how many of the last axes are run through as one; 0 means gathered
+    bool adds = false;
+    Program program;
+    Uniforms uniforms;  // the table, then the uniform rows
+    std::vector<Target> targets;
+  };
+  friend struct PassRunner;
+
+  std::vector<Operand> operands_;
+  Shape shape_;
+  std::vector<Compiled> regions_;  // those with more flattened axes first: what they spoil is mended later
+};
+
+/// A program over consecutive points [begin, end) of arrays of one shape, whatever region they belong to.
+class FlatPass {
+ public:
+  FlatPass() = default;
+  FlatPass(Graph& graph, const Shape& shape, std::vector<Output> outputs, std::vector<Target> targets);
+
+  /// Outputs that add are put together in a fixed order: chunks whose targets may overlap do not run at the same time.
+  template <class T>
+  void run(const Arrays<T>& arrays, std::size_t begin, std::size_t end, std::size_t threads) const;
+
+  ProgramStatistics statistics() const;
+
+ private:
+  Shape shape_;
+  Program program_;
+  Uniforms uniforms_;
+  std::vector<Target> targets_;
+  std::size_t reach_ = 0;  // how far from its own point an output adds, in elements
+};
+
+/// Distance in memory of a shift, in arrays of that shape.
+std::ptrdiff_t flat_shift(const Shape& shape, const Shift& shift) noexcept;
+
+}  // namespace dd::odil

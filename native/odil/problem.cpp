@@ -1,0 +1,264 @@
+#include "odil/problem.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <type_traits>
+
+#include "core/error.hpp"
+#include "core/reductions.hpp"
+#include "core/thread_pool.hpp"
+
+namespace dd::odil {
+namespace {
+
+constexpr std::size_t sum_grain = 4096;
+
+/// Sum of f(value) in float64 by pieces of a fixed size.
+template <class T, class F>
+double sum_of(std::span<const T> values, std::size_t threads, F f) {
+  std::vector<double> pieces((values.size() + sum_grain - 1) / sum_grain, 0);
+  parallel_for(threads, values.size(), sum_grain, [&](std::size_t begin, std::size_t end) {
+    double lanes[8] = {};
+    std::size_t i = begin;
+    for (; i + 8 <= end; i += 8) {
+      for (std::size_t lane = 0; lane < 8; ++lane) lanes[lane] += f(static_cast<double>(values[i + lane]));
+    }
+    for (; i < end; ++i) lanes[0] += f(static_cast<double>(values[i]));
+    pieces[begin / sum_grain] =
+        ((lanes[0] + lanes[4]) + (lanes[1] + lanes[5])) + ((lanes[2] + lanes[6]) + (lanes[3] + lanes[7]));
+  });
+  return sum(pieces, 1);
+}
+
+}  // namespace
+
+Problem::Problem(ProblemDescription description) : description_(std::move(description)) {
+  domain_.axis_names = description_.axis_names;
+  domain_.periodic = description_.periodic;
+  for (const Operand& field : description_.fields) {
+    field_offsets_.push_back(grid_unknowns_);
+    grid_unknowns_ += field.shape.points();
+    domain_.operands.push_back(field);
+  }
+  field_offsets_.push_back(grid_unknowns_);
+  for (const Operand& array : description_.arrays) domain_.operands.push_back(array);
+  arrays_float64_.resize(description_.arrays.size());
+  arrays_float32_.resize(description_.arrays.size());
+  for (const BlockDescription& block : description_.blocks) {
+    block_offsets_.push_back(residuals_);
+    residuals_ += block.residuals();
+    bool depends = false;
+    if (block.scalar) {
+      grid_blocks_.push_back(nullptr);
+      scalar_blocks_.push_back(std::make_unique<ScalarBlock>(description_.graph, domain_, description_.fields.size(),
+                                                             block.roots, block.name));
+      depends = !scalar_blocks_.back()->derivatives().empty();
+    } else {
+      scalar_blocks_.push_back(nullptr);
+      grid_blocks_.push_back(std::make_unique<GridBlock>(description_.graph, domain_, description_.fields.size(),
+                                                         description_.parameters, block.shape, block.roots[0],
+                                                         block.name));
+      depends = grid_blocks_.back()->depends_on_unknowns();
+    }
+    if (!depends) {
+      throw Error(ErrorCode::invalid_argument_value, block.name,
+                  "`" + block.name + "` depends on no unknown: it cannot be made smaller");
+    }
+  }
+  block_offsets_.push_back(residuals_);
+}
+
+Problem::~Problem() = default;
+
+void Problem::set_array(std::size_t number, std::span<const double> values) {
+  const Operand& array = description_.arrays[number];
+  if (values.size() != array.shape.points()) {
+    throw Error(ErrorCode::shape_mismatch, array.name,
+                "`" + array.name + "` must hold " + std::to_string(array.shape.points()) + " numbers, got " +
+                    std::to_string(values.size()));
+  }
+  arrays_float64_[number] = AlignedBuffer<double>(values.size());
+  arrays_float32_[number] = AlignedBuffer<float>(values.size());
+  std::copy(values.begin(), values.end(), arrays_float64_[number].begin());
+  std::transform(values.begin(), values.end(), arrays_float32_[number].begin(),
+                 [](double value) { return static_cast<float>(value); });
+}
+
+template <class T>
+std::span<const AlignedBuffer<T>> Problem::arrays() const {
+  if constexpr (std::is_same_v<T, double>) {
+    return arrays_float64_;
+  } else {
+    return arrays_float32_;
+  }
+}
+
+template <class T>
+PointSources<T> Problem::sources(std::span<const T> unknowns) const {
+  PointSources<T> sources;
+  for (std::size_t f = 0; f < description_.fields.size(); ++f) {
+    sources.operands.push_back(unknowns.data() + field_offsets_[f]);
+  }
+  for (const AlignedBuffer<T>& array : arrays<T>()) sources.operands.push_back(array.data());
+  sources.parameters.assign(unknowns.begin() + static_cast<std::ptrdiff_t>(grid_unknowns_), unknowns.end());
+  return sources;
+}
+
+template <class T>
+std::vector<T*> Problem::field_targets(std::span<T> unknowns) const {
+  std::vector<T*> targets;
+  for (std::size_t f = 0; f < description_.fields.size(); ++f) targets.push_back(unknowns.data() + field_offsets_[f]);
+  return targets;
+}
+
+template <class T>
+void Problem::evaluate(std::span<const T> unknowns, std::span<T> residuals, std::size_t threads) const {
+  const PointSources<T> at = sources<T>(unknowns);
+  for (std::size_t b = 0; b < grid_blocks_.size(); ++b) {
+    T* const to = residuals.data() + block_offsets_[b];
+    if (grid_blocks_[b]) {
+      grid_blocks_[b]->evaluate<T>(at, to, threads);
+      continue;
+    }
+    std::vector<double> values(scalar_blocks_[b]->residuals());
+    scalar_blocks_[b]->evaluate<T>(at.operands, at.parameters, values);
+    std::transform(values.begin(), values.end(), to, [](double value) { return static_cast<T>(value); });
+  }
+}
+template void Problem::evaluate(std::span<const float>, std::span<float>, std::size_t) const;
+template void Problem::evaluate(std::span<const double>, std::span<double>, std::size_t) const;
+
+double Problem::block_scale(std::size_t block, Normalization normalization) const noexcept {
+  const std::size_t count = block_offsets_[block + 1] - block_offsets_[block];
+  return normalization == Normalization::mean || description_.blocks[block].raw ? 1 / static_cast<double>(count) : 1;
+}
+
+template <class T>
+double Problem::loss(std::span<const T> residuals, Normalization normalization, std::size_t threads) const {
+  double total = 0;
+  for (std::size_t b = 0; b < grid_blocks_.size(); ++b) {
+    const auto block = residuals.subspan(block_offsets_[b], block_offsets_[b + 1] - block_offsets_[b]);
+    const double value = description_.blocks[b].raw ? sum_of(block, threads, [](double x) { return x; })
+                                                    : sum_of(block, threads, [](double x) { return x * x; });
+    total += block_scale(b, normalization) * value;
+  }
+  return total;
+}
+template double Problem::loss(std::span<const float>, Normalization, std::size_t) const;
+template double Problem::loss(std::span<const double>, Normalization, std::size_t) const;
+
+template <class T>
+double Problem::gradient(std::span<const T> unknowns, std::span<T> residuals, std::span<T> gradient,
+                         Normalization normalization, std::size_t threads) const {
+  evaluate<T>(unknowns, residuals, threads);
+  const double value = loss<T>(residuals, normalization, threads);
+  for (std::size_t b = 0; b < grid_blocks_.size(); ++b) {
+    const auto block = residuals.subspan(block_offsets_[b], block_offsets_[b + 1] - block_offsets_[b]);
+    const double scale = block_scale(b, normalization);
+    const bool raw = description_.blocks[b].raw;
+    parallel_for(threads, block.size(), 32768, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t i = begin; i < end; ++i) {
+        block[i] = raw ? static_cast<T>(scale) : static_cast<T>(2 * scale) * block[i];
+      }
+    });
+  }
+  parallel_for(threads, gradient.size(), 32768, [&](std::size_t begin, std::size_t end) {
+    std::fill(gradient.begin() + static_cast<std::ptrdiff_t>(begin),
+              gradient.begin() + static_cast<std::ptrdiff_t>(end), T(0));
+  });
+  add_transposed_product<T>(unknowns, residuals, gradient, threads);
+  return value;
+}
+template double Problem::gradient(std::span<const float>, std::span<float>, std::span<float>, Normalization,
+                                  std::size_t) const;
+template double Problem::gradient(std::span<const double>, std::span<double>, std::span<double>, Normalization,
+                                  std::size_t) const;
+
+template <class T>
+void Problem::add_transposed_product(std::span<const T> unknowns, std::span<const T> weights, std::span<T> result,
+                                     std::size_t threads) const {
+  const PointSources<T> at = sources<T>(unknowns);
+  const std::vector<T*> targets = field_targets<T>(result);
+  std::vector<double> sums(description_.parameters, 0);
+  for (std::size_t b = 0; b < grid_blocks_.size(); ++b) {
+    const auto own = weights.subspan(block_offsets_[b], block_offsets_[b + 1] - block_offsets_[b]);
+    if (grid_blocks_[b]) {
+      {
+        const std::lock_guard lock(mutex_);
+        if (!grid_blocks_[b]->has_transposed()) grid_blocks_[b]->compile_transposed(description_.graph);
+      }
+      grid_blocks_[b]->add_transposed<T>(at, own, targets, sums, threads);
+      continue;
+    }
+    const auto entries = scalar_blocks_[b]->derivatives();
+    std::vector<double> values(entries.size());
+    scalar_blocks_[b]->evaluate_derivatives<T>(at.operands, at.parameters, values);
+    for (std::size_t k = 0; k < entries.size(); ++k) {
+      const double change = values[k] * static_cast<double>(own[entries[k].root]);
+      if (entries[k].parameter) {
+        sums[entries[k].number] += change;
+      } else {
+        targets[entries[k].number][entries[k].flat] += static_cast<T>(change);
+      }
+    }
+  }
+  for (std::size_t p = 0; p < sums.size(); ++p) result[grid_unknowns_ + p] += static_cast<T>(sums[p]);
+}
+template void Problem::add_transposed_product(std::span<const float>, std::span<const float>, std::span<float>,
+                                              std::size_t) const;
+template void Problem::add_transposed_product(std::span<const double>, std::span<const double>, std::span<double>,
+                                              std::size_t) const;
+
+template <class T>
+void Problem::product(std::span<const T> unknowns, std::span<const T> direction, std::span<T> result,
+                      std::size_t threads) const {
+  const PointSources<T> at = sources<T>(unknowns);
+  const PointSources<T> along = sources<T>(direction);
+  const std::span<const T* const> fields = std::span(along.operands).first(description_.fields.size());
+  for (std::size_t b = 0; b < grid_blocks_.size(); ++b) {
+    T* const to = result.data() + block_offsets_[b];
+    if (grid_blocks_[b]) {
+      {
+        const std::lock_guard lock(mutex_);
+        if (!grid_blocks_[b]->has_product()) grid_blocks_[b]->compile_product(description_.graph);
+      }
+      grid_blocks_[b]->product<T>(at, fields, along.parameters, to, threads);
+      continue;
+    }
+    const auto entries = scalar_blocks_[b]->derivatives();
+    std::vector<double> values(entries.size()), sums(scalar_blocks_[b]->residuals(), 0);
+    scalar_blocks_[b]->evaluate_derivatives<T>(at.operands, at.parameters, values);
+    for (std::size_t k = 0; k < entries.size(); ++k) {
+      const double change = entries[k].parameter ? along.parameters[entries[k].number]
+                                                 : static_cast<double>(fields[entries[k].number][entries[k].flat]);
+      sums[entries[k].root] += values[k] * change;
+    }
+    std::transform(sums.begin(), sums.end(), to, [](double value) { return static_cast<T>(value); });
+  }
+}
+template void Problem::product(std::span<const float>, std::span<const float>, std::span<float>, std::size_t) const;
+template void Problem::product(std::span<const double>, std::span<const double>, std::span<double>, std::size_t) const;
+
+std::string Problem::listing(std::size_t number) const {
+  return grid_blocks_[number] ? grid_blocks_[number]->listing()
+                              : "block " + description_.blocks[number].name + ": " +
+                                    std::to_string(scalar_blocks_[number]->residuals()) + " numbers\n";
+}
+
+std::string Problem::residual_name(std::size_t index) const {
+  const auto next = std::upper_bound(block_offsets_.begin(), block_offsets_.end(), index);
+  const auto block = static_cast<std::size_t>(next - block_offsets_.begin()) - 1;
+  std::size_t rest = index - block_offsets_[block];
+  std::string name = description_.blocks[block].name;
+  if (description_.blocks[block].scalar) return name + "[" + std::to_string(rest) + "]";
+  const Shape& shape = description_.blocks[block].shape;
+  const auto strides = shape.strides();
+  for (std::size_t axis = 0; axis < shape.axes; ++axis) {
+    const auto stride = static_cast<std::size_t>(strides[axis]);
+    name += "[" + std::to_string(rest / stride) + "]";
+    rest %= stride;
+  }
+  return name;
+}
+
+}  // namespace dd::odil

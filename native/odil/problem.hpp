@@ -1,0 +1,131 @@
+// A discrete loss: residual blocks on grids and scalar residuals over fields and parameters, their values, their sum of
+// squares, and everything that derivatives are asked for: gradient, products with the Jacobian, the Jacobian itself.
+//
+// Unknowns are packed: fields row-major in their order, then the parameters. Residuals likewise: blocks in their order.
+// Source: specs/odil.md, sections 1 and 2; specs/odil-engine.md, sections 1 and 2.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/aligned_buffer.hpp"
+#include "odil/grid_block.hpp"
+#include "odil/scalar_block.hpp"
+
+namespace dd::odil {
+
+/// One residual block. A grid block has one root and a value per point of `shape`; a scalar block has a value per root,
+/// and its roots are expressions of parameters and picks.
+struct BlockDescription {
+  std::string name;
+  bool scalar = false;
+  bool raw = false;  ///< contributes its mean instead of the mean of its squares
+  Shape shape;
+  std::vector<NodeId> roots;
+
+  std::size_t residuals() const noexcept { return scalar ? roots.size() : shape.points(); }
+};
+
+struct ProblemDescription {
+  Graph graph;
+  std::vector<std::string> axis_names;
+  std::array<bool, max_axes> periodic{};
+  std::vector<Operand> fields;
+  std::vector<Operand> arrays;
+  std::size_t parameters = 0;
+  std::vector<BlockDescription> blocks;
+};
+
+enum class Normalization : std::uint8_t {
+  mean,  ///< sum over blocks of the mean of squares
+  sum,   ///< sum of all squares
+};
+
+/// Compressed rows: row r holds entries row_pointers[r] .. row_pointers[r + 1] - 1, columns ascending.
+struct RowMatrix {
+  std::size_t rows = 0, columns = 0;
+  std::vector<std::size_t> row_pointers;
+  std::vector<std::int32_t> column_indices;
+  std::vector<double> values;
+};
+
+class Problem {
+ public:
+  /// Checks and compiles. Throws Error naming what is wrong: accesses outside (see make_regions), fields or arrays that
+  /// do not exist, scalar blocks that need a point, blocks without any unknown.
+  explicit Problem(ProblemDescription description);
+  ~Problem();
+  Problem(const Problem&) = delete;
+  Problem& operator=(const Problem&) = delete;
+
+  std::size_t unknowns() const noexcept { return grid_unknowns_ + description_.parameters; }
+  std::size_t grid_unknowns() const noexcept { return grid_unknowns_; }
+  std::size_t residuals() const noexcept { return residuals_; }
+  const ProblemDescription& description() const noexcept { return description_; }
+  std::size_t field_offset(std::size_t field) const noexcept { return field_offsets_[field]; }
+  std::size_t block_offset(std::size_t block) const noexcept { return block_offsets_[block]; }
+
+  /// The values of constant array `number`; must be set before anything is evaluated.
+  void set_array(std::size_t number, std::span<const double> values);
+
+  /// residuals[block_offset(b) + i] = F_b,i(z). Cost: one pass over the fields per block.
+  template <class T>
+  void evaluate(std::span<const T> unknowns, std::span<T> residuals, std::size_t threads) const;
+
+  /// Sum over blocks of scale_b sum_i F^2 (raw blocks: scale_b sum_i F) with scale 1/n_b or 1.
+  template <class T>
+  double loss(std::span<const T> residuals, Normalization normalization, std::size_t threads) const;
+  double block_scale(std::size_t block, Normalization normalization) const noexcept;
+
+  /// gradient = d loss / d unknowns, and the loss. `residuals` is scratch of that length. Frozen terms have no
+  /// derivative, so where there are some this is not the slope of the loss (odil.md, section 1.3).
+  template <class T>
+  double gradient(std::span<const T> unknowns, std::span<T> residuals, std::span<T> gradient,
+                  Normalization normalization, std::size_t threads) const;
+
+  /// result += J(z)^T w.
+  template <class T>
+  void add_transposed_product(std::span<const T> unknowns, std::span<const T> weights, std::span<T> result,
+                              std::size_t threads) const;
+
+  /// result = J(z) v.
+  template <class T>
+  void product(std::span<const T> unknowns, std::span<const T> direction, std::span<T> result,
+               std::size_t threads) const;
+
+  /// The pattern of J, with zeros: the same for all z.
+  RowMatrix pattern() const;
+  /// Fills `matrix.values`.
+  void jacobian(std::span<const double> unknowns, RowMatrix& matrix, std::size_t threads) const;
+
+  /// A readable listing of block `number`: regions, instructions, registers, rows read.
+  std::string listing(std::size_t number) const;
+
+  /// "block u[3][4]": where in the blocks residual number `index` is.
+  std::string residual_name(std::size_t index) const;
+
+ private:
+  template <class T>
+  std::span<const AlignedBuffer<T>> arrays() const;
+  template <class T>
+  PointSources<T> sources(std::span<const T> unknowns) const;
+  template <class T>
+  std::vector<T*> field_targets(std::span<T> unknowns) const;
+  const GridBlock& with_coefficients(std::size_t block) const;
+
+  mutable ProblemDescription description_;  // the graph grows when derivatives are compiled, under mutex_
+  Domain domain_;
+  std::size_t grid_unknowns_ = 0, residuals_ = 0;
+  std::vector<std::size_t> field_offsets_, block_offsets_;
+  std::vector<AlignedBuffer<double>> arrays_float64_;
+  std::vector<AlignedBuffer<float>> arrays_float32_;
+  std::vector<std::unique_ptr<GridBlock>> grid_blocks_;      ///< null for scalar blocks
+  std::vector<std::unique_ptr<ScalarBlock>> scalar_blocks_;  ///< null for grid blocks
+  mutable std::mutex mutex_;
+};
+
+}  // namespace dd::odil

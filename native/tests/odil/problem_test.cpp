@@ -1,0 +1,324 @@
+// Random programs on random grids, against complex steps of the point-by-point reference: values, products with the
+// Jacobian and its transpose, the Jacobian itself, for any number of threads.
+#include "odil/problem.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.hpp"
+#include "core/philox.hpp"
+#include "odil/reference.hpp"
+
+using namespace dd::odil;
+using Complex = std::complex<double>;
+
+namespace {
+
+class Random {
+ public:
+  explicit Random(std::uint64_t seed) : stream_(seed, 0) {}
+  double uniform(double low, double high) { return low + (high - low) * stream_.next_uniform(); }
+  int below(int count) { return static_cast<int>(uniform(0, count)); }
+  bool chance(double probability) { return uniform(0, 1) < probability; }
+
+ private:
+  dd::PhiloxStream stream_;
+};
+
+/// Two fields, one array, two parameters, on a grid of one to three axes of which some are periodic.
+struct Case {
+  std::unique_ptr<Problem> problem;
+  Domain domain;
+  std::vector<double> unknowns;
+  std::vector<std::vector<double>> arrays;
+};
+
+Shape random_shape(Random& random) {
+  Shape shape;
+  shape.axes = static_cast<std::size_t>(1 + random.below(3));
+  shape.count.fill(1);
+  const int largest[] = {700, 40, 14};
+  for (std::size_t axis = 0; axis < shape.axes; ++axis) {
+    shape.count[axis] = random.chance(0.3) ? 2 + random.below(4) : 5 + random.below(largest[shape.axes - 1]);
+  }
+  return shape;
+}
+
+/// An access that stays inside: near edges of axes that are not periodic another expression takes its place.
+NodeId guarded_access(Graph& graph, Random& random, const Shape& shape, const std::array<bool, max_axes>& periodic) {
+  Shift shift{};
+  for (std::size_t axis = 0; axis < shape.axes; ++axis) {
+    if (!random.chance(0.4)) continue;
+    const std::int32_t count = shape.count[axis];
+    shift[axis] = std::clamp(random.below(5) - 2, 1 - count, count - 1);
+    if (periodic[axis] && random.chance(0.1)) shift[axis] = random.below(5 * count) - 2 * count;  // around and around
+  }
+  const std::int32_t operand = random.below(3);
+  NodeId node = graph.access(operand, shift);
+  for (std::size_t axis = 0; axis < shape.axes; ++axis) {
+    if (periodic[axis] || shift[axis] == 0) continue;
+    Shift inward = shift;
+    inward[axis] = 0;
+    // The other axes are still guarded by the conditions around this one.
+    NodeId halo = graph.access(operand, Shift{});
+    halo = graph.add(graph.multiply(graph.constant(1.5), halo), graph.constant(0.25));
+    if (shift[axis] < 0) {
+      node = graph.where_index(static_cast<std::int32_t>(axis), -shift[axis], halo, node);
+    } else {
+      node = graph.where_index(static_cast<std::int32_t>(axis), shape.count[axis] - shift[axis], node, halo);
+    }
+  }
+  return node;
+}
+
+/// Keeps values moderate, so that the tolerance means something.
+NodeId bounded(Graph& graph, NodeId node) { return graph.apply(Op::tanh, node); }
+
+NodeId random_expression(Graph& graph, Random& random, const Shape& shape, const std::array<bool, max_axes>& periodic,
+                         int operations) {
+  std::vector<NodeId> pool;
+  for (int k = 0; k < 5; ++k) pool.push_back(guarded_access(graph, random, shape, periodic));
+  pool.push_back(graph.parameter(0));
+  pool.push_back(graph.parameter(1));
+  pool.push_back(graph.constant(random.uniform(-2, 2)));
+  Shift along{};
+  along[0] = random.below(3) - 1;
+  pool.push_back(graph.multiply(graph.constant(0.1), graph.index(random.below(static_cast<int>(shape.axes)), along)));
+  const auto any = [&] { return pool[static_cast<std::size_t>(random.below(static_cast<int>(pool.size())))]; };
+  for (int k = 0; k < operations; ++k) {
+    const NodeId a = any(), b = any();
+    NodeId made = 0;
+    switch (random.below(19)) {
+      case 0:
+      case 1:
+      case 2:
+        made = graph.add(graph.multiply(graph.constant(random.uniform(-2, 2)), a), b);
+        break;
+      case 3:
+        made = graph.multiply(graph.parameter(random.below(2)), a);
+        break;
+      case 4:
+        made = graph.multiply(a, b);
+        break;
+      case 5:
+        made = graph.divide(a, graph.add(graph.constant(2), graph.multiply(b, b)));
+        break;
+      case 6:
+        made = graph.make(Op::minimum, std::array{a, b});
+        break;
+      case 7:
+        made = graph.make(Op::maximum, std::array{a, b});
+        break;
+      case 8:
+        made = graph.apply(Op::absolute, a);
+        break;
+      case 9:
+        made = graph.select_less(a, b, any(), any());
+        break;
+      case 10:
+        made = graph.apply(Op::exp, bounded(graph, a));
+        break;
+      case 11:
+        made = graph.apply(Op::log, graph.add(graph.constant(1.5), bounded(graph, a)));
+        break;
+      case 12:
+        made = graph.apply(Op::sin, bounded(graph, a));
+        break;
+      case 13:
+        made = graph.apply(Op::cos, bounded(graph, a));
+        break;
+      case 14:
+        made = graph.apply(Op::sigmoid, a);
+        break;
+      case 15:
+        made = graph.apply(Op::sqrt, graph.add(graph.constant(1), graph.multiply(a, a)));
+        break;
+      case 16:
+        made = graph.make(Op::power, std::array{graph.add(graph.constant(1.5), bounded(graph, a)),
+                                                graph.constant(random.chance(0.5) ? 3 : 1.7)});
+        break;
+      case 17:
+        made = graph.subtract(a, b);
+        break;
+      default:
+        made = graph.apply(Op::freeze, bounded(graph, a));
+        break;
+    }
+    pool.push_back(random.chance(0.3) ? bounded(graph, made) : made);
+  }
+  NodeId root = bounded(graph, pool.back());
+  // A block that depends on no unknown is refused.
+  root = graph.add(root, graph.multiply(graph.constant(0.5), graph.access(0, Shift{})));
+  if (random.chance(0.3)) {
+    root = graph.where_index(0, 1 + random.below(2), graph.access(1, Shift{}), root);
+  }
+  return root;
+}
+
+Case random_case(std::uint64_t seed) {
+  Random random(seed);
+  ProblemDescription description;
+  const Shape shape = random_shape(random);
+  description.axis_names = {"t", "x", "y"};
+  for (std::size_t axis = 0; axis < shape.axes; ++axis) description.periodic[axis] = random.chance(0.5);
+  description.fields = {{"u", shape}, {"v", shape}};
+  description.arrays = {{"a", shape}};
+  description.parameters = 2;
+  const int blocks = 1 + random.below(2);
+  for (int b = 0; b < blocks; ++b) {
+    const NodeId root = random_expression(description.graph, random, shape, description.periodic, 3 + random.below(25));
+    description.blocks.push_back({b == 0 ? "first" : "second", false, false, shape, {root}});
+  }
+  if (random.chance(0.5)) {
+    Graph& graph = description.graph;
+    Shift where{};
+    for (std::size_t axis = 0; axis < shape.axes; ++axis) where[axis] = random.below(shape.count[axis]);
+    const NodeId root = graph.multiply(graph.parameter(1), graph.apply(Op::exp, graph.pick(1, where)));
+    description.blocks.push_back({"numbers", true, false, {}, {root, graph.parameter(0)}});
+  }
+  Case result;
+  result.domain.axis_names = description.axis_names;
+  result.domain.periodic = description.periodic;
+  result.domain.operands = {{"u", shape}, {"v", shape}, {"a", shape}};
+  result.problem = std::make_unique<Problem>(std::move(description));
+  for (std::size_t k = 0; k < result.problem->unknowns(); ++k) result.unknowns.push_back(random.uniform(-1, 1));
+  result.arrays.emplace_back();
+  for (std::size_t k = 0; k < shape.points(); ++k) result.arrays[0].push_back(random.uniform(-1, 1));
+  result.problem->set_array(0, result.arrays[0]);
+  return result;
+}
+
+/// Residuals by the reference; with a direction, their derivative along it.
+std::vector<double> by_reference(const Case& given, const std::vector<double>* direction) {
+  constexpr double step = 1e-100;
+  const ProblemDescription& description = given.problem->description();
+  std::vector<Complex> unknowns(given.unknowns.begin(), given.unknowns.end());
+  if (direction != nullptr) {
+    for (std::size_t k = 0; k < unknowns.size(); ++k) unknowns[k] += Complex(0, step * (*direction)[k]);
+  }
+  const std::vector<Complex> array(given.arrays[0].begin(), given.arrays[0].end());
+  const std::size_t points = description.fields[0].shape.points();
+  const std::span<const Complex> operands[] = {std::span(unknowns).first(points),
+                                               std::span(unknowns).subspan(points, points), array};
+  const std::span<const Complex> parameters = std::span(unknowns).last(2);
+  std::vector<double> result;
+  const auto push = [&](NodeId root, const std::array<std::int32_t, max_axes>& at) {
+    const Complex value = reference::value_at<Complex>(description.graph, root, given.domain, at, operands, parameters);
+    result.push_back(direction == nullptr ? value.real() : value.imag() / step);
+  };
+  for (const BlockDescription& block : description.blocks) {
+    if (block.scalar) {
+      for (const NodeId root : block.roots) push(root, {});
+      continue;
+    }
+    Box all;
+    all.end.fill(1);
+    for (std::size_t axis = 0; axis < block.shape.axes; ++axis) all.end[axis] = block.shape.count[axis];
+    for_each_run(block.shape, all, [&](std::size_t, std::array<std::int32_t, max_axes> at) {
+      const std::size_t last = block.shape.axes - 1;
+      for (; at[last] < block.shape.count[last]; ++at[last]) push(block.roots[0], at);
+    });
+  }
+  return result;
+}
+
+double largest_difference(std::span<const double> a, std::span<const double> b) {
+  double worst = 0;
+  for (std::size_t k = 0; k < a.size(); ++k) {
+    const double difference = std::fabs(a[k] - b[k]) / (1 + std::fabs(b[k]));
+    worst = difference >= worst ? difference : std::isnan(difference) ? INFINITY : worst;
+  }
+  return worst;
+}
+
+}  // namespace
+
+TEST_SUITE_BEGIN("odil");
+
+TEST_CASE("random programs: values, products and Jacobians agree with complex steps") {
+  double worst_value = 0, worst_product = 0, worst_transposed = 0, worst_matrix = 0;
+  for (std::uint64_t seed = 0; seed < 300; ++seed) {
+    CAPTURE(seed);
+    const Case given = random_case(seed);
+    const Problem& problem = *given.problem;
+    Random random(seed + 1'000'000);
+    std::vector<double> direction(problem.unknowns()), weights(problem.residuals());
+    for (double& x : direction) x = random.uniform(-1, 1);
+    for (double& x : weights) x = random.uniform(-1, 1);
+
+    const std::vector<double> value = by_reference(given, nullptr), slope = by_reference(given, &direction);
+    std::vector<double> residuals(problem.residuals()), product(problem.residuals());
+    problem.evaluate<double>(given.unknowns, residuals, 1);
+    problem.product<double>(given.unknowns, direction, product, 1);
+    worst_value = std::max(worst_value, largest_difference(residuals, value));
+    worst_product = std::max(worst_product, largest_difference(product, slope));
+
+    // <w, J v> = <J^T w, v>, and J^T w entry by entry against the matrix.
+    std::vector<double> transposed(problem.unknowns(), 0), from_matrix(problem.unknowns(), 0);
+    problem.add_transposed_product<double>(given.unknowns, weights, transposed, 1);
+    RowMatrix matrix = problem.pattern();
+    problem.jacobian(given.unknowns, matrix, 1);
+    std::vector<double> by_rows(problem.residuals(), 0);
+    for (std::size_t r = 0; r < matrix.rows; ++r) {
+      for (std::size_t k = matrix.row_pointers[r]; k < matrix.row_pointers[r + 1]; ++k) {
+        const auto column = static_cast<std::size_t>(matrix.column_indices[k]);
+        by_rows[r] += matrix.values[k] * direction[column];
+        from_matrix[column] += matrix.values[k] * weights[r];
+      }
+    }
+    worst_matrix = std::max(worst_matrix, largest_difference(by_rows, slope));
+    worst_transposed = std::max(worst_transposed, largest_difference(transposed, from_matrix));
+    REQUIRE(worst_value < 1e-12);
+    REQUIRE(worst_product < 1e-11);
+    REQUIRE(worst_matrix < 1e-11);
+    REQUIRE(worst_transposed < 1e-11);
+
+    std::vector<double> again(problem.unknowns(), 0), residuals_again(problem.residuals());
+    problem.add_transposed_product<double>(given.unknowns, weights, again, 7);
+    problem.evaluate<double>(given.unknowns, residuals_again, 3);
+    REQUIRE(again == transposed);
+    REQUIRE(residuals_again == residuals);
+  }
+  MESSAGE("values " << worst_value << ", J v " << worst_product << ", J " << worst_matrix << ", J^T w "
+                    << worst_transposed);
+}
+
+TEST_CASE("float32 agrees with float64 to its precision") {
+  for (std::uint64_t seed = 0; seed < 60; ++seed) {
+    CAPTURE(seed);
+    const Case given = random_case(seed);
+    const Problem& problem = *given.problem;
+    const std::vector<float> unknowns(given.unknowns.begin(), given.unknowns.end());
+    std::vector<float> residuals(problem.residuals());
+    problem.evaluate<float>(unknowns, residuals, 2);
+    std::vector<double> exact(problem.residuals());
+    const std::vector<double> rounded(unknowns.begin(), unknowns.end());
+    problem.evaluate<double>(rounded, exact, 1);
+    // Comparisons of values that differ by a rounding may fall to either side.
+    std::size_t far = 0;
+    for (std::size_t k = 0; k < exact.size(); ++k) {
+      if (!(std::fabs(static_cast<double>(residuals[k]) - exact[k]) < 2e-4 * (1 + std::fabs(exact[k])))) ++far;
+    }
+    CHECK(far * 200 <= exact.size());
+  }
+}
+
+TEST_CASE("an access that leaves an axis names the axis, the shift and the remedy") {
+  ProblemDescription description;
+  description.axis_names = {"x"};
+  const Shape shape{1, {8, 1, 1, 1, 1}};
+  description.fields = {{"u", shape}};
+  const NodeId root = description.graph.access(0, Shift{-1});
+  description.blocks.push_back({"pde", false, false, shape, {root}});
+  try {
+    const Problem problem(std::move(description));
+    FAIL("must throw");
+  } catch (const dd::Error& error) {
+    CHECK(error.code() == dd::ErrorCode::out_of_range);
+    CHECK(std::string(error.what()).find("shift -1 on axis x, which is outside at index 0") != std::string::npos);
+  }
+}
+
+TEST_SUITE_END();
