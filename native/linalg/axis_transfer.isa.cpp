@@ -90,8 +90,7 @@ DD_INLINE void widen(const ContiguousTransfer<T>& axis, const T* coarse, T* fine
   }
   const auto single = [&](size_t i) {
     const AxisEntry& e = axis.entries[i];
-    fine[i] = multiply_add(static_cast<T>(e.second_weight), coarse[e.second],
-                           static_cast<T>(e.first_weight) * coarse[e.first]);
+    fine[i] = static_cast<T>(e.first_weight) * coarse[e.first] + static_cast<T>(e.second_weight) * coarse[e.second];
   };
   const size_t begin = axis.first < axis.last ? axis.offset + 2 * axis.first : 0;
   const size_t end = axis.first < axis.last ? axis.offset + 2 * axis.last : 0;
@@ -120,10 +119,8 @@ DD_INLINE void narrow(const ContiguousTransfer<T>& axis, const T* fine, T* coars
   }
   const auto single = [&](size_t i) {
     const AxisEntry& e = axis.entries[i];
-    coarse[e.first] = multiply_add(static_cast<T>(e.first_weight), fine[i], coarse[e.first]);
-    if (e.second_weight != 0) {
-      coarse[e.second] = multiply_add(static_cast<T>(e.second_weight), fine[i], coarse[e.second]);
-    }
+    coarse[e.first] += static_cast<T>(e.first_weight) * fine[i];
+    if (e.second_weight != 0) coarse[e.second] += static_cast<T>(e.second_weight) * fine[i];
   };
   for (size_t i = 0; i < begin; ++i) single(i);
   for (size_t i = end; i < axis.fine; ++i) single(i);
