@@ -36,8 +36,10 @@ export {
   type ProblemOptions,
   type Residual,
   type Residuals,
+  type Solution,
   type State,
   type Symbols,
   type Tools,
 } from './problem';
 export * as problems from './problems';
+export type { GaussNewtonOptions, SolveOptions, SolveReport, SolveStatus, SolveStep, SolveSyncOptions } from './solve';

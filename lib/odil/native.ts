@@ -1,5 +1,5 @@
 // The contract with native/addon/odil*.cpp.
-import { native } from '../runtime/native';
+import { native, type NativeRun } from '../runtime/native';
 
 declare const problemBrand: unique symbol;
 /** An opaque handle. @internal */
@@ -68,7 +68,20 @@ export interface NativeColumns {
 /** @internal */
 export type Reals = Float64Array | Float32Array;
 
-/** native/addon/odil_problem.cpp. @internal */
+/** Options of Gauss-Newton at the edge. @internal */
+export interface NativeGaussNewton {
+  normalization: string;
+  levenbergMarquardt: boolean;
+  maxIterations: number;
+  initialLambda: number;
+  damp: number;
+  dampDiagonal: number;
+  gradientTolerance: number;
+  stepTolerance: number;
+  lossTolerance: number;
+}
+
+/** native/addon/odil_problem.cpp and odil_solve.cpp. @internal */
 export interface NativeOdil {
   createProblem(description: NativeProblemDescription): NativeProblem;
   disposeProblem(problem: NativeProblem): void;
@@ -77,6 +90,7 @@ export interface NativeOdil {
   jacobian(problem: NativeProblem, unknowns: Float64Array, threads: number): NativeColumns;
   listing(problem: NativeProblem, block: number): string;
   residualName(problem: NativeProblem, residual: number): string;
+  gaussNewton(problem: NativeProblem, unknowns: Float64Array, options: NativeGaussNewton, run: NativeRun): unknown;
 }
 
 /** @internal */

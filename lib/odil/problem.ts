@@ -21,6 +21,14 @@ import { GraphWriter } from './graph-writer';
 import { Grid, gridSchema, locationSchema, nameSchema } from './grid';
 import { nativeOdil, type NativeProblem, type Reals } from './native';
 import { type Activation, Network, networkSize } from './network';
+import {
+  type NativeSolution,
+  solveNative,
+  solveNativeSync,
+  type SolveOptions,
+  type SolveReport,
+  type SolveSyncOptions,
+} from './solve';
 
 /** An unknown field: its location, or that and its initial values. */
 export type FieldOptions = string | { location: string; initial?: Float64Array | readonly number[] };
@@ -113,6 +121,12 @@ export interface ProblemEvaluation<Array_ extends Reals = Reals> {
   blocks: Record<string, { count: number; norm: number; loss: number }>;
   /** Sum of the contributions. */
   loss: number;
+}
+
+/** What `solve` finds: a state, and how it was found. */
+export interface Solution extends State<Float64Array>, SolveReport {
+  /** Per block: number of residuals, root of their mean square, contribution to the loss. */
+  blocks: ProblemEvaluation['blocks'];
 }
 
 /** Options of evaluations. */
@@ -247,6 +261,40 @@ export class Problem {
       fail('ERR_INVALID_ARG_TYPE', 'state', 'made of Float64Arrays for a Jacobian', state);
     }
     return sparseMatrix(callNative(() => nativeOdil.jacobian(this.handle, unknowns, threads ?? 0)));
+  }
+
+  /**
+   * Minimises the loss by Gauss-Newton with Levenberg-Marquardt damping, from `options.initial` or the initial state.
+   * The linear step is a sparse Cholesky factorisation of J^T J with one correction; its analysis is made once.
+   *
+   * @throws ERR_INVALID_ARG_VALUE  a raw block, which only gradient methods can minimise
+   * @throws ERR_NOT_FINITE         a residual that is not finite at the start (its block and index are named)
+   * @throws the signal's reason, or an exception of `onProgress`, after the run has stopped
+   * The same bytes for any number of threads. Source: arXiv 2205.04611; Nielsen, IMM-REP-1999-05.
+   */
+  async solve(options: SolveOptions & { initial?: State<Float64Array> } = {}): Promise<Solution> {
+    const { initial, ...rest } = options;
+    return this.#solution(await solveNative(this.handle, this.#start(initial), rest), rest.normalization);
+  }
+
+  /** The synchronous twin of `solve`: blocks the calling thread. */
+  solveSync(options: SolveSyncOptions & { initial?: State<Float64Array> } = {}): Solution {
+    const { initial, ...rest } = options;
+    return this.#solution(solveNativeSync(this.handle, this.#start(initial), rest), rest.normalization);
+  }
+
+  #start(initial: State<Float64Array> | undefined): Float64Array {
+    const unknowns = this.pack(initial ?? this.initialState());
+    if (unknowns instanceof Float32Array) {
+      fail('ERR_INVALID_ARG_TYPE', 'options.initial', 'made of Float64Arrays', initial);
+    }
+    return unknowns;
+  }
+
+  #solution({ unknowns, ...report }: NativeSolution, normalization: Normalization | undefined): Solution {
+    const state = this.unpack(unknowns);
+    const { blocks } = this.evaluate(state, normalization === undefined ? {} : { normalization });
+    return { ...state, blocks, ...report };
   }
 
   /** How each block was compiled: regions, instructions, registers and rows read. For people. */

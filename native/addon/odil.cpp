@@ -6,6 +6,7 @@ namespace dd::addon {
 void export_odil(Napi::Object exports) {
   Napi::Object room = Napi::Object::New(exports.Env());
   export_odil_problem(room);
+  export_odil_solve(room);
   exports.Set("odil", room);
 }
 

@@ -206,28 +206,28 @@ Napi::Value gradient(const Napi::CallbackInfo& info) {
 Napi::Value jacobian(const Napi::CallbackInfo& info) {
   const auto problem = object_of<Problem>(info[0], "problem");
   const auto unknowns = typed_array<double>(info[1], "state", problem->unknowns());
-  RowMatrix matrix = problem->pattern();
+  linalg::SparseMatrix matrix = problem->pattern();
   if (matrix.values.size() > 0x7FFFFFFF) {
     throw Error(ErrorCode::out_of_memory, "jacobian", "a sparse matrix has at most 2^31 - 1 entries");
   }
   problem->jacobian(unknowns, matrix, thread_count(info[2]));
-  auto pointers = Napi::Int32Array::New(info.Env(), matrix.columns + 1);
+  auto pointers = Napi::Int32Array::New(info.Env(), matrix.pattern.columns + 1);
   auto rows = Napi::Int32Array::New(info.Env(), matrix.values.size());
   auto values = Napi::Float64Array::New(info.Env(), matrix.values.size());
-  for (std::size_t c = 0; c <= matrix.columns; ++c) pointers[c] = 0;
-  for (const std::int32_t column : matrix.column_indices) ++pointers[static_cast<std::size_t>(column) + 1];
-  for (std::size_t c = 0; c < matrix.columns; ++c) pointers[c + 1] += pointers[c];
-  std::vector<std::int32_t> next(pointers.Data(), pointers.Data() + matrix.columns);
-  for (std::size_t r = 0; r < matrix.rows; ++r) {
-    for (std::size_t k = matrix.row_pointers[r]; k < matrix.row_pointers[r + 1]; ++k) {
-      const auto place = static_cast<std::size_t>(next[static_cast<std::size_t>(matrix.column_indices[k])]++);
+  for (std::size_t c = 0; c <= matrix.pattern.columns; ++c) pointers[c] = 0;
+  for (const linalg::Index column : matrix.pattern.indices) ++pointers[std::size_t{column} + 1];
+  for (std::size_t c = 0; c < matrix.pattern.columns; ++c) pointers[c + 1] += pointers[c];
+  std::vector<std::int32_t> next(pointers.Data(), pointers.Data() + matrix.pattern.columns);
+  for (std::size_t r = 0; r < matrix.pattern.rows; ++r) {
+    for (std::size_t k = matrix.pattern.starts[r]; k < matrix.pattern.starts[r + 1]; ++k) {
+      const auto place = static_cast<std::size_t>(next[matrix.pattern.indices[k]]++);
       rows[place] = static_cast<std::int32_t>(r);
       values[place] = matrix.values[k];
     }
   }
   Napi::Object result = Napi::Object::New(info.Env());
-  result.Set("rows", static_cast<double>(matrix.rows));
-  result.Set("columns", static_cast<double>(matrix.columns));
+  result.Set("rows", static_cast<double>(matrix.pattern.rows));
+  result.Set("columns", static_cast<double>(matrix.pattern.columns));
   result.Set("columnPointers", pointers);
   result.Set("rowIndices", rows);
   result.Set("values", values);

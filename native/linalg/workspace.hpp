@@ -5,7 +5,17 @@
 
 namespace dd::linalg {
 
-enum class Scratch : unsigned char { packing, operand, vector, multiply_left, multiply_right, triangle, strip, grid, count };
+enum class Scratch : unsigned char {
+  packing,
+  operand,
+  vector,
+  multiply_left,
+  multiply_right,
+  triangle,
+  strip,
+  grid,
+  count
+};
 
 namespace detail {
 void* scratch_bytes(Scratch purpose, std::size_t bytes);

@@ -41,48 +41,50 @@ const GridBlock& Problem::with_coefficients(std::size_t block) const {
   return *grid_blocks_[block];
 }
 
-RowMatrix Problem::pattern() const {
-  RowMatrix matrix{residuals_, unknowns(), std::vector<std::size_t>(residuals_ + 1, 0), {}, {}};
-  if (unknowns() > 0x7FFFFFFF) {
-    throw Error(ErrorCode::out_of_memory, "jacobian", "a Jacobian has at most 2^31 - 1 columns");
+linalg::SparseMatrix Problem::pattern() const {
+  if (unknowns() >= linalg::no_index || residuals_ >= linalg::no_index) {
+    throw Error(ErrorCode::out_of_memory, "jacobian", "a Jacobian has at most 2^32 - 2 rows and columns");
   }
+  linalg::SparseMatrix matrix;
+  matrix.pattern.rows = residuals_;
+  matrix.pattern.columns = unknowns();
   // Columns of each row with repetitions, then sorted and made unique.
-  std::vector<std::vector<std::int32_t>> rows(residuals_);
+  std::vector<std::vector<linalg::Index>> rows(residuals_);
   for (std::size_t b = 0; b < grid_blocks_.size(); ++b) {
     const std::size_t offset = block_offsets_[b];
     if (grid_blocks_[b]) {
       visit(with_coefficients(b), *this, [&](std::size_t flat, std::size_t column, std::size_t) {
-        rows[offset + flat].push_back(static_cast<std::int32_t>(column));
+        rows[offset + flat].push_back(static_cast<linalg::Index>(column));
       });
       continue;
     }
     for (const ScalarDerivative& entry : scalar_blocks_[b]->derivatives()) {
       const std::size_t column =
           entry.parameter ? grid_unknowns_ + entry.number : field_offsets_[entry.number] + entry.flat;
-      rows[offset + entry.root].push_back(static_cast<std::int32_t>(column));
+      rows[offset + entry.root].push_back(static_cast<linalg::Index>(column));
     }
   }
   for (std::size_t r = 0; r < residuals_; ++r) {
     std::sort(rows[r].begin(), rows[r].end());
     rows[r].erase(std::unique(rows[r].begin(), rows[r].end()), rows[r].end());
-    matrix.row_pointers[r + 1] = matrix.row_pointers[r] + rows[r].size();
+    matrix.pattern.starts.push_back(matrix.pattern.starts[r] + rows[r].size());
   }
-  matrix.column_indices.reserve(matrix.row_pointers.back());
-  for (const std::vector<std::int32_t>& row : rows) {
-    matrix.column_indices.insert(matrix.column_indices.end(), row.begin(), row.end());
+  matrix.pattern.indices.reserve(matrix.pattern.starts.back());
+  for (const std::vector<linalg::Index>& row : rows) {
+    matrix.pattern.indices.insert(matrix.pattern.indices.end(), row.begin(), row.end());
   }
-  matrix.values.assign(matrix.column_indices.size(), 0);
+  matrix.values.assign(matrix.pattern.indices.size(), 0);
   return matrix;
 }
 
-void Problem::jacobian(std::span<const double> unknowns, RowMatrix& matrix, std::size_t threads) const {
+void Problem::jacobian(std::span<const double> unknowns, linalg::SparseMatrix& matrix, std::size_t threads) const {
   const PointSources<double> at = sources<double>(unknowns);
   std::fill(matrix.values.begin(), matrix.values.end(), 0);
   const auto add = [&](std::size_t row, std::size_t column, double value) {
-    const auto begin = matrix.column_indices.begin() + static_cast<std::ptrdiff_t>(matrix.row_pointers[row]);
-    const auto end = matrix.column_indices.begin() + static_cast<std::ptrdiff_t>(matrix.row_pointers[row + 1]);
-    const auto place = std::lower_bound(begin, end, static_cast<std::int32_t>(column));
-    matrix.values[static_cast<std::size_t>(place - matrix.column_indices.begin())] += value;
+    const auto begin = matrix.pattern.indices.begin() + static_cast<std::ptrdiff_t>(matrix.pattern.starts[row]);
+    const auto end = matrix.pattern.indices.begin() + static_cast<std::ptrdiff_t>(matrix.pattern.starts[row + 1]);
+    const auto place = std::lower_bound(begin, end, static_cast<linalg::Index>(column));
+    matrix.values[static_cast<std::size_t>(place - matrix.pattern.indices.begin())] += value;
   };
   for (std::size_t b = 0; b < grid_blocks_.size(); ++b) {
     const std::size_t offset = block_offsets_[b];

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "core/aligned_buffer.hpp"
+#include "linalg/sparse/matrix.hpp"
 #include "odil/grid_block.hpp"
 #include "odil/scalar_block.hpp"
 
@@ -43,14 +44,6 @@ struct ProblemDescription {
 enum class Normalization : std::uint8_t {
   mean,  ///< sum over blocks of the mean of squares
   sum,   ///< sum of all squares
-};
-
-/// Compressed rows: row r holds entries row_pointers[r] .. row_pointers[r + 1] - 1, columns ascending.
-struct RowMatrix {
-  std::size_t rows = 0, columns = 0;
-  std::vector<std::size_t> row_pointers;
-  std::vector<std::int32_t> column_indices;
-  std::vector<double> values;
 };
 
 class Problem {
@@ -98,9 +91,9 @@ class Problem {
                std::size_t threads) const;
 
   /// The pattern of J, with zeros: the same for all z.
-  RowMatrix pattern() const;
+  linalg::SparseMatrix pattern() const;
   /// Fills `matrix.values`.
-  void jacobian(std::span<const double> unknowns, RowMatrix& matrix, std::size_t threads) const;
+  void jacobian(std::span<const double> unknowns, linalg::SparseMatrix& matrix, std::size_t threads) const;
 
   /// A readable listing of block `number`: regions, instructions, registers, rows read.
   std::string listing(std::size_t number) const;

@@ -258,12 +258,12 @@ TEST_CASE("random programs: values, products and Jacobians agree with complex st
     // <w, J v> = <J^T w, v>, and J^T w entry by entry against the matrix.
     std::vector<double> transposed(problem.unknowns(), 0), from_matrix(problem.unknowns(), 0);
     problem.add_transposed_product<double>(given.unknowns, weights, transposed, 1);
-    RowMatrix matrix = problem.pattern();
+    dd::linalg::SparseMatrix matrix = problem.pattern();
     problem.jacobian(given.unknowns, matrix, 1);
     std::vector<double> by_rows(problem.residuals(), 0);
-    for (std::size_t r = 0; r < matrix.rows; ++r) {
-      for (std::size_t k = matrix.row_pointers[r]; k < matrix.row_pointers[r + 1]; ++k) {
-        const auto column = static_cast<std::size_t>(matrix.column_indices[k]);
+    for (std::size_t r = 0; r < matrix.pattern.rows; ++r) {
+      for (std::size_t k = matrix.pattern.starts[r]; k < matrix.pattern.starts[r + 1]; ++k) {
+        const auto column = static_cast<std::size_t>(matrix.pattern.indices[k]);
         by_rows[r] += matrix.values[k] * direction[column];
         from_matrix[column] += matrix.values[k] * weights[r];
       }

@@ -1,0 +1,99 @@
+// Runs solvers on problems.
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "addon/arguments.hpp"
+#include "addon/edge.hpp"
+#include "addon/handle.hpp"
+#include "addon/job.hpp"
+#include "addon/odil.hpp"
+#include "odil/gauss_newton.hpp"
+
+namespace dd::addon {
+namespace {
+
+using namespace dd::odil;
+
+const char* status_name(SolveStatus status) {
+  switch (status) {
+    case SolveStatus::gradient:
+      return "gradient";
+    case SolveStatus::step:
+      return "step";
+    case SolveStatus::loss:
+      return "loss";
+    case SolveStatus::max_iterations:
+      return "max-iterations";
+    case SolveStatus::stalled:
+      return "stalled";
+    case SolveStatus::cancelled:
+      return "cancelled";
+    case SolveStatus::time_limit:
+      return "time";
+  }
+  return "";
+}
+
+class GaussNewton final : public Computation {
+ public:
+  GaussNewton(std::shared_ptr<const Problem> problem, std::span<const double> unknowns, const Napi::Object& chosen)
+      : problem_(std::move(problem)), unknowns_(unknowns.begin(), unknowns.end()) {
+    options_.normalization =
+        text(chosen.Get("normalization"), "normalization") == "sum" ? Normalization::sum : Normalization::mean;
+    options_.levenberg_marquardt = chosen.Get("levenbergMarquardt").ToBoolean();
+    options_.max_iterations = size(chosen.Get("maxIterations"), "maxIterations");
+    options_.initial_lambda = number(chosen.Get("initialLambda"), "initialLambda");
+    options_.damp = number(chosen.Get("damp"), "damp");
+    options_.damp_diagonal = number(chosen.Get("dampDiagonal"), "dampDiagonal");
+    options_.gradient_tolerance = number(chosen.Get("gradientTolerance"), "gradientTolerance");
+    options_.step_tolerance = number(chosen.Get("stepTolerance"), "stepTolerance");
+    options_.loss_tolerance = number(chosen.Get("lossTolerance"), "lossTolerance");
+  }
+  void run(RunControl& control) override {
+    result_ = gauss_newton(*problem_, unknowns_, options_, control);
+    seconds_ = control.seconds();
+  }
+  Napi::Value result(Napi::Env env) override {
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("unknowns", copy_to_typed_array<double>(env, unknowns_));
+    object.Set("status", status_name(result_.status));
+    object.Set("loss", result_.loss);
+    object.Set("iterations", static_cast<double>(result_.iterations));
+    object.Set("factorizations", static_cast<double>(result_.factorizations));
+    object.Set("seconds", seconds_);
+    Napi::Array history = Napi::Array::New(env, result_.history.size());
+    for (std::uint32_t k = 0; k < result_.history.size(); ++k) {
+      const GaussNewtonStep& step = result_.history[k];
+      Napi::Object one = Napi::Object::New(env);
+      one.Set("loss", step.loss);
+      one.Set("gradient", step.gradient);
+      one.Set("lambda", step.lambda);
+      one.Set("step", step.step);
+      history.Set(k, one);
+    }
+    object.Set("history", history);
+    return object;
+  }
+
+ private:
+  std::shared_ptr<const Problem> problem_;
+  std::vector<double> unknowns_;
+  GaussNewtonOptions options_;
+  GaussNewtonResult result_;
+  double seconds_ = 0;
+};
+
+/// (problem, unknowns, options, run).
+Napi::Value solve_gauss_newton(const Napi::CallbackInfo& info) {
+  auto problem = object_of<Problem>(info[0], "problem");
+  const auto unknowns = typed_array<double>(info[1], "state", problem->unknowns());
+  return run_computation(info[3],
+                         std::make_unique<GaussNewton>(std::move(problem), unknowns, object(info[2], "options")));
+}
+
+}  // namespace
+
+void export_odil_solve(Napi::Object room) { export_function<solve_gauss_newton>(room, "gaussNewton"); }
+
+}  // namespace dd::addon

@@ -1,0 +1,61 @@
+// Gauss-Newton with Levenberg-Marquardt damping on sparse normal equations: the minimiser of a discrete loss.
+//
+// Source: specs/odil.md, sections 3.1 and 3.2; Nielsen, IMM-REP-1999-05 (update of the damping).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "core/run_control.hpp"
+#include "odil/problem.hpp"
+
+namespace dd::odil {
+
+struct GaussNewtonOptions {
+  Normalization normalization = Normalization::mean;
+  std::size_t max_iterations = 100;
+  /// Levenberg-Marquardt with gain ratios; without it every step is taken as it is, as the official code does.
+  bool levenberg_marquardt = true;
+  double initial_lambda = 1e-6;
+  /// Fixed terms on the diagonal of J^T J: damp^2, then damp_diagonal^2 times the diagonal.
+  double damp = 0;
+  double damp_diagonal = 0;
+  double gradient_tolerance = 1e-10;  ///< of max |J^T v|, relative to its first value
+  double step_tolerance = 1e-12;      ///< of |d|, relative to |z|
+  double loss_tolerance = 1e-14;      ///< of the decrease, relative to the loss
+};
+
+enum class SolveStatus : std::uint8_t {
+  gradient,  ///< the gradient is as small as asked
+  step,      ///< steps no longer change the unknowns
+  loss,      ///< the loss no longer falls
+  max_iterations,
+  stalled,  ///< no damping gives a step that lowers the loss
+  cancelled,
+  time_limit,
+};
+
+struct GaussNewtonStep {
+  double loss = 0;      ///< after the step
+  double gradient = 0;  ///< max |J^T v| before it
+  double lambda = 0;
+  double step = 0;  ///< |d|
+};
+
+struct GaussNewtonResult {
+  SolveStatus status = SolveStatus::max_iterations;
+  double loss = 0;
+  std::size_t iterations = 0;  ///< steps taken
+  std::size_t factorizations = 0;
+  std::vector<GaussNewtonStep> history;
+};
+
+/// Improves `unknowns` in place; they always hold the last accepted state. Throws Error(invalid_argument_value, block)
+/// for raw blocks, Error(not_finite, block) when the residuals at the start are not finite. The same bytes for any
+/// number of threads.
+GaussNewtonResult gauss_newton(const Problem& problem, std::span<double> unknowns, const GaussNewtonOptions& options,
+                               RunControl& control);
+
+}  // namespace dd::odil
