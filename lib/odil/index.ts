@@ -25,11 +25,16 @@ export * as glioma from './glioma';
 export { type Axis, type AxisOptions, Grid, grid } from './grid';
 export { type Activation, Network } from './network';
 export {
+  type AxesOf,
+  type BlockSummary,
   type EvaluateOptions,
   type FieldOptions,
+  type FieldsOf,
   type NetworkOptions,
+  type NetworksOf,
   type Normalization,
   type ParameterOptions,
+  type ParametersOf,
   Problem,
   problem,
   type ProblemEvaluation,
@@ -43,3 +48,4 @@ export {
 } from './problem';
 export * as problems from './problems';
 export type { GaussNewtonOptions, SolveOptions, SolveReport, SolveStatus, SolveStep, SolveSyncOptions } from './solve';
+export type { Reals } from './native';

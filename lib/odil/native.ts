@@ -65,7 +65,7 @@ export interface NativeColumns {
   values: Float64Array;
 }
 
-/** @internal */
+/** Arrays in double or single precision. */
 export type Reals = Float64Array | Float32Array;
 
 /** Options of Gauss-Newton at the edge. @internal */

@@ -31,7 +31,12 @@ import {
 } from './solve';
 
 /** An unknown field: its location, or that and its initial values. */
-export type FieldOptions = string | { location: string; initial?: Float64Array | readonly number[] };
+export type FieldOptions =
+  | string
+  | {
+      /** One character per axis, `'c'` or `'n'`. */ location: string;
+      /** Values at the start; default zeros. */ initial?: Float64Array | readonly number[];
+    };
 
 /** An array of unknown numbers. */
 export interface ParameterOptions {
@@ -91,14 +96,36 @@ export interface Residual {
 /** Blocks by name: one value per point, or a list of single numbers. */
 export type Residuals = Readonly<Record<string, Expression | Residual | readonly Expression[]>>;
 
-type Fields<Options> = Options extends { fields: infer Members } ? { [Name in keyof Members]: Field } : object;
-type Parameters_<Options> = Options extends { parameters: infer Members }
+/** The fields among the symbols. */
+export type FieldsOf<Options> = Options extends {
+  /** By name. */
+  fields: infer Members;
+}
+  ? { [Name in keyof Members]: Field }
+  : object;
+/** The parameters among the symbols. */
+export type ParametersOf<Options> = Options extends {
+  /** By name. */
+  parameters: infer Members;
+}
   ? { [Name in keyof Members]: Parameter }
   : object;
-type Networks<Options> = Options extends { networks: infer Members } ? { [Name in keyof Members]: Network } : object;
-type AxesOf<Options> = Options extends { grid: Grid<infer Axis> } ? Axis : string;
+/** The networks among the symbols. */
+export type NetworksOf<Options> = Options extends {
+  /** By name. */
+  networks: infer Members;
+}
+  ? { [Name in keyof Members]: Network }
+  : object;
+/** Names of the axes. */
+export type AxesOf<Options> = Options extends {
+  /** Made by `grid()`. */
+  grid: Grid<infer Axis>;
+}
+  ? Axis
+  : string;
 /** Everything a builder of residuals gets. */
-export type Symbols<Options> = Fields<Options> & Parameters_<Options> & Networks<Options> & Tools<AxesOf<Options>>;
+export type Symbols<Options> = FieldsOf<Options> & ParametersOf<Options> & NetworksOf<Options> & Tools<AxesOf<Options>>;
 
 /** Values of all unknowns; all of one type. */
 export interface State<Array_ extends Reals = Reals> {
@@ -113,12 +140,22 @@ export interface State<Array_ extends Reals = Reals> {
 /** How blocks of different sizes are weighed: sum of the means of squares, or of all squares. */
 export type Normalization = 'mean' | 'sum';
 
+/** One block at one state. */
+export interface BlockSummary {
+  /** Number of residuals. */
+  count: number;
+  /** Root of their mean square. */
+  norm: number;
+  /** Contribution to the loss. */
+  loss: number;
+}
+
 /** What `evaluate` finds. */
 export interface ProblemEvaluation<Array_ extends Reals = Reals> {
   /** Residuals by block, row-major. */
   residuals: Record<string, Array_>;
   /** Per block: number of residuals, root of their mean square, contribution to the loss. */
-  blocks: Record<string, { count: number; norm: number; loss: number }>;
+  blocks: Record<string, BlockSummary>;
   /** Sum of the contributions. */
   loss: number;
 }
@@ -240,7 +277,12 @@ export class Problem {
   gradient<Array_ extends Reals>(
     state: State<Array_>,
     options: EvaluateOptions = {},
-  ): { loss: number; gradient: State<Array_> } {
+  ): {
+    /** As `evaluate` finds it. */
+    loss: number;
+    /** d loss / d unknowns. */
+    gradient: State<Array_>;
+  } {
     const { normalization, threads } = parse(options, 'options', evaluateSchema);
     const unknowns = this.pack(state);
     const slope = unknowns instanceof Float32Array ? new Float32Array(this.unknowns) : new Float64Array(this.unknowns);

@@ -60,11 +60,17 @@ export interface SolveStep {
 
 /** How a run went. */
 export interface SolveReport {
+  /** Why it ended. */
   status: SolveStatus;
+  /** At the end. */
   loss: number;
+  /** Steps taken. */
   iterations: number;
+  /** Factorisations, those of rejected steps included. */
   factorizations: number;
+  /** Wall-clock time. */
   seconds: number;
+  /** One entry per step taken. */
   history: SolveStep[];
 }
 

@@ -38,7 +38,12 @@ export interface Guess {
   /** Days of the forward run that were kept; the parameters stretch them to all days. */
   readonly keptDays: number;
   /** Agreement of the last row with the images. */
-  readonly dice: { readonly core: number; readonly oedema: number };
+  readonly dice: {
+    /** Of the core. */
+    readonly core: number;
+    /** Of the oedema. */
+    readonly oedema: number;
+  };
 }
 
 /** Options of `initialGuess`. */

@@ -2,10 +2,19 @@
 import type { Volume } from './volume';
 
 /** Labels of the BraTS data: 0 healthy, 1 enhancing core, 3 oedema, 4 necrotic core. */
-export const brats = { enhancing: 1, oedema: 3, necrotic: 4 } as const;
+export const brats = {
+  /** Enhancing core. */ enhancing: 1,
+  /** Oedema. */ oedema: 3,
+  /** Necrotic core. */ necrotic: 4,
+} as const;
 
 /** Classes of the model: 0 healthy, 1 oedema, 2 core. */
-export const classes = { oedema: 1, core: 2 } as const;
+export const classes = {
+  /** Oedema. */
+  oedema: 1,
+  /** Core. */
+  core: 2,
+} as const;
 
 /** Concentrations from which a voxel is oedema, core, necrotic. */
 export interface Thresholds {
@@ -48,7 +57,12 @@ export function segment(concentration: Float64Array, thresholds: { oedema: numbe
 export function allowedRange(
   of: number,
   thresholds: { oedema: number; core: number },
-): { least: number; most: number } {
+): {
+  /** Smallest concentration. */
+  least: number;
+  /** Largest one. */
+  most: number;
+} {
   if (of === classes.core) return { least: thresholds.core, most: 1 };
   if (of === classes.oedema) return { least: thresholds.oedema, most: thresholds.core };
   return { least: 0, most: thresholds.oedema };

@@ -68,7 +68,11 @@ export interface PreparePatientOptions {
    * Which label means what; 0 is healthy. Default { enhancing: 1, oedema: 3, necrotic: 4 }, as the published code has
    * it; the BraTS challenge itself uses { enhancing: 4, oedema: 2, necrotic: 1 }.
    */
-  labels?: { enhancing: number; oedema: number; necrotic: number };
+  labels?: {
+    /** Enhancing core. */ enhancing: number;
+    /** Oedema. */ oedema: number;
+    /** Necrotic core. */ necrotic: number;
+  };
 }
 
 /** @internal */

@@ -14,7 +14,12 @@ export interface CompareOptions {
   /** Strength of the damping; default 2. */
   damping?: number;
   /** Position and velocity at the start; default 2 and 0. */
-  start?: { x?: number; y?: number };
+  start?: {
+    /** Position; default 2. */
+    x?: number;
+    /** Velocity; default 0. */
+    y?: number;
+  };
 }
 
 const schema = object({

@@ -8,7 +8,12 @@ import { withReference, type WithReference } from './reference';
 /** Options of `problems.fields`. */
 export interface FieldsOptions {
   /** Cells along x and y; default 8 and 4. */
-  cells?: { x?: number; y?: number };
+  cells?: {
+    /** Default 8. */
+    x?: number;
+    /** Default 4. */
+    y?: number;
+  };
 }
 
 const schema = object({

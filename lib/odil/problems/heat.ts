@@ -33,7 +33,9 @@ export interface HeatOptions {
   };
   /** Measured temperatures: 1 in `mask` where there is one. */
   data?: {
+    /** 1 where there is a measurement, else 0. */
     mask: Float64Array | readonly number[];
+    /** Temperatures, one per point. */
     values: Float64Array | readonly number[];
     /** Weight; default 2. */
     weight?: number;
@@ -41,7 +43,12 @@ export interface HeatOptions {
   /** Initial temperature, one per cell; default exp(-50 (x - 1/2)^2) - exp(-50). */
   initial?: Float64Array | readonly number[];
   /** Weights of the differences in space and time as regularisers; default 0: no block. */
-  smoothness?: { space?: number; time?: number };
+  smoothness?: {
+    /** Of differences in space. */
+    space?: number;
+    /** Of differences in time. */
+    time?: number;
+  };
 }
 
 const schema = object({

@@ -9,11 +9,21 @@ export interface VelocityFromTracerOptions {
   /** Cells in time; default 64. Values lie at the nodes between them. */
   timeCells?: number;
   /** Cells along x and y; default 64 each. */
-  cells?: { x?: number; y?: number };
+  cells?: {
+    /** Default 64. */
+    x?: number;
+    /** Default 64. */
+    y?: number;
+  };
   /** Weight of the last state; default 10. */
   finalWeight?: number;
   /** Weights of the velocity's Laplacian and of its change in time; default 0.01 and 1. */
-  smoothness?: { space?: number; time?: number };
+  smoothness?: {
+    /** Of the Laplacians. */
+    space?: number;
+    /** Of the changes in time. */
+    time?: number;
+  };
   /**
    * `'official'`: the last state is imposed one row too early, as the published code does. Default: on the last row.
    */
