@@ -91,7 +91,7 @@ struct WireGraph {
 
 Shape shape_of(const Napi::Value& value, std::string_view argument) {
   const auto counts = typed_array<std::int32_t>(value, argument);
-  if (counts.size() == 0 || counts.size() > max_axes) throw_type(argument, "one to five counts");
+  if (counts.empty() || counts.size() > max_axes) throw_type(argument, "one to five counts");
   Shape shape;
   shape.axes = counts.size();
   shape.count.fill(1);

@@ -97,8 +97,8 @@ struct Dot {
             {"result", DataType::float64, BufferRole::output, 1}};
   }
   static void fill(Workload& workload, PhiloxStream& random) {
-    for (const char* name : {"a", "b"}) {
-      for (T& value : workload.buffer<T>(name)) value = static_cast<T>(random.next_uniform());
+    for (const char* operand : {"a", "b"}) {
+      for (T& value : workload.buffer<T>(operand)) value = static_cast<T>(random.next_uniform());
     }
   }
   static std::span<const T> values(const KernelSize& size, void* buffer) {

@@ -166,7 +166,7 @@ bool GridBlock::compile_gather(Graph& graph) {
     outputs.push_back({root, OutputKind::accumulate});
     targets.push_back({field, shape_, {}});
   }
-  if (!outputs.empty()) gather_constant_.emplace(graph, shape_, std::move(outputs), std::move(targets));
+  if (!outputs.empty()) gather_constant_.emplace(graph, shape_, outputs, std::move(targets));
   outputs.clear();
   targets.clear();
   for (const auto& [key, root] : varying) {
@@ -177,7 +177,7 @@ bool GridBlock::compile_gather(Graph& graph) {
     outputs.push_back({root, OutputKind::sum});
     targets.push_back({number, {}, {}});
   }
-  if (!outputs.empty()) gather_varying_.emplace(graph, shape_, std::move(outputs), std::move(targets));
+  if (!outputs.empty()) gather_varying_.emplace(graph, shape_, outputs, std::move(targets));
   inner_first_ = first + rim;
   inner_last_ = final - rim;
   constant_low_ = low;

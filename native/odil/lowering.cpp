@@ -14,7 +14,8 @@ namespace {
 struct Reference {
   std::uint32_t row = 0;
   std::int32_t offset = 0;
-  auto operator<=>(const Reference&) const = default;
+  bool operator==(const Reference&) const = default;
+  bool operator<(const Reference& other) const { return row != other.row ? row < other.row : offset < other.offset; }
 };
 
 struct Term {

@@ -133,7 +133,7 @@ void run_flat(const Program& program, std::span<const Target> targets, const Sha
 /// Runs of points along the last `flattened` axes of a box (along the last one where rows are gathered).
 class Runs {
  public:
-  Runs(const Shape& shape, const Box& box, std::size_t flattened) : shape_(shape), box_(box) {
+  Runs(const Shape& shape, const Box& box, std::size_t flattened) : box_(box) {
     outer_ = shape.axes - std::max<std::size_t>(flattened, 1);
     for (std::size_t axis = 0; axis < outer_; ++axis)
       count_ *= static_cast<std::size_t>(box.end[axis] - box.begin[axis]);
@@ -157,7 +157,6 @@ class Runs {
   }
 
  private:
-  const Shape& shape_;
   Box box_;
   std::size_t outer_ = 0, count_ = 1, length_ = 0;
 };
@@ -441,7 +440,7 @@ std::vector<ProgramStatistics> Pass::statistics() const {
   return result;
 }
 
-FlatPass::FlatPass(Graph& graph, const Shape& shape, std::vector<Output> outputs, std::vector<Target> targets)
+FlatPass::FlatPass(Graph& graph, const Shape& shape, const std::vector<Output>& outputs, std::vector<Target> targets)
     : shape_(shape),
       program_(lower(graph, outputs, RowKind::flat, shape.axes - 1)),
       uniforms_(graph, uniform_roots(program_)),

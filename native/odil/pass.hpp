@@ -78,7 +78,7 @@ class Pass {
 class FlatPass {
  public:
   FlatPass() = default;
-  FlatPass(Graph& graph, const Shape& shape, std::vector<Output> outputs, std::vector<Target> targets);
+  FlatPass(Graph& graph, const Shape& shape, const std::vector<Output>& outputs, std::vector<Target> targets);
 
   /// Outputs that add are put together in a fixed order: chunks whose targets may overlap do not run at the same time.
   template <class T>

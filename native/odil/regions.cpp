@@ -68,12 +68,15 @@ void require_inside(const Graph& graph, const Domain& domain, const Shape& shape
     for (std::size_t axis = 0; axis < shape.axes; ++axis) {
       const std::int32_t at = region.box.begin[axis] + graph[id].shift[axis];
       if (domain.periodic[axis] || (at >= 0 && at < operand.shape.count[axis])) continue;
-      const std::string shift = std::to_string(graph[id].shift[axis]), axis_name = domain.axis_names[axis];
-      throw Error(ErrorCode::out_of_range, block,
-                  "`" + block + "` reads `" + operand.name + "` with shift " + shift + " on axis " + axis_name +
-                      ", which is outside at index " + std::to_string(region.box.begin[axis]) +
-                      ": wrap it in where(at." + axis_name + (graph[id].shift[axis] < 0 ? ".first" : ".last") +
-                      ", ...) or declare the axis periodic");
+      const std::string& axis_name = domain.axis_names[axis];
+      std::string message = "`" + block + "` reads `" + operand.name + "` with shift ";
+      message += std::to_string(graph[id].shift[axis]);
+      message += " on axis " + axis_name;
+      message += ", which is outside at index " + std::to_string(region.box.begin[axis]);
+      message += ": wrap it in where(at." + axis_name;
+      message += graph[id].shift[axis] < 0 ? ".first" : ".last";
+      message += ", ...) or declare the axis periodic";
+      throw Error(ErrorCode::out_of_range, block, message);
     }
   }
 }

@@ -112,7 +112,7 @@ Components strong_components(const SparsePattern& a, const std::vector<Index>& r
       if (!path.empty()) low[path.back()] = std::min(low[path.back()], low[row]);
       if (low[row] != number[row]) continue;
       const std::size_t first = result.rows.size();
-      Index member;
+      Index member = no_index;
       do {
         member = open.back();
         open.pop_back();
