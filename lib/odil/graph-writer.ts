@@ -19,6 +19,8 @@ export interface WriterNames {
 export interface WrittenArray {
   name: string;
   counts: number[];
+  /** The first so many axes have one point that stands for all. */
+  repeated: number;
   values: Float64Array;
 }
 
@@ -244,14 +246,18 @@ export class GraphWriter {
     return test(count - wrapped, test(bound - wrapped, yes, no), test(bound - wrapped + count, yes, no));
   }
 
-  /** Arrays without an axis are spread along it: then a shift along it means nothing. */
+  /**
+   * A shift along an axis that an array does not have means nothing. Where these are its first axes (what does not
+   * change with time), it is stored once; along others it is spread.
+   */
   #arrayAccess(
     location: string,
     values: Float64Array,
     at: string,
     shift: readonly number[],
   ): { id: number; shift: readonly number[] } {
-    const full = Array.from(location, (kind, k) => (kind === '.' ? (at[k] as string) : kind)).join('');
+    const repeated = Math.min(/^\.*/.exec(location)?.[0].length ?? 0, location.length - 1);
+    const full = Array.from(location, (kind, k) => (kind === '.' && k >= repeated ? (at[k] as string) : kind)).join('');
     let numbers = this.#arrayNumbers.get(values);
     if (numbers === undefined) this.#arrayNumbers.set(values, (numbers = new Map<string, number>()));
     let number = numbers.get(full);
@@ -262,6 +268,7 @@ export class GraphWriter {
       this.arrays.push({
         name: `array ${number}`,
         counts,
+        repeated,
         values: full === location ? values : spread(values, this.#names.grid.counts(location), counts),
       });
     }

@@ -50,7 +50,7 @@ export interface NativeGraph {
 export interface NativeProblemDescription {
   axes: { name: string; periodic: boolean }[];
   fields: { name: string; counts: Int32Array }[];
-  arrays: { name: string; counts: Int32Array; values: Float64Array }[];
+  arrays: { name: string; counts: Int32Array; repeated: number; values: Float64Array }[];
   parameters: number;
   blocks: { name: string; scalar: boolean; raw: boolean; counts: Int32Array; roots: Int32Array }[];
   graph: NativeGraph;

@@ -124,8 +124,12 @@ Napi::Value create_problem(const Napi::CallbackInfo& info) {
   };
   for_each_object(given.Get("fields"), "fields",
                   [&](const Napi::Object& field, std::uint32_t) { description.fields.push_back(operand(field)); });
-  for_each_object(given.Get("arrays"), "arrays",
-                  [&](const Napi::Object& array, std::uint32_t) { description.arrays.push_back(operand(array)); });
+  for_each_object(given.Get("arrays"), "arrays", [&](const Napi::Object& array, std::uint32_t) {
+    description.arrays.push_back(operand(array));
+    Shape& shape = description.arrays.back().shape;
+    shape.repeated = size(array.Get("repeated"), "arrays.repeated");
+    if (shape.repeated >= shape.axes) throw_type("arrays.repeated", "fewer axes than the array has");
+  });
   description.parameters = size(given.Get("parameters"), "parameters");
   const WireGraph wire(object(given.Get("graph"), "graph"));
   const std::vector<NodeId> nodes = wire.build(description.graph, description.fields.size() + description.arrays.size(),
@@ -148,7 +152,7 @@ Napi::Value create_problem(const Napi::CallbackInfo& info) {
   for_each_object(given.Get("arrays"), "arrays", [&](const Napi::Object& array, std::uint32_t k) {
     const auto values = typed_array<double>(array.Get("values"), "arrays.values");
     problem->set_array(k, values);
-    bytes += values.size() * (sizeof(double) + sizeof(float));
+    bytes += values.size() * sizeof(double);
   });
   return make_handle<Problem>(info.Env(), std::shared_ptr<const Problem>(std::move(problem)), bytes);
 }

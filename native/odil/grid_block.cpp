@@ -113,10 +113,11 @@ bool GridBlock::compile_gather(Graph& graph) {
   const std::vector<bool> needed = reachable(graph, std::array{region.root});
   for (NodeId id = 0; id < needed.size(); ++id) {
     if (!needed[id] || !is_access(graph, id)) continue;
-    if (domain_.operands[static_cast<std::size_t>(graph[id].id)].shape != shape_) return false;
-    for (std::size_t axis = 0; axis < shape_.axes; ++axis) {
+    const Shape& operand = domain_.operands[static_cast<std::size_t>(graph[id].id)].shape;
+    if (FlatPass::common_run(shape_, operand) == 0) return false;
+    for (std::size_t axis = operand.repeated; axis < shape_.axes; ++axis) {
       const std::int32_t at = region.box.begin[axis] + graph[id].shift[axis];
-      if (at < 0 || at >= shape_.count[axis]) return false;
+      if (at < 0 || at >= operand.count[axis]) return false;
     }
   }
   // Worth it where the region is most of what one run through it touches.
@@ -146,8 +147,8 @@ bool GridBlock::compile_gather(Graph& graph) {
     } else if (reads_only(graph, adjoint.value, weights) && is_linear(graph, adjoint.value)) {
       const Shift back = negated(leaf.shift);
       add_to(constant, number, shifted(graph, std::array{adjoint.value}, back)[0]);
-      low = std::min(low, flat_shift(shape_, leaf.shift));
-      high = std::max(high, flat_shift(shape_, leaf.shift));
+      low = std::min(low, shape_.flat(leaf.shift));
+      high = std::max(high, shape_.flat(leaf.shift));
     } else {
       Shift along{}, across = leaf.shift;
       along[last] = -leaf.shift[last];
@@ -166,7 +167,7 @@ bool GridBlock::compile_gather(Graph& graph) {
     outputs.push_back({root, OutputKind::accumulate});
     targets.push_back({field, shape_, {}});
   }
-  if (!outputs.empty()) gather_constant_.emplace(graph, shape_, outputs, std::move(targets));
+  if (!outputs.empty()) gather_constant_.emplace(graph, domain_, shape_, outputs, std::move(targets));
   outputs.clear();
   targets.clear();
   for (const auto& [key, root] : varying) {
@@ -177,7 +178,7 @@ bool GridBlock::compile_gather(Graph& graph) {
     outputs.push_back({root, OutputKind::sum});
     targets.push_back({number, {}, {}});
   }
-  if (!outputs.empty()) gather_varying_.emplace(graph, shape_, outputs, std::move(targets));
+  if (!outputs.empty()) gather_varying_.emplace(graph, domain_, shape_, outputs, std::move(targets));
   inner_first_ = first + rim;
   inner_last_ = final - rim;
   constant_low_ = low;

@@ -102,33 +102,62 @@ void fill_index(T* row, std::ptrdiff_t start, std::size_t count, const Shape& sh
   }
 }
 
-/// Points [begin, end) of arrays of one shape.
+/// Runs a program over points that lie one after the other in the block and in everything it reads and writes.
 template <class T>
-void run_flat(const Program& program, std::span<const Target> targets, const Shape& shape, const Arrays<T>& arrays,
-              Workspace<T>& workspace, std::size_t begin, std::size_t end) {
-  for (std::size_t at = begin; at < end; at += workspace.length()) {
-    const std::size_t points = std::min(workspace.length(), end - at);
-    const auto here = static_cast<std::ptrdiff_t>(at);
-    for (std::size_t k = 0; k < program.externals.size(); ++k) {
-      const External& external = program.externals[k];
-      const std::size_t slot = program.external_slot(k);
-      if (external.kind == External::Kind::operand) {
-        const T* data = arrays.operands[static_cast<std::size_t>(external.id)];
-        workspace.slot(slot) = const_cast<T*>(data) + (here + flat_shift(shape, external.shift));
-      } else if (external.kind == External::Kind::index) {
-        fill_index(workspace.own_row(slot) + external.low, here + external.low,
-                   points + static_cast<std::size_t>(external.high - external.low), shape,
+class FlatRunner {
+ public:
+  FlatRunner(const Program& program, std::span<const Target> targets, std::span<const Operand> operands,
+             const Shape& shape, const Arrays<T>& arrays, Workspace<T>& workspace)
+      : program_(program),
+        targets_(targets),
+        operands_(operands),
+        shape_(shape),
+        arrays_(arrays),
+        workspace_(workspace),
+        rows_(program.slots()) {}
+
+  void run(std::size_t begin, std::size_t end) {
+    const auto first = shape_.index(begin);
+    for (std::size_t k = 0; k < program_.externals.size(); ++k) {
+      const External& external = program_.externals[k];
+      if (external.kind != External::Kind::operand) continue;
+      const auto operand = static_cast<std::size_t>(external.id);
+      const Shape& shape = operands_[operand].shape;
+      rows_[program_.external_slot(k)] =
+          const_cast<T*>(arrays_.operands[operand]) + (shape.flat(first) + shape.flat(external.shift));
+    }
+    for (std::size_t k = 0; k < program_.outputs.size(); ++k) {
+      if (program_.outputs[k].kind == OutputKind::sum) continue;
+      const Shape& shape = targets_[k].shape;
+      rows_[program_.output_slot(k)] =
+          arrays_.targets[targets_[k].array] + (shape.flat(first) + shape.flat(targets_[k].shift));
+    }
+    for (std::size_t at = begin; at < end; at += workspace_.length()) {
+      const std::size_t points = std::min(workspace_.length(), end - at);
+      for (std::size_t slot = 0; slot < rows_.size(); ++slot) {
+        if (rows_[slot] != nullptr) workspace_.slot(slot) = rows_[slot] + (at - begin);
+      }
+      for (std::size_t k = 0; k < program_.externals.size(); ++k) {
+        const External& external = program_.externals[k];
+        if (external.kind != External::Kind::index) continue;
+        fill_index(workspace_.own_row(program_.external_slot(k)) + external.low,
+                   static_cast<std::ptrdiff_t>(at) + external.low,
+                   points + static_cast<std::size_t>(external.high - external.low), shape_,
                    static_cast<std::size_t>(external.id));
       }
+      workspace_.execute(points);
     }
-    for (std::size_t k = 0; k < program.outputs.size(); ++k) {
-      if (program.outputs[k].kind == OutputKind::sum) continue;
-      workspace.slot(program.output_slot(k)) =
-          arrays.targets[targets[k].array] + (here + flat_shift(shape, targets[k].shift));
-    }
-    workspace.execute(points);
   }
-}
+
+ private:
+  const Program& program_;
+  std::span<const Target> targets_;
+  std::span<const Operand> operands_;
+  const Shape& shape_;
+  const Arrays<T>& arrays_;
+  Workspace<T>& workspace_;
+  std::vector<T*> rows_;  // slot by slot; null for those that do not move
+};
 
 /// Runs of points along the last `flattened` axes of a box (along the last one where rows are gathered).
 class Runs {
@@ -161,12 +190,6 @@ class Runs {
   std::size_t outer_ = 0, count_ = 1, length_ = 0;
 };
 
-std::ptrdiff_t flat_index(const Shape& shape, const std::array<std::int32_t, max_axes>& at) {
-  std::ptrdiff_t flat = 0;
-  for (std::size_t axis = 0; axis < shape.axes; ++axis) flat = flat * shape.count[axis] + at[axis];
-  return flat;
-}
-
 /// Gathers rows from anywhere, computes, and puts the results where they belong.
 template <class T>
 class PackedRunner {
@@ -191,7 +214,7 @@ class PackedRunner {
   void add_run(std::array<std::int32_t, max_axes> at, std::size_t length) {
     while (length > 0) {
       const std::size_t taken = std::min(length, workspace_.length() - points_);
-      segments_.push_back({at, flat_index(shape_, at), points_, taken});
+      segments_.push_back({at, shape_.flat(at), points_, taken});
       points_ += taken;
       length -= taken;
       at[shape_.axes - 1] += static_cast<std::int32_t>(taken);
@@ -223,11 +246,11 @@ class PackedRunner {
 
   static std::ptrdiff_t distance(const Shape& shape, const Box& box, const Shift& shift) {
     if (shape.axes == 0) return 0;
-    return static_cast<std::ptrdiff_t>(resolve(shape, box.begin, shift)) - flat_index(shape, box.begin);
+    return static_cast<std::ptrdiff_t>(resolve(shape, box.begin, shift)) - shape.flat(box.begin);
   }
 
   std::ptrdiff_t place_in(const Shape& shape, const Segment& segment) const {
-    return shape == shape_ ? segment.flat : flat_index(shape, segment.at);
+    return shape == shape_ ? segment.flat : shape.flat(segment.at);
   }
 
   void gather(std::size_t number) {
@@ -286,33 +309,45 @@ bool sums_up(const std::vector<Output>& outputs) {
                      [](const Output& output) { return output.kind == OutputKind::sum; });
 }
 
+/// What the box reads lies beyond an end, so that its distance is not that of the shift.
+bool wraps(const Shape& operand, const Box& box, const Shift& shift) {
+  for (std::size_t axis = operand.repeated; axis < operand.axes; ++axis) {
+    const std::int32_t at = box.begin[axis] + shift[axis];
+    if (at < 0 || at >= operand.count[axis]) return true;
+  }
+  return false;
+}
+
+/// How many of the last axes have the same distances in memory in both.
+std::size_t axes_alike(const Shape& a, const Shape& b) {
+  const auto of_a = a.strides(), of_b = b.strides();
+  std::size_t alike = 0;
+  while (alike < a.axes && of_a[a.axes - 1 - alike] == of_b[a.axes - 1 - alike]) ++alike;
+  return alike;
+}
+
 /// How many of the last axes of a box may be run through as one.
 std::size_t flattened_axes(const Graph& graph, const Domain& domain, const Shape& shape, const RegionOutputs& region) {
   std::vector<NodeId> roots;
   for (const Output& output : region.outputs) roots.push_back(output.root);
   const std::vector<bool> needed = reachable(graph, roots);
+  std::size_t alike = shape.axes;  // of the last axes: along them everything lies as the block does
   for (NodeId id = 0; id < needed.size(); ++id) {
     if (!needed[id] || graph[id].op != Op::access) continue;
     const Shape& operand = domain.operands[static_cast<std::size_t>(graph[id].id)].shape;
-    if (operand != shape) return 0;
-    for (std::size_t axis = 0; axis < shape.axes; ++axis) {
-      const std::int32_t at = region.box.begin[axis] + graph[id].shift[axis];
-      if (at < 0 || at >= operand.count[axis]) return 0;  // wraps: the distance is not that of the shift
-    }
+    if (wraps(operand, region.box, graph[id].shift)) return 0;
+    alike = std::min(alike, axes_alike(shape, operand));
   }
   for (std::size_t k = 0; k < region.outputs.size(); ++k) {
     if (region.outputs[k].kind == OutputKind::sum) continue;
-    if (region.targets[k].shape != shape) return 0;
-    for (std::size_t axis = 0; axis < shape.axes; ++axis) {
-      const std::int32_t at = region.box.begin[axis] + region.targets[k].shift[axis];
-      if (at < 0 || at >= shape.count[axis]) return 0;
-    }
+    if (wraps(region.targets[k].shape, region.box, region.targets[k].shift)) return 0;
+    alike = std::min(alike, axes_alike(shape, region.targets[k].shape));
   }
   const auto extent = [&](std::size_t axis) { return region.box.end[axis] - region.box.begin[axis]; };
   std::size_t flattened = 1;
   if (!accumulates(region.outputs) && !sums_up(region.outputs)) {
     // An axis joins as long as the ones within it are nearly whole, so that little is computed in vain.
-    while (flattened < shape.axes && 5 * extent(shape.axes - flattened) >= 4 * shape.count[shape.axes - flattened]) {
+    while (flattened < alike && 5 * extent(shape.axes - flattened) >= 4 * shape.count[shape.axes - flattened]) {
       ++flattened;
     }
   }
@@ -329,12 +364,6 @@ void add_sums(std::span<const double> from, std::span<const Target> targets, con
 }
 
 }  // namespace
-
-std::ptrdiff_t flat_shift(const Shape& shape, const Shift& shift) noexcept {
-  std::ptrdiff_t flat = 0;
-  for (std::size_t axis = 0; axis < shape.axes; ++axis) flat = flat * shape.count[axis] + shift[axis];
-  return flat;
-}
 
 Pass::Pass(Graph& graph, const Domain& domain, const Shape& shape, std::vector<RegionOutputs> regions)
     : operands_(domain.operands), shape_(shape) {
@@ -399,9 +428,10 @@ struct PassRunner {
       }
       runner.flush();
     } else {
+      FlatRunner<T> runner(region.program, region.targets, pass.operands_, pass.shape_, arrays, workspace);
       for (std::size_t run = task.first_run; run < task.first_run + task.runs; ++run) {
-        const auto start = static_cast<std::size_t>(flat_index(pass.shape_, runs.first(run)));
-        run_flat(region.program, region.targets, pass.shape_, arrays, workspace, start + task.begin, start + task.end);
+        const auto start = static_cast<std::size_t>(pass.shape_.flat(runs.first(run)));
+        runner.run(start + task.begin, start + task.end);
       }
     }
     add_sums<T>(workspace.sums(), region.targets, region.program.outputs, sums);
@@ -440,14 +470,30 @@ std::vector<ProgramStatistics> Pass::statistics() const {
   return result;
 }
 
-FlatPass::FlatPass(Graph& graph, const Shape& shape, const std::vector<Output>& outputs, std::vector<Target> targets)
-    : shape_(shape),
+std::size_t FlatPass::common_run(const Shape& shape, const Shape& operand) noexcept {
+  const auto of_shape = shape.strides(), of_operand = operand.strides();
+  for (std::size_t axis = operand.repeated; axis < shape.axes; ++axis) {
+    if (of_shape[axis] != of_operand[axis]) return 0;
+  }
+  if (operand.repeated == 0) return shape.points();
+  return operand.points() < shortest_run ? 0 : operand.points();
+}
+
+FlatPass::FlatPass(Graph& graph, const Domain& domain, const Shape& shape, const std::vector<Output>& outputs,
+                   std::vector<Target> targets)
+    : operands_(domain.operands),
+      shape_(shape),
       program_(lower(graph, outputs, RowKind::flat, shape.axes - 1)),
       uniforms_(graph, uniform_roots(program_)),
-      targets_(std::move(targets)) {
+      targets_(std::move(targets)),
+      longest_(shape.points()) {
+  for (const External& external : program_.externals) {
+    if (external.kind != External::Kind::operand) continue;
+    longest_ = std::min(longest_, common_run(shape, operands_[static_cast<std::size_t>(external.id)].shape));
+  }
   for (std::size_t k = 0; k < program_.outputs.size(); ++k) {
     if (program_.outputs[k].kind != OutputKind::accumulate) continue;
-    const std::ptrdiff_t shift = flat_shift(shape, targets_[k].shift);
+    const std::ptrdiff_t shift = shape.flat(targets_[k].shift);
     reach_ = std::max(reach_, static_cast<std::size_t>(shift < 0 ? -shift : shift));
   }
 }
@@ -460,8 +506,13 @@ void FlatPass::run(const Arrays<T>& arrays, std::size_t begin, std::size_t end, 
   std::vector<double> sums(chunks * arrays.sums.size(), 0);
   const auto run_chunk = [&](std::size_t c) {
     Workspace<T> workspace(program_, uniforms_, arrays.parameters);
-    const std::size_t first = begin + c * chunk;
-    run_flat(program_, targets_, shape_, arrays, workspace, first, std::min(first + chunk, end));
+    FlatRunner<T> runner(program_, targets_, operands_, shape_, arrays, workspace);
+    const std::size_t last = std::min(begin + (c + 1) * chunk, end);
+    for (std::size_t at = begin + c * chunk; at < last;) {
+      const std::size_t next = std::min((at / longest_ + 1) * longest_, last);
+      runner.run(at, next);
+      at = next;
+    }
     add_sums<T>(workspace.sums(), targets_, program_.outputs,
                 std::span(sums).subspan(c * arrays.sums.size(), arrays.sums.size()));
   };

@@ -74,11 +74,18 @@ class Pass {
   std::vector<Compiled> regions_;  // those with more flattened axes first: what they spoil is mended later
 };
 
-/// A program over consecutive points [begin, end) of arrays of one shape, whatever region they belong to.
+/// A program over consecutive points [begin, end) of a shape, whatever region they belong to. What it reads and writes
+/// lies in memory as the shape does, repeated arrays excepted (common_run). Rows of repeated arrays are also read
+/// around their ends, as far as the shifts reach.
 class FlatPass {
  public:
   FlatPass() = default;
-  FlatPass(Graph& graph, const Shape& shape, const std::vector<Output>& outputs, std::vector<Target> targets);
+  FlatPass(Graph& graph, const Domain& domain, const Shape& shape, const std::vector<Output>& outputs,
+           std::vector<Target> targets);
+
+  /// How many points of `shape` one after the other have their neighbours in `operand` one after the other; 0 where
+  /// that is too few to be worth it.
+  static std::size_t common_run(const Shape& shape, const Shape& operand) noexcept;
 
   /// Outputs that add are put together in a fixed order: chunks whose targets may overlap do not run at the same time.
   template <class T>
@@ -87,14 +94,13 @@ class FlatPass {
   ProgramStatistics statistics() const;
 
  private:
+  std::vector<Operand> operands_;
   Shape shape_;
   Program program_;
   Uniforms uniforms_;
   std::vector<Target> targets_;
-  std::size_t reach_ = 0;  // how far from its own point an output adds, in elements
+  std::size_t longest_ = 1;  // a run of points ends at its multiples
+  std::size_t reach_ = 0;    // how far from its own point an output adds, in elements
 };
-
-/// Distance in memory of a shift, in arrays of that shape.
-std::ptrdiff_t flat_shift(const Shape& shape, const Shift& shift) noexcept;
 
 }  // namespace dd::odil

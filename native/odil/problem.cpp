@@ -30,6 +30,9 @@ double sum_of(std::span<const T> values, std::size_t threads, F f) {
   return sum(pieces, 1);
 }
 
+/// A shift is less than one repetition, that of a gathered derivative less than two.
+constexpr std::size_t copies_around = 2;
+
 }  // namespace
 
 Problem::Problem(ProblemDescription description) : description_(std::move(description)) {
@@ -77,20 +80,33 @@ void Problem::set_array(std::size_t number, std::span<const double> values) {
                 "`" + array.name + "` must hold " + std::to_string(array.shape.points()) + " numbers, got " +
                     std::to_string(values.size()));
   }
-  arrays_float64_[number] = AlignedBuffer<double>(values.size());
-  arrays_float32_[number] = AlignedBuffer<float>(values.size());
-  std::copy(values.begin(), values.end(), arrays_float64_[number].begin());
-  std::transform(values.begin(), values.end(), arrays_float32_[number].begin(),
-                 [](double value) { return static_cast<float>(value); });
+  // Around the ends of a repeated array comes the array again, as if it were stored for every point of those axes.
+  const std::size_t copies = array.shape.repeated > 0 ? 2 * copies_around + 1 : 1;
+  arrays_float64_[number] = AlignedBuffer<double>(copies * values.size());
+  for (std::size_t copy = 0; copy < copies; ++copy) {
+    std::copy(values.begin(), values.end(),
+              arrays_float64_[number].begin() + static_cast<std::ptrdiff_t>(copy * values.size()));
+  }
+  arrays_float32_[number] = {};
 }
 
-template <class T>
-std::span<const AlignedBuffer<T>> Problem::arrays() const {
-  if constexpr (std::is_same_v<T, double>) {
-    return arrays_float64_;
-  } else {
-    return arrays_float32_;
+template <>
+const double* Problem::array_data(std::size_t number) const {
+  return arrays_float64_[number].data();
+}
+
+/// Made when first asked for: many runs never are.
+template <>
+const float* Problem::array_data(std::size_t number) const {
+  const std::lock_guard lock(mutex_);
+  AlignedBuffer<float>& single = arrays_float32_[number];
+  const AlignedBuffer<double>& values = arrays_float64_[number];
+  if (single.size() != values.size()) {
+    single = AlignedBuffer<float>(values.size());
+    std::transform(values.begin(), values.end(), single.begin(),
+                   [](double value) { return static_cast<float>(value); });
   }
+  return single.data();
 }
 
 template <class T>
@@ -99,7 +115,10 @@ PointSources<T> Problem::sources(std::span<const T> unknowns) const {
   for (std::size_t f = 0; f < description_.fields.size(); ++f) {
     sources.operands.push_back(unknowns.data() + field_offsets_[f]);
   }
-  for (const AlignedBuffer<T>& array : arrays<T>()) sources.operands.push_back(array.data());
+  for (std::size_t a = 0; a < description_.arrays.size(); ++a) {
+    const Shape& shape = description_.arrays[a].shape;
+    sources.operands.push_back(array_data<T>(a) + (shape.repeated > 0 ? copies_around * shape.points() : 0));
+  }
   sources.parameters.assign(unknowns.begin() + static_cast<std::ptrdiff_t>(grid_unknowns_), unknowns.end());
   return sources;
 }

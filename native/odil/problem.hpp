@@ -103,7 +103,7 @@ class Problem {
 
  private:
   template <class T>
-  std::span<const AlignedBuffer<T>> arrays() const;
+  const T* array_data(std::size_t number) const;
   template <class T>
   PointSources<T> sources(std::span<const T> unknowns) const;
   template <class T>
@@ -115,9 +115,9 @@ class Problem {
   std::size_t grid_unknowns_ = 0, residuals_ = 0;
   std::vector<std::size_t> field_offsets_, block_offsets_;
   std::vector<AlignedBuffer<double>> arrays_float64_;
-  std::vector<AlignedBuffer<float>> arrays_float32_;
-  std::vector<std::unique_ptr<GridBlock>> grid_blocks_;      ///< null for scalar blocks
-  std::vector<std::unique_ptr<ScalarBlock>> scalar_blocks_;  ///< null for grid blocks
+  mutable std::vector<AlignedBuffer<float>> arrays_float32_;  // under mutex_
+  std::vector<std::unique_ptr<GridBlock>> grid_blocks_;       ///< null for scalar blocks
+  std::vector<std::unique_ptr<ScalarBlock>> scalar_blocks_;   ///< null for grid blocks
   mutable std::mutex mutex_;
 };
 

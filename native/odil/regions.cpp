@@ -23,7 +23,7 @@ Cuts find_cuts(const Graph& graph, const Domain& domain, const Shape& shape, con
     if (node.op == Op::where_index) cut(static_cast<std::size_t>(node.id), node.value);
     if (node.op != Op::access) continue;
     const Shape& operand = domain.operands[static_cast<std::size_t>(node.id)].shape;
-    for (std::size_t axis = 0; axis < shape.axes; ++axis) {
+    for (std::size_t axis = operand.repeated; axis < shape.axes; ++axis) {
       // Wherever the access passes an end: a long shift on a short axis goes around several times.
       const std::int32_t count = operand.count[axis], shift = node.shift[axis];
       for (std::int32_t turn = floor_divide(shift, count); turn * count - shift < shape.count[axis]; ++turn) {
@@ -65,7 +65,7 @@ void require_inside(const Graph& graph, const Domain& domain, const Shape& shape
   for (NodeId id = 0; id < needed.size(); ++id) {
     if (!needed[id] || graph[id].op != Op::access) continue;
     const Operand& operand = domain.operands[static_cast<std::size_t>(graph[id].id)];
-    for (std::size_t axis = 0; axis < shape.axes; ++axis) {
+    for (std::size_t axis = operand.shape.repeated; axis < shape.axes; ++axis) {
       const std::int32_t at = region.box.begin[axis] + graph[id].shift[axis];
       if (domain.periodic[axis] || (at >= 0 && at < operand.shape.count[axis])) continue;
       const std::string& axis_name = domain.axis_names[axis];
@@ -87,7 +87,9 @@ bool alike(const Graph& graph, const Domain& domain, const Region& a, const Regi
   const std::vector<bool> needed = reachable(graph, std::array{a.root});
   for (NodeId id = 0; id < needed.size(); ++id) {
     if (!needed[id] || graph[id].op != Op::access) continue;
-    const std::int32_t count = domain.operands[static_cast<std::size_t>(graph[id].id)].shape.count[axis];
+    const Shape& operand = domain.operands[static_cast<std::size_t>(graph[id].id)].shape;
+    if (axis < operand.repeated) continue;
+    const std::int32_t count = operand.count[axis];
     if (floor_divide(a.box.begin[axis] + graph[id].shift[axis], count) !=
         floor_divide(b.box.begin[axis] + graph[id].shift[axis], count)) {
       return false;
@@ -161,7 +163,7 @@ std::vector<Region> make_regions(Graph& graph, const Domain& domain, const Shape
 
 std::size_t resolve(const Shape& operand, const std::array<std::int32_t, max_axes>& at, const Shift& shift) noexcept {
   std::size_t flat = 0;
-  for (std::size_t axis = 0; axis < operand.axes; ++axis) {
+  for (std::size_t axis = operand.repeated; axis < operand.axes; ++axis) {
     const std::int32_t count = operand.count[axis];
     std::int32_t index = (at[axis] + shift[axis]) % count;
     if (index < 0) index += count;

@@ -12,13 +12,33 @@ namespace dd::odil {
 struct Shape {
   std::size_t axes = 0;
   std::array<std::int32_t, max_axes> count{};  ///< 1 for axes that do not exist
+  /// The first so many axes have one point that stands for all: what does not change with time is stored once. Never
+  /// the last axis.
+  std::size_t repeated = 0;
 
+  /// Distances in memory; 0 along repeated axes.
   std::array<std::ptrdiff_t, max_axes> strides() const noexcept {
     std::array<std::ptrdiff_t, max_axes> result{};
     std::ptrdiff_t step = 1;
-    for (std::size_t axis = axes; axis-- > 0;) {
+    for (std::size_t axis = axes; axis-- > repeated;) {
       result[axis] = step;
       step *= count[axis];
+    }
+    return result;
+  }
+  /// Distance in memory of a step, or where an index lies.
+  std::ptrdiff_t flat(const std::array<std::int32_t, max_axes>& at) const noexcept {
+    const auto step = strides();
+    std::ptrdiff_t result = 0;
+    for (std::size_t axis = repeated; axis < axes; ++axis) result += at[axis] * step[axis];
+    return result;
+  }
+  /// The index of what lies at `place`; of a shape without repeated axes.
+  std::array<std::int32_t, max_axes> index(std::size_t place) const noexcept {
+    std::array<std::int32_t, max_axes> result{};
+    for (std::size_t axis = axes; axis-- > 0;) {
+      result[axis] = static_cast<std::int32_t>(place % static_cast<std::size_t>(count[axis]));
+      place /= static_cast<std::size_t>(count[axis]);
     }
     return result;
   }
@@ -47,12 +67,9 @@ struct Box {
 template <class Body>
 void for_each_run(const Shape& shape, const Box& box, Body&& body) {
   if (box.points(shape.axes) == 0) return;
-  const auto strides = shape.strides();
   std::array<std::int32_t, max_axes> at = box.begin;
   for (;;) {
-    std::ptrdiff_t flat = 0;
-    for (std::size_t axis = 0; axis < shape.axes; ++axis) flat += at[axis] * strides[axis];
-    body(static_cast<std::size_t>(flat), at);
+    body(static_cast<std::size_t>(shape.flat(at)), at);
     std::size_t axis = shape.axes - 1;
     for (;;) {
       if (axis == 0) return;

@@ -164,12 +164,18 @@ Case random_case(std::uint64_t seed) {
   description.axis_names = {"t", "x", "y"};
   for (std::size_t axis = 0; axis < shape.axes; ++axis) description.periodic[axis] = random.chance(0.5);
   description.fields = {{"u", shape}, {"v", shape}};
-  description.arrays = {{"a", shape}};
+  Shape array = shape;  // in some cases the same at all times, or on all planes
+  array.repeated = static_cast<std::size_t>(random.below(static_cast<int>(shape.axes)));
+  for (std::size_t axis = 0; axis < array.repeated; ++axis) array.count[axis] = 1;
+  description.arrays = {{"a", array}};
   description.parameters = 2;
   const int blocks = 1 + random.below(2);
   for (int b = 0; b < blocks; ++b) {
-    const NodeId root = random_expression(description.graph, random, shape, description.periodic, 3 + random.below(25));
-    description.blocks.push_back({b == 0 ? "first" : "second", false, false, shape, {root}});
+    Shape points = shape;
+    if (random.chance(0.3)) points.count[0] = 1 + random.below(shape.count[0]);  // not at all times
+    const NodeId root =
+        random_expression(description.graph, random, points, description.periodic, 3 + random.below(25));
+    description.blocks.push_back({b == 0 ? "first" : "second", false, false, points, {root}});
   }
   if (random.chance(0.5)) {
     Graph& graph = description.graph;
@@ -181,11 +187,11 @@ Case random_case(std::uint64_t seed) {
   Case result;
   result.domain.axis_names = description.axis_names;
   result.domain.periodic = description.periodic;
-  result.domain.operands = {{"u", shape}, {"v", shape}, {"a", shape}};
+  result.domain.operands = {{"u", shape}, {"v", shape}, {"a", array}};
   result.problem = std::make_unique<Problem>(std::move(description));
   for (std::size_t k = 0; k < result.problem->unknowns(); ++k) result.unknowns.push_back(random.uniform(-1, 1));
   result.arrays.emplace_back();
-  for (std::size_t k = 0; k < shape.points(); ++k) result.arrays[0].push_back(random.uniform(-1, 1));
+  for (std::size_t k = 0; k < array.points(); ++k) result.arrays[0].push_back(random.uniform(-1, 1));
   result.problem->set_array(0, result.arrays[0]);
   return result;
 }
@@ -302,6 +308,29 @@ TEST_CASE("float32 agrees with float64 to its precision") {
       if (!(std::fabs(static_cast<double>(residuals[k]) - exact[k]) < 2e-4 * (1 + std::fabs(exact[k])))) ++far;
     }
     CHECK(far * 200 <= exact.size());
+  }
+}
+
+TEST_CASE("what an expression would be where it does not hold never reaches the gradient") {
+  // Along a row u grows, from the last point of a row to the first of the next it falls: there the root is NaN.
+  ProblemDescription description;
+  description.axis_names = {"x", "y"};
+  const Shape shape{2, {9, 40, 1, 1, 1}};
+  description.fields = {{"u", shape}};
+  Graph& graph = description.graph;
+  const NodeId step = graph.subtract(graph.access(0, Shift{0, 1}), graph.access(0, Shift{}));
+  const NodeId root = graph.where_index(1, 39, graph.apply(Op::sqrt, step), graph.constant(0));
+  description.blocks.push_back({"slope", false, false, shape, {root}});
+  const Problem problem(std::move(description));
+  std::vector<double> unknowns(problem.unknowns()), residuals(problem.residuals()), gradient(problem.unknowns());
+  for (std::size_t k = 0; k < unknowns.size(); ++k) {
+    unknowns[k] = 0.5 * static_cast<double>(k % 40) - static_cast<double>(k / 40);
+  }
+  const double loss = problem.gradient<double>(unknowns, residuals, gradient, Normalization::sum, 1);
+  CHECK(loss == doctest::Approx(9 * 39 * 0.5));
+  for (std::size_t k = 0; k < gradient.size(); ++k) {
+    CAPTURE(k);
+    CHECK(gradient[k] == doctest::Approx(k % 40 == 0 ? -1 : k % 40 == 39 ? 1 : 0));
   }
 }
 
