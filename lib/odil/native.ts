@@ -49,7 +49,7 @@ export interface NativeGraph {
 /** @internal */
 export interface NativeProblemDescription {
   axes: { name: string; periodic: boolean }[];
-  fields: { name: string; counts: Int32Array }[];
+  fields: { name: string; location: string; counts: Int32Array }[];
   arrays: { name: string; counts: Int32Array; repeated: number; values: Float64Array }[];
   parameters: number;
   blocks: { name: string; scalar: boolean; raw: boolean; counts: Int32Array; roots: Int32Array }[];

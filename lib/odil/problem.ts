@@ -584,6 +584,7 @@ export function problem<const Options extends ProblemOptions>(
       axes: grid.axes.map(({ name, periodic }) => ({ name, periodic })),
       fields: [...unknowns.fields].map(([name, { location }]) => ({
         name,
+        location,
         counts: Int32Array.from(grid.counts(location)),
       })),
       arrays: writer.arrays.map((array) => ({ ...array, counts: Int32Array.from(array.counts) })),

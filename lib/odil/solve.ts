@@ -11,15 +11,37 @@ import {
 import { integer, number, object, oneOf, parse, type Schema, withDefault } from '../runtime/validate';
 import { type NativeGaussNewton, nativeOdil, type NativeProblem } from './native';
 
+/**
+ * How the linear step is found. `'cholesky'`: sparse, of J^T J. `'lu'`: of square J. `'qr'`: dense and rank-revealing,
+ * for small problems. `'bordered'`: parameters and networks as a dense border of the fields' factor.
+ * `'block-tridiagonal'`: dense blocks, one per level of the first axis. `'multigrid'`: square J that couples neighbours
+ * of one field. `'conjugate-gradient'`: on J^T J, preconditioned by the square block among the residuals.
+ */
+export type LinearSolver = (typeof linearSolvers)[number];
+
+const linearSolvers = [
+  'auto',
+  'cholesky',
+  'lu',
+  'qr',
+  'bordered',
+  'block-tridiagonal',
+  'multigrid',
+  'conjugate-gradient',
+] as const;
+
 /** What every way of calling `solve` takes. */
 export interface GaussNewtonOptions {
   /** How; `'auto'` (default) and `'gauss-newton'` are the same today. */
   method?: 'auto' | 'gauss-newton';
+  /** How the linear step is found; default `'auto'`, which the report explains. */
+  linearSolver?: LinearSolver;
   /** How blocks of different sizes are weighed; default `'mean'`. */
   normalization?: 'mean' | 'sum';
   /**
-   * `'levenberg-marquardt'` (default): steps are damped until the loss falls as predicted. `'none'`: every step is
-   * taken as it is, as the official code does; frozen terms need it.
+   * `'levenberg-marquardt'` (default): steps are damped until the loss falls as predicted; those of `'lu'` and
+   * `'multigrid'` are shortened instead. `'none'`: every step is taken as it is, as the official code does; frozen
+   * terms need it.
    */
   damping?: 'levenberg-marquardt' | 'none';
   /** Steps at most; default 100. */
@@ -66,8 +88,14 @@ export interface SolveReport {
   loss: number;
   /** Steps taken. */
   iterations: number;
-  /** Factorisations, those of rejected steps included. */
+  /** Factorisations, those of rejected steps included; solutions where the solver is an iterative one. */
   factorizations: number;
+  /** The one used last. */
+  linearSolver: LinearSolver;
+  /** Why that one. */
+  reason: string;
+  /** Iterations of `'conjugate-gradient'` or cycles of `'multigrid'`, of all steps. */
+  linearIterations: number;
   /** Wall-clock time. */
   seconds: number;
   /** One entry per step taken. */
@@ -76,6 +104,7 @@ export interface SolveReport {
 
 const solveMembers = {
   method: withDefault(oneOf(['auto', 'gauss-newton']), 'auto'),
+  linearSolver: withDefault(oneOf(linearSolvers), 'auto'),
   normalization: withDefault(oneOf(['mean', 'sum']), 'mean'),
   damping: withDefault(oneOf(['levenberg-marquardt', 'none']), 'levenberg-marquardt'),
   maxIterations: withDefault(integer({ min: 0 }), 100),

@@ -122,8 +122,10 @@ Napi::Value create_problem(const Napi::CallbackInfo& info) {
   const auto operand = [](const Napi::Object& one) {
     return Operand{text(one.Get("name"), "name"), shape_of(one.Get("counts"), "counts")};
   };
-  for_each_object(given.Get("fields"), "fields",
-                  [&](const Napi::Object& field, std::uint32_t) { description.fields.push_back(operand(field)); });
+  for_each_object(given.Get("fields"), "fields", [&](const Napi::Object& field, std::uint32_t) {
+    description.fields.push_back(operand(field));
+    description.fields.back().location = text(field.Get("location"), "fields.location");
+  });
   for_each_object(given.Get("arrays"), "arrays", [&](const Napi::Object& array, std::uint32_t) {
     description.arrays.push_back(operand(array));
     Shape& shape = description.arrays.back().shape;

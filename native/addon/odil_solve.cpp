@@ -35,12 +35,22 @@ const char* status_name(SolveStatus status) {
   return "";
 }
 
+LinearSolver linear_solver_of(const std::string& name) {
+  for (const LinearSolver solver :
+       {LinearSolver::automatic, LinearSolver::cholesky, LinearSolver::lu, LinearSolver::qr, LinearSolver::bordered,
+        LinearSolver::block_tridiagonal, LinearSolver::multigrid, LinearSolver::conjugate_gradient}) {
+    if (name == linear_solver_name(solver)) return solver;
+  }
+  throw_type("linearSolver", "the name of a linear solver");
+}
+
 class GaussNewton final : public Computation {
  public:
   GaussNewton(std::shared_ptr<const Problem> problem, std::span<const double> unknowns, const Napi::Object& chosen)
       : problem_(std::move(problem)), unknowns_(unknowns.begin(), unknowns.end()) {
     options_.normalization =
         text(chosen.Get("normalization"), "normalization") == "sum" ? Normalization::sum : Normalization::mean;
+    options_.linear_solver = linear_solver_of(text(chosen.Get("linearSolver"), "linearSolver"));
     options_.levenberg_marquardt = chosen.Get("levenbergMarquardt").ToBoolean();
     options_.max_iterations = size(chosen.Get("maxIterations"), "maxIterations");
     options_.initial_lambda = number(chosen.Get("initialLambda"), "initialLambda");
@@ -61,6 +71,9 @@ class GaussNewton final : public Computation {
     object.Set("loss", result_.loss);
     object.Set("iterations", static_cast<double>(result_.iterations));
     object.Set("factorizations", static_cast<double>(result_.factorizations));
+    object.Set("linearSolver", linear_solver_name(result_.linear_solver));
+    object.Set("reason", result_.reason);
+    object.Set("linearIterations", static_cast<double>(result_.linear_iterations));
     object.Set("seconds", seconds_);
     Napi::Array history = Napi::Array::New(env, result_.history.size());
     for (std::uint32_t k = 0; k < result_.history.size(); ++k) {
