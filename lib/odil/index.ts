@@ -26,26 +26,31 @@ export { type Axis, type AxisOptions, Grid, grid } from './grid';
 export { type Activation, Network } from './network';
 export {
   type AxesOf,
-  type BlockSummary,
   type EvaluateOptions,
   type FieldOptions,
   type FieldsOf,
   type NetworkOptions,
   type NetworksOf,
-  type Normalization,
   type ParameterOptions,
   type ParametersOf,
   Problem,
   problem,
-  type ProblemEvaluation,
   type ProblemOptions,
   type Residual,
   type Residuals,
-  type Solution,
-  type State,
   type Symbols,
   type Tools,
 } from './problem';
 export * as problems from './problems';
-export type { GaussNewtonOptions, SolveOptions, SolveReport, SolveStatus, SolveStep, SolveSyncOptions } from './solve';
+export type {
+  CommonSolveOptions,
+  CommonSolveReport,
+  MethodName,
+  SolveRunOptions,
+  SolveStatus,
+  SolveSyncRunOptions,
+} from './solve/method';
+export type { GaussNewtonOptions, GaussNewtonRecord, GaussNewtonReport } from './solve/gauss-newton';
+export type { MethodOptions, Solution, SolveOptions, SolveReport, SolveSyncOptions, StartOptions } from './solve';
+export type { BlockSummary, Normalization, ProblemEvaluation, State } from './state';
 export type { Reals } from './native';
