@@ -42,6 +42,18 @@ export {
   type Tools,
 } from './problem';
 export * as problems from './problems';
+export type { Checkpoint } from './solve/checkpoint';
+export type {
+  AdamOptions,
+  FirstOrderOptions,
+  FirstOrderRecord,
+  FirstOrderReport,
+  GradientDescentOptions,
+  LbfgsOptions,
+  LineSearchOptions,
+  MultigridOptions,
+} from './solve/first-order';
+export type { GaussNewtonOptions, GaussNewtonRecord, GaussNewtonReport } from './solve/gauss-newton';
 export type {
   CommonSolveOptions,
   CommonSolveReport,
@@ -50,7 +62,15 @@ export type {
   SolveStatus,
   SolveSyncRunOptions,
 } from './solve/method';
-export type { GaussNewtonOptions, GaussNewtonRecord, GaussNewtonReport } from './solve/gauss-newton';
-export type { MethodOptions, Solution, SolveOptions, SolveReport, SolveSyncOptions, StartOptions } from './solve';
+export type { BlockWeights, DecayingWeight } from './solve/weights';
+export type {
+  AutoOptions,
+  MethodOptions,
+  Solution,
+  SolveOptions,
+  SolveReport,
+  SolveSyncOptions,
+  StartOptions,
+} from './solve';
 export type { BlockSummary, Normalization, ProblemEvaluation, State } from './state';
 export type { Reals } from './native';

@@ -22,6 +22,7 @@ import { Grid, gridSchema, locationSchema, nameSchema } from './grid';
 import { nativeOdil, type NativeProblem, type Reals } from './native';
 import { type Activation, Network, networkSize } from './network';
 import { type Solution, solve, type SolveOptions, solveSync, type SolveSyncOptions } from './solve';
+import { fixedWeightsSchema } from './solve/weights';
 import type { Normalization, ProblemEvaluation, State } from './state';
 
 /** An unknown field: its location, or that and its initial values. */
@@ -125,6 +126,8 @@ export type Symbols<Options> = FieldsOf<Options> & ParametersOf<Options> & Netwo
 export interface EvaluateOptions {
   /** Default `'mean'`. */
   normalization?: Normalization;
+  /** What the residuals of a block are multiplied with in the loss (of a raw block: its mean); default 1. */
+  weights?: Readonly<Record<string, number>>;
   /** Threads to use; default: the processors this process may run on, at most 16. Results do not depend on it. */
   threads?: number;
 }
@@ -148,10 +151,14 @@ const reservedNames = ['at', 'step', 'where', 'constant'];
 
 const numbersOf = (length: number, per: string): Schema<Float64Array> => typedArray(['Float64Array'], { length, per });
 
-const evaluateSchema = object({
-  normalization: withDefault(oneOf(['mean', 'sum']), 'mean'),
-  threads: optional(integer({ min: 1, max: 256 })),
-});
+const evaluateSchema = (
+  blocks: readonly string[],
+): Schema<{ normalization: Normalization; threads: number | undefined; weights: Float64Array }> =>
+  object({
+    normalization: withDefault(oneOf(['mean', 'sum']), 'mean'),
+    threads: optional(integer({ min: 1, max: 256 })),
+    weights: fixedWeightsSchema(blocks),
+  });
 
 /** A discrete loss, compiled. Made by {@link problem}. */
 export class Problem {
@@ -161,6 +168,7 @@ export class Problem {
   readonly unknowns: number;
   /** Number of residuals. */
   readonly residuals: number;
+  readonly #evaluateSchema: ReturnType<typeof evaluateSchema>;
   readonly #parts: readonly Part[];
   readonly #blocks: readonly Block[];
   readonly #handle: NativeProblem;
@@ -171,9 +179,15 @@ export class Problem {
     this.grid = of;
     this.#parts = parts;
     this.#blocks = blocks;
+    this.#evaluateSchema = evaluateSchema(blocks.map((block) => block.name));
     this.#handle = handle;
     this.unknowns = parts.reduce((total, part) => total + part.length, 0);
     this.residuals = blocks.reduce((total, block) => total + block.count, 0);
+  }
+
+  /** Names of the blocks that contribute their mean, not their squares. */
+  get rawBlockNames(): string[] {
+    return this.#blocks.filter((block) => block.raw).map((block) => block.name);
   }
 
   /** Names of the blocks, in order. */
@@ -197,13 +211,15 @@ export class Problem {
    * Cost: one pass over the grid per block. Source: specs of arXiv 2205.04611, the sum of means of squares.
    */
   evaluate<Array_ extends Reals>(state: State<Array_>, options: EvaluateOptions = {}): ProblemEvaluation<Array_> {
-    const { normalization, threads } = parse(options, 'options', evaluateSchema);
+    const { normalization, threads, weights } = parse(options, 'options', this.#evaluateSchema);
     const unknowns = this.pack(state);
     const all = unknowns instanceof Float32Array ? new Float32Array(this.residuals) : new Float64Array(this.residuals);
-    const loss = callNative(() => nativeOdil.evaluate(this.handle, unknowns, all, normalization, threads ?? 0));
+    const loss = callNative(() =>
+      nativeOdil.evaluate(this.handle, unknowns, all, normalization, threads ?? 0, weights),
+    );
     const residuals: Record<string, Array_> = {};
     const blocks: ProblemEvaluation['blocks'] = {};
-    for (const block of this.#blocks) {
+    for (const [k, block] of this.#blocks.entries()) {
       const own = all.subarray(block.offset, block.offset + block.count) as Array_;
       let squares = 0;
       let total = 0;
@@ -212,7 +228,8 @@ export class Problem {
         squares += value * value;
         total += value;
       }
-      const scale = normalization === 'mean' || block.raw ? 1 / block.count : 1;
+      const weight = weights[k] ?? 1;
+      const scale = (normalization === 'mean' || block.raw ? 1 / block.count : 1) * (block.raw ? weight : weight ** 2);
       residuals[block.name] = own;
       blocks[block.name] = {
         count: block.count,
@@ -238,10 +255,12 @@ export class Problem {
     /** d loss / d unknowns. */
     gradient: State<Array_>;
   } {
-    const { normalization, threads } = parse(options, 'options', evaluateSchema);
+    const { normalization, threads, weights } = parse(options, 'options', this.#evaluateSchema);
     const unknowns = this.pack(state);
     const slope = unknowns instanceof Float32Array ? new Float32Array(this.unknowns) : new Float64Array(this.unknowns);
-    const loss = callNative(() => nativeOdil.gradient(this.handle, unknowns, slope, normalization, threads ?? 0));
+    const loss = callNative(() =>
+      nativeOdil.gradient(this.handle, unknowns, slope, normalization, threads ?? 0, weights),
+    );
     return { loss, gradient: this.unpack(slope) as State<Array_> };
   }
 
@@ -522,6 +541,7 @@ export function problem<const Options extends ProblemOptions>(
       axes: grid.axes.map(({ name, periodic }) => ({ name, periodic })),
       fields: [...unknowns.fields].map(([name, { location }]) => ({
         name,
+        location,
         counts: Int32Array.from(grid.counts(location)),
       })),
       arrays: writer.arrays.map((array) => ({ ...array, counts: Int32Array.from(array.counts) })),

@@ -50,7 +50,13 @@ export const gaussNewton = method(
     damp: withDefault(number({ min: 0 }), 0),
     dampDiagonal: withDefault(number({ min: 0 }), 0),
   },
-  'sum',
+  {
+    maxIterations: 100,
+    gradientTolerance: 1e-10,
+    stepTolerance: 1e-12,
+    lossTolerance: 1e-14,
+    official: { normalization: 'sum' },
+  },
   (task, options, run) => {
     const damping = options.damping ?? (options.compat === 'official' ? 'none' : 'levenberg-marquardt');
     return nativeOdil.gaussNewton(
@@ -59,13 +65,13 @@ export const gaussNewton = method(
       {
         normalization: options.normalization,
         levenbergMarquardt: damping === 'levenberg-marquardt',
-        maxIterations: options.maxIterations ?? 100,
+        maxIterations: options.maxIterations,
         initialLambda: options.initialLambda,
         damp: options.damp,
         dampDiagonal: options.dampDiagonal,
-        gradientTolerance: options.gradientTolerance ?? 1e-10,
-        stepTolerance: options.stepTolerance ?? 1e-12,
-        lossTolerance: options.lossTolerance ?? 1e-14,
+        gradientTolerance: options.gradientTolerance,
+        stepTolerance: options.stepTolerance,
+        lossTolerance: options.lossTolerance,
       },
       run,
     );
