@@ -8,32 +8,13 @@
 #include "addon/handle.hpp"
 #include "addon/job.hpp"
 #include "addon/odil.hpp"
+#include "addon/odil_options.hpp"
 #include "odil/gauss_newton.hpp"
 
 namespace dd::addon {
 namespace {
 
 using namespace dd::odil;
-
-const char* status_name(SolveStatus status) {
-  switch (status) {
-    case SolveStatus::gradient:
-      return "gradient";
-    case SolveStatus::step:
-      return "step";
-    case SolveStatus::loss:
-      return "loss";
-    case SolveStatus::max_iterations:
-      return "max-iterations";
-    case SolveStatus::stalled:
-      return "stalled";
-    case SolveStatus::cancelled:
-      return "cancelled";
-    case SolveStatus::time_limit:
-      return "time";
-  }
-  return "";
-}
 
 LinearSolver linear_solver_of(const std::string& name) {
   for (const LinearSolver solver :
@@ -48,8 +29,7 @@ class GaussNewton final : public Computation {
  public:
   GaussNewton(std::shared_ptr<const Problem> problem, std::span<const double> unknowns, const Napi::Object& chosen)
       : problem_(std::move(problem)), unknowns_(unknowns.begin(), unknowns.end()) {
-    options_.normalization =
-        text(chosen.Get("normalization"), "normalization") == "sum" ? Normalization::sum : Normalization::mean;
+    options_.normalization = normalization_of(chosen.Get("normalization"));
     options_.linear_solver = linear_solver_of(text(chosen.Get("linearSolver"), "linearSolver"));
     options_.levenberg_marquardt = chosen.Get("levenbergMarquardt").ToBoolean();
     options_.max_iterations = size(chosen.Get("maxIterations"), "maxIterations");
@@ -67,14 +47,19 @@ class GaussNewton final : public Computation {
   Napi::Value result(Napi::Env env) override {
     Napi::Object object = Napi::Object::New(env);
     object.Set("unknowns", copy_to_typed_array<double>(env, unknowns_));
-    object.Set("status", status_name(result_.status));
+    object.Set("status", solve_status_name(result_.status));
     object.Set("loss", result_.loss);
     object.Set("iterations", static_cast<double>(result_.iterations));
     object.Set("factorizations", static_cast<double>(result_.factorizations));
     object.Set("linearSolver", linear_solver_name(result_.linear_solver));
-    object.Set("reason", result_.reason);
+    object.Set("linearSolverReason", result_.reason);
     object.Set("linearIterations", static_cast<double>(result_.linear_iterations));
     object.Set("seconds", seconds_);
+    object.Set("weights", copy_to_typed_array<double>(env, {}));
+    Napi::Object checkpoint = Napi::Object::New(env);
+    checkpoint.Set("values", copy_to_typed_array<double>(env, unknowns_));
+    checkpoint.Set("counters", copy_to_typed_array<double>(env, {}));
+    object.Set("checkpoint", checkpoint);
     Napi::Array history = Napi::Array::New(env, result_.history.size());
     for (std::uint32_t k = 0; k < result_.history.size(); ++k) {
       const GaussNewtonStep& step = result_.history[k];
