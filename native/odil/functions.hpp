@@ -143,9 +143,9 @@ DD_INLINE Vector<T> logarithm(Vector<T> x) {
   const Vector<T> scaled = subnormal ? x * broadcast(F::subnormal_scale) : x;
   // m in [sqrt(1/2), sqrt(2)): one half is added to the exponent before it is cut off.
   constexpr T root_half = T(0.70710678118654752440);
-  const Bits bits = bits_of<T>(scaled);
-  const Bits offset = bits_of<T>(broadcast(T(1))) - bits_of<T>(broadcast(root_half));
-  const Bits moved = bits + offset;
+  // Unsigned, because the bits of a NaN may overflow.
+  const Unsigned offset = (Unsigned)bits_of<T>(broadcast(T(1))) - (Unsigned)bits_of<T>(broadcast(root_half));
+  const Bits moved = (Bits)((Unsigned)bits_of<T>(scaled) + offset);
   const Bits exponent_bits = (Bits)(((Unsigned)moved >> F::mantissa_bits) & (Unsigned)(Bits{} + F::exponent_mask));
   const Bits mantissa = (moved & F::mantissa_mask) + bits_of<T>(broadcast(root_half));
   Vector<T> exponent = (Vector<T>)(exponent_bits | (Bits{} + F::two_to_mantissa_bits)) -
