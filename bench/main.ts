@@ -12,11 +12,23 @@ import { kernels } from './kernels';
 import { languageModel } from './language-model';
 import { linalg } from './linalg';
 import { multigrid } from './multigrid';
+import { odilProblems } from './odil';
 import { quantization } from './quantize';
 import { type BenchRun, markdown, svg } from './report';
 import { sparse } from './sparse';
 
-const families: readonly Family[] = [linalg, sparse, multigrid, gptq, quantization, kernels, edge, fir, languageModel];
+const families: readonly Family[] = [
+  linalg,
+  sparse,
+  multigrid,
+  odilProblems,
+  gptq,
+  quantization,
+  kernels,
+  edge,
+  fir,
+  languageModel,
+];
 
 async function main(): Promise<void> {
   const args = process.argv.slice(2);

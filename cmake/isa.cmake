@@ -23,6 +23,7 @@ if(DD_ISA_SOURCES)
     # the one the linker keeps for the whole program (tools/check-isa-objects.mjs).
     target_compile_options(dd_isa_${level} PRIVATE ${DD_ISA_FLAGS_${level}} ${DD_OPTIMISATION} -fno-exceptions -fno-rtti)
     target_link_libraries(dd_isa_${level} PRIVATE dd_flags)
+    set_target_properties(dd_isa_${level} PROPERTIES DD_IS_KERNELS ON)
     list(APPEND DD_ISA_OBJECTS $<TARGET_OBJECTS:dd_isa_${level}>)
   endforeach()
 endif()

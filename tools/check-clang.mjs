@@ -58,14 +58,17 @@ if (process.argv.includes('--tidy')) {
   const files = filesWith(/\.cpp$/).filter(
     (file) => commands.has(file) && !file.includes(`${path.sep}tests${path.sep}`),
   );
-  const jobs = 2;
+  // A tenth of the paths that the analyser would look at by itself: three quarters of its time go into the rest.
+  const analyser = ['-Xclang', '-analyzer-config', '-Xclang', 'max-nodes=20000'];
+  const extra = ['-Wno-unknown-warning-option', ...analyser].map((argument) => `--extra-arg=${argument}`);
+  const jobs = os.availableParallelism();
   const chunks = Array.from({ length: jobs }, (_, job) => files.filter((_file, index) => index % jobs === job));
   const { spawn } = await import('node:child_process');
   const statuses = await Promise.all(
     chunks.map(
       (chunk) =>
         new Promise((resolve) => {
-          const child = spawn(command, ['--quiet', '--extra-arg=-Wno-unknown-warning-option', '-p', once, ...chunk], {
+          const child = spawn(command, ['--quiet', ...extra, '-p', once, ...chunk], {
             cwd: root,
             stdio: ['ignore', 'inherit', 'ignore'],
           });

@@ -130,6 +130,8 @@ if (native.has('ccache')) {
   process.env.CCACHE_DIR ??= path.join(root, 'build-cmake', 'ccache');
   process.env.CCACHE_BASEDIR ??= root;
   process.env.CCACHE_NOHASHDIR ??= '1';
+  // The development build comes first and turns warnings into errors; the same files need not be compiled again without.
+  process.env.CCACHE_IGNOREOPTIONS ??= '-Werror';
 }
 prepare.ensureDependencies();
 prepare.ensureNative(developmentDefinitions);

@@ -1,9 +1,8 @@
-// The torch peer as a process that answers jobs one by one, so that its samples can be taken in turn with ours.
+// The torch peer of the quantiser.
 //   DISCRETE_DESCENT_TORCH_PYTHON    a Python that has torch; without it the peer is left out, and said so
 //   DISCRETE_DESCENT_GPTQ_CHECKOUT, DISCRETE_DESCENT_BAQ_CHECKOUT    the published codes, run instead of transcriptions
-import { type ChildProcess, spawn } from 'node:child_process';
 import path from 'node:path';
-import readline from 'node:readline';
+import { startJsonProcess } from './json-process';
 
 /** What the peer is asked to do. */
 export interface TorchJob {
@@ -37,27 +36,16 @@ export async function startTorch(): Promise<TorchPeer | undefined> {
     ...(gptq === undefined ? [] : ['--gptq', gptq]),
     ...(baq === undefined ? [] : ['--baq', baq]),
   ];
-  const child: ChildProcess = spawn(python, args, { stdio: ['pipe', 'pipe', 'inherit'] });
-  const { stdin, stdout } = child;
-  if (stdin === null || stdout === null) throw new Error('the torch peer has no pipes');
-  const lines: AsyncIterator<string> = readline.createInterface({ input: stdout })[Symbol.asyncIterator]();
-  const next = async (): Promise<Record<string, unknown>> => {
-    const line = await lines.next();
-    if (line.done === true) throw new Error(`the torch peer (${python}) ended early`);
-    return JSON.parse(line.value) as Record<string, unknown>;
-  };
-  const { torch } = await next();
-  console.error(`   torch ${String(torch)}`);
+  const peer = await startJsonProcess<TorchJob>(python, args);
+  console.error(`   torch ${String(peer.ready['torch'])}`);
   return {
     nameOf: (job) =>
       (job === 'gptq' && gptq !== undefined) || (job === 'baq' && baq !== undefined) ? 'official' : 'torch',
     async seconds(job) {
-      stdin.write(`${JSON.stringify(job)}\n`);
-      const { seconds } = await next();
-      return Number(seconds);
+      return Number((await peer.ask(job))['seconds']);
     },
     close: () => {
-      stdin.end();
+      peer.close();
     },
   };
 }
