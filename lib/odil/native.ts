@@ -110,6 +110,16 @@ export interface NativeFirstOrder extends NativeWeights {
   checkpoint: { values: Float64Array; counters: Float64Array } | undefined;
 }
 
+/** Options of laplace at the edge. @internal */
+export interface NativeLaplace {
+  sigmas: Float64Array;
+  allVariances: boolean;
+  entries: Float64Array;
+  samples: number;
+  seed: number;
+  memoryLimitBytes: number;
+}
+
 /** native/addon/odil_problem.cpp odil_solve.cpp and odil_first_order.cpp. @internal */
 export interface NativeOdil {
   createProblem(description: NativeProblemDescription): NativeProblem;
@@ -134,6 +144,7 @@ export interface NativeOdil {
   listing(problem: NativeProblem, block: number): string;
   residualName(problem: NativeProblem, residual: number): string;
   gaussNewton(problem: NativeProblem, unknowns: Float64Array, options: NativeGaussNewton, run: NativeRun): unknown;
+  laplace(problem: NativeProblem, unknowns: Float64Array, options: NativeLaplace, run: NativeRun): unknown;
   firstOrder(problem: NativeProblem, unknowns: Reals, options: NativeFirstOrder, run: NativeRun): unknown;
 }
 
