@@ -123,6 +123,9 @@ PointSources<T> Problem::sources(std::span<const T> unknowns) const {
   return sources;
 }
 
+template PointSources<float> Problem::sources(std::span<const float>) const;
+template PointSources<double> Problem::sources(std::span<const double>) const;
+
 template <class T>
 std::vector<T*> Problem::field_targets(std::span<T> unknowns) const {
   std::vector<T*> targets;
