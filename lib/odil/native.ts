@@ -69,7 +69,7 @@ export interface NativeColumns {
 export type Reals = Float64Array | Float32Array;
 
 /** Options of Gauss-Newton at the edge. @internal */
-export interface NativeGaussNewton {
+export interface NativeGaussNewton extends NativeWeights {
   normalization: string;
   linearSolver: string;
   levenbergMarquardt: boolean;
@@ -80,6 +80,9 @@ export interface NativeGaussNewton {
   gradientTolerance: number;
   stepTolerance: number;
   lossTolerance: number;
+  historyEvery: number;
+  memoryLimitBytes: number;
+  checkpoint: { values: Float64Array; counters: Float64Array } | undefined;
 }
 
 /** Weights of blocks and the iterations in which they halve; empty where all are 1. @internal */

@@ -11,6 +11,7 @@
 #include "core/thread_pool.hpp"
 #include "linalg/sparse/least_squares.hpp"
 #include "linalg/sparse/selected_inverse.hpp"
+#include "odil/matrix_steps.hpp"
 
 namespace dd::odil {
 namespace {
@@ -57,7 +58,8 @@ LaplaceResult laplace(const Problem& problem, std::span<const double> unknowns, 
                 "`" + block.name + "` is raw: a logarithm of a probability is needed, as squares are");
   }
   const linalg::SparseMatrix j = scaled_jacobian(problem, unknowns, options.sigmas, threads);
-  linalg::SparseLeastSquares least_squares(j.pattern, nullptr, threads);
+  const auto layout = problem.description().parameters == 0 ? grid_layout(problem.description()) : std::nullopt;
+  linalg::SparseLeastSquares least_squares(j.pattern, layout ? &*layout : nullptr, threads);
   control.require_memory(static_cast<double>(least_squares.analysis().factor_bytes(threads)), "the factor of H");
   const linalg::FactorResult factored = least_squares.factor(j, {}, control);
   LaplaceResult result;
