@@ -281,7 +281,7 @@ describe('runs that end early', () => {
     expect((solution.fields['u'] as Float64Array)[1]).toBeLessThan(1);
   });
 
-  test.each(['auto', 'cholesky'] as const)('Gauss-Newton, %s: a derivative that is not finite', (linearSolver) => {
+  test.each(['qr', 'cholesky'] as const)('Gauss-Newton, %s: a derivative that is not finite', (linearSolver) => {
     // sqrt(u^2) has none at 0, where the first step goes.
     using kink = problem({ grid: grid({ x: { cells: 3 } }), fields: { u: 'c' } }, ({ u, at }) => ({
       kink: where(at.x.is(1), odil.sqrt(u.square()), u.times(2).minus(1)),
@@ -289,7 +289,7 @@ describe('runs that end early', () => {
     const initial = { fields: { u: Float64Array.of(2, 2, 2) } };
     const solution = kink.solveSync({ initial, damping: 'none', linearSolver });
     expect(solution.status).toBe('not-finite');
-    expect(solution.detail).toMatch(/derivative of the (residual kink|loss by u)\[1\] is not finite/);
+    expect(solution.detail).toBe('a derivative of the residual kink[1] is not finite');
     expect([...(solution.fields['u'] as Float64Array)]).toEqual([0.5, 0, 0.5]);
     expect(solution.loss).toBe(0);
   });
