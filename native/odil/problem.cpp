@@ -110,17 +110,30 @@ const float* Problem::array_data(std::size_t number) const {
 }
 
 template <class T>
-PointSources<T> Problem::sources(std::span<const T> unknowns) const {
+PointSources<T> Problem::sources(std::span<const T> fields, std::span<const double> parameters) const {
   PointSources<T> sources;
   for (std::size_t f = 0; f < description_.fields.size(); ++f) {
-    sources.operands.push_back(unknowns.data() + field_offsets_[f]);
+    sources.operands.push_back(fields.data() + field_offsets_[f]);
   }
   for (std::size_t a = 0; a < description_.arrays.size(); ++a) {
     const Shape& shape = description_.arrays[a].shape;
     sources.operands.push_back(array_data<T>(a) + (shape.repeated > 0 ? copies_around * shape.points() : 0));
   }
-  sources.parameters.assign(unknowns.begin() + static_cast<std::ptrdiff_t>(grid_unknowns_), unknowns.end());
+  sources.parameters.assign(parameters.begin(), parameters.end());
   return sources;
+}
+template PointSources<float> Problem::sources(std::span<const float>, std::span<const double>) const;
+template PointSources<double> Problem::sources(std::span<const double>, std::span<const double>) const;
+
+template <class T>
+PointSources<T> Problem::sources(std::span<const T> unknowns) const {
+  const std::span<const T> given = unknowns.subspan(grid_unknowns_);
+  return sources<T>(unknowns, std::vector<double>(given.begin(), given.end()));
+}
+
+void Problem::with_graph(FunctionRef<void(Graph&)> compile) const {
+  const std::lock_guard lock(mutex_);
+  compile(description_.graph);
 }
 
 template <class T>
