@@ -371,6 +371,16 @@ MarchResult NonlinearMarch<T>::run(const PointSources<T>& sources, T* state, con
 template class NonlinearMarch<float>;
 template class NonlinearMarch<double>;
 
+void throw_march_error(const Problem& problem, const MarchResult& result) {
+  const std::string name = problem.residual_name(result.residual);
+  if (result.status == MarchStatus::not_finite) {
+    throw dd::Error(ErrorCode::not_finite, name, "the residual " + name + " is not finite while marching");
+  }
+  throw dd::Error(ErrorCode::not_converged, name,
+                  "Newton's method finds no state for which the residuals from " + name +
+                      " on are 0: give smaller steps of time, or use 'gauss-newton'");
+}
+
 template <class T>
 MarchResult march(const Problem& problem, const Evolution& evolution, std::span<T> state,
                   std::span<const double> parameters, RunControl& control) {
@@ -394,13 +404,7 @@ MarchResult march(const Problem& problem, const Evolution& evolution, std::span<
       },
       control);
   if (result.status == MarchStatus::not_finite || result.status == MarchStatus::not_converged) {
-    const std::string name = problem.residual_name(result.residual);
-    if (result.status == MarchStatus::not_finite) {
-      throw dd::Error(ErrorCode::not_finite, name, "the residual " + name + " is not finite while marching");
-    }
-    throw dd::Error(ErrorCode::not_converged, name,
-                    "Newton's method finds no state for which the residuals from " + name +
-                        " on are 0: give smaller steps of time, or use 'gauss-newton'");
+    throw_march_error(problem, result);
   }
   return result;
 }

@@ -145,6 +145,9 @@ class NonlinearMarch {
   AlignedBuffer<T> residual_, error_, step_;
 };
 
+/// Throws Error(not_finite or not_converged, residual) for a march that ended so.
+[[noreturn]] void throw_march_error(const Problem& problem, const MarchResult& result);
+
 /// Solves a problem whose residuals are all equations: `state` from the parameters. Throws Error(not_finite or
 /// not_converged or singular, residual) naming block and index, Error(invalid_argument_value, "method") where there are
 /// residuals that are no equations. The same bytes for any number of threads. Cost: linear in the points.
