@@ -48,14 +48,6 @@ std::vector<bool> jumping_parameters(Graph& graph, const Problem& problem) {
   return result;
 }
 
-std::vector<double> block_scales(const Problem& problem, Normalization normalization) {
-  std::vector<double> scales;
-  for (std::size_t b = 0; b < problem.description().blocks.size(); ++b) {
-    scales.push_back(problem.block_scale(b, normalization));
-  }
-  return scales;
-}
-
 template <class T>
 class ControlSpace {
  public:
@@ -72,8 +64,9 @@ class ControlSpace {
         programs_(problem, evolution),
         linear_(problem, evolution, programs_),
         nonlinear_(problem, evolution, programs_),
-        data_(problem, evolution, block_scales(problem, options.normalization)),
-        losses_(problem, evolution, block_scales(problem, options.normalization)),
+        scales_(problem.scales(options.normalization, options.weights)),
+        data_(problem, evolution, scales_),
+        losses_(problem, evolution, scales_),
         weights_(evolution.rows, 1),
         reach_(std::max(programs_.reach(), data_.reach())),
         misfit_(vector()),
@@ -82,7 +75,7 @@ class ControlSpace {
         product_(vector()) {
     for (std::size_t row = 0; row < evolution.rows; ++row) {
       if (evolution.equations[row]) {
-        weights_[row] = std::sqrt(problem.block_scale(evolution.equations[row]->block, options.normalization));
+        weights_[row] = std::sqrt(scales_[evolution.equations[row]->block]);
       }
     }
     problem.with_graph([&](Graph& graph) { jumping_ = jumping_parameters(graph, problem); });
@@ -496,6 +489,7 @@ class ControlSpace {
   EvolutionPrograms programs_;
   LinearMarch<T> linear_;
   NonlinearMarch<T> nonlinear_;
+  std::vector<double> scales_;  // of the blocks' sums of squares
   DataOperator<T> data_;
   RowLosses<T> losses_;
   std::vector<double> weights_;  // of the equations, by row

@@ -29,6 +29,7 @@ struct ParameterRange {
 
 struct ControlSpaceOptions {
   Normalization normalization = Normalization::mean;
+  std::vector<double> weights;  ///< of the blocks; empty where all are 1
   /// Weak: the equations may be missed where data ask for it, at their weight. Strong: they hold.
   bool weak = true;
   std::size_t max_iterations = 50;

@@ -80,16 +80,29 @@ class Problem {
   template <class T>
   void evaluate(std::span<const T> unknowns, std::span<T> residuals, std::size_t threads) const;
 
-  /// Sum over blocks of scale_b sum_i F^2 (raw blocks: scale_b sum_i F) with scale 1/n_b or 1.
+  /// What the sums of each block are multiplied with in the loss: 1/n_b or 1, times the square of its weight (raw
+  /// blocks: its weight). `weights` is empty or has one for each block.
+  std::vector<double> scales(Normalization normalization, std::span<const double> weights = {}) const;
+
+  /// Sum over blocks of scale_b sum_i F^2 (raw blocks: scale_b sum_i F).
   template <class T>
-  double loss(std::span<const T> residuals, Normalization normalization, std::size_t threads) const;
+  double loss(std::span<const T> residuals, std::span<const double> scales, std::size_t threads) const;
+  template <class T>
+  double loss(std::span<const T> residuals, Normalization normalization, std::size_t threads) const {
+    return loss<T>(residuals, scales(normalization), threads);
+  }
   double block_scale(std::size_t block, Normalization normalization) const noexcept;
 
   /// gradient = d loss / d unknowns, and the loss. `residuals` is scratch of that length. Frozen terms have no
   /// derivative, so where there are some this is not the slope of the loss (odil.md, section 1.3).
   template <class T>
   double gradient(std::span<const T> unknowns, std::span<T> residuals, std::span<T> gradient,
-                  Normalization normalization, std::size_t threads) const;
+                  std::span<const double> scales, std::size_t threads) const;
+  template <class T>
+  double gradient(std::span<const T> unknowns, std::span<T> residuals, std::span<T> gradient,
+                  Normalization normalization, std::size_t threads) const {
+    return this->gradient<T>(unknowns, residuals, gradient, scales(normalization), threads);
+  }
 
   /// result += J(z)^T w.
   template <class T>
@@ -111,6 +124,8 @@ class Problem {
 
   /// "block u[3][4]": where in the blocks residual number `index` is.
   std::string residual_name(std::size_t index) const;
+  /// "u[3][4]", or "parameter 2": which unknown number `index` is.
+  std::string unknown_name(std::size_t index) const;
 
  private:
   template <class T>
