@@ -10,7 +10,8 @@ import { type CommonSolveOptions, type CommonSolveReport, method } from './metho
  * `'block-tridiagonal'`: dense blocks, one per level of the first axis. `'multigrid'`: square J that couples neighbours
  * of one field. `'conjugate-gradient'`: on J^T J, preconditioned by the square block among the residuals.
  */
-export type LinearSolver = (typeof linearSolvers)[number];
+export type LinearSolver =
+  'auto' | 'cholesky' | 'lu' | 'qr' | 'bordered' | 'block-tridiagonal' | 'multigrid' | 'conjugate-gradient';
 
 const linearSolvers = [
   'auto',
@@ -21,7 +22,7 @@ const linearSolvers = [
   'block-tridiagonal',
   'multigrid',
   'conjugate-gradient',
-] as const;
+] as const satisfies readonly LinearSolver[];
 
 /** Options of Gauss-Newton. */
 export interface GaussNewtonOptions extends CommonSolveOptions {
