@@ -228,10 +228,13 @@ class ControlSpace {
     std::vector<StateVector<T>> result(scale_.size());
     std::vector<std::size_t> moving;
     std::vector<T*> states;
-    elimination_.fields.clear();  // their memory is needed again
+    // The fields of the last step give their memory back.
+    std::vector<RowRangeField<T>> used = std::move(elimination_.fields);
+    elimination_.fields.clear();
     for (std::size_t k = 0; k < scale_.size(); ++k) {
       if (columns_[k].size() == 0) continue;
-      result[k] = vector();
+      const bool fits = k < used.size() && used[k].values.span().size() == state_.size();
+      result[k] = fits ? std::move(used[k].values) : vector();
       moving.push_back(k);
       states.push_back(result[k].data());
     }

@@ -33,7 +33,7 @@ struct ControlSpaceOptions {
   /// Weak: the equations may be missed where data ask for it, at their weight. Strong: they hold.
   bool weak = true;
   std::size_t max_iterations = 50;
-  double loss_tolerance = 1e-6;     ///< of the decrease of a step, relative to the loss
+  double loss_tolerance = 1e-4;     ///< of the decrease of a step, relative to the loss
   double linear_tolerance = 0.1;    ///< of conjugate gradients, relative to the first residual
   std::size_t linear_iterations = 50;  ///< at most per step
   double initial_lambda = 1;        ///< damping of parameters, in units of the loss at one step's scale
