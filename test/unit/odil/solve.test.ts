@@ -19,6 +19,9 @@ function line(): odil.Problem {
   );
 }
 
+/** But for the order in which sums are taken. */
+const near = (a: number, b: number): void => expect(Math.abs(a - b)).toBeLessThanOrEqual(1e-13 * Math.abs(b));
+
 const methods = ['gauss-newton', 'lbfgs', 'adam', 'gradient-descent'] as const;
 /** Learning rates that suit the line below, where a method has one. */
 const rates: Readonly<Record<string, number | undefined>> = { adam: 2e-3, 'gradient-descent': 0.1 };
@@ -27,7 +30,10 @@ const gradientMethods = ['lbfgs', 'adam', 'gradient-descent'] as const;
 describe('the choice of a method', () => {
   test('squares go to Gauss-Newton, anything else to L-BFGS, and the report says why', () => {
     using squares = line();
-    expect(squares.solveSync()).toMatchObject({ method: 'gauss-newton', reason: 'the loss is a sum of squares' });
+    expect(squares.solveSync()).toMatchObject({
+      method: 'gauss-newton',
+      reason: expect.stringContaining('the loss is a sum of squares') as string,
+    });
     expect(squares.solveSync({ multigrid: { levels: 2 } })).toMatchObject({ method: 'lbfgs' });
     const single = { fields: { u: new Float32Array(16) }, parameters: { k: new Float32Array(1) } };
     const found = squares.solveSync({ initial: single });
@@ -97,8 +103,8 @@ test.each(methods)('%s ends at the same minimum', (method) => {
   const exact = of.solveSync({ method: 'gauss-newton' });
   expect(solution.loss / exact.loss).toBeCloseTo(1, 6);
   const { loss, blocks } = of.evaluate({ fields: solution.fields, parameters: solution.parameters ?? {} });
-  expect(solution.loss).toBe(loss);
-  expect(solution.blocks).toEqual(blocks);
+  near(solution.loss, loss);
+  for (const [name, block] of Object.entries(blocks)) near(solution.blocks[name]?.loss as number, block.loss);
   expect(solution.history.at(-1)?.loss).toBeGreaterThanOrEqual(solution.loss * (1 - 1e-12));
 });
 
@@ -124,12 +130,12 @@ describe('weights of blocks', () => {
       ...(rate === undefined ? {} : { learningRate: rate }),
     });
     const { loss, gradient } = of.gradient(solutionState(solution), { weights });
-    expect(solution.loss).toBe(loss);
+    near(solution.loss, loss);
     const size = Math.max(...[...(gradient.fields['u'] as Float64Array)].map(Math.abs));
     expect(size).toBeLessThan(1e-6);
     const plain = of.evaluate(solutionState(solution));
     expect(solution.blocks['slope']?.loss).toBeCloseTo(9 * (plain.blocks['slope']?.loss as number), 12);
-    expect(solution.blocks['growth']?.norm).toBe(plain.blocks['growth']?.norm);
+    near(solution.blocks['growth']?.norm as number, plain.blocks['growth']?.norm as number);
   });
 
   test.each(methods)('%s: a weight that decays leaves the minimum without its block', (method) => {
@@ -145,7 +151,7 @@ describe('weights of blocks', () => {
     expect(Math.abs(faded.loss - without.loss)).toBeLessThan(1e-6 * without.loss);
     // The weight is the one of the iteration: 8 * 0.5^(n / halfLife).
     const two = run({ slope: { initial: 8, halfLife: 1 } }, 2);
-    expect(two.loss).toBe(of.evaluate(solutionState(two), { weights: { slope: 2 } }).loss);
+    near(two.loss, of.evaluate(solutionState(two), { weights: { slope: 2 } }).loss);
   });
 });
 
@@ -260,7 +266,7 @@ describe('runs that end early', () => {
     expect([aborted.status, late.status, flagged.status]).toEqual(['cancelled', 'time', 'cancelled']);
     const start = of.evaluate(of.initialState()).loss;
     for (const { loss } of [aborted, late]) expect(loss).toBeLessThan(start);
-    expect(flagged.loss).toBe(start);
+    near(flagged.loss, start);
     const controlled = of.solve({ ...slow, signal: controller.signal });
     await expect(controlled).rejects.toBe(controller.signal.reason);
   });
