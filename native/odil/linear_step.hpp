@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/run_control.hpp"
@@ -77,6 +78,8 @@ class LinearStep {
 };
 
 struct LinearChoice {
+  LinearChoice(std::unique_ptr<LinearStep> of, std::string why) : step(std::move(of)), reason(std::move(why)) {}
+
   std::unique_ptr<LinearStep> step;
   std::string reason;  ///< why this solver, in a sentence
 };

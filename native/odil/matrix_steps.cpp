@@ -336,10 +336,10 @@ BlockTridiagonalStep::BlockTridiagonalStep(const Problem& problem, Normalization
     }
   }
   block_ = reach * level_unknowns(problem);
-  if (block_ > most_block) {
+  if (block_ == 0 || block_ > most_block) {
     throw Error(ErrorCode::invalid_argument_value, "linearSolver",
                 "`linearSolver` 'block-tridiagonal' needs blocks of " + std::to_string(block_) +
-                    " unknowns here, more than " + std::to_string(most_block));
+                    " unknowns here, not 1 to " + std::to_string(most_block));
   }
   factor_.emplace((problem.unknowns() + block_ - 1) / block_, block_);
 }
