@@ -21,7 +21,8 @@ import { leastMatter, tissueFaces } from '../glioma/tissue';
 import { pointSchema, resample, type Shape3 } from '../glioma/volume';
 import { grid } from '../grid';
 import type { ParameterRangeOptions } from '../parameter-range';
-import { type ParameterOptions, type Problem, problem, type Residuals, type Tools } from '../problem';
+import { type ParameterOptions, problem, type Residuals, type Tools } from '../definition';
+import type { Problem } from '../problem';
 
 /** Options of `problems.glioma`. */
 export interface GliomaOptions {
@@ -269,7 +270,7 @@ export function glioma(options: GliomaOptions): Problem {
       guess: { parameters: (guess as NonNullable<typeof guess>).parameters },
       timeCells: timeCells / 2,
       prior: priorWeight,
-    } as GliomaOptions);
+    });
   return problem({ grid: of, fields: { u }, parameters, ...(coarse === undefined ? {} : { coarser }) }, (symbols) =>
     residuals({ ...given, ...symbols }, priorWeight),
   );
