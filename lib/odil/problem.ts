@@ -21,7 +21,13 @@ import { GraphWriter } from './graph-writer';
 import { Grid, gridSchema, locationSchema, nameSchema } from './grid';
 import { nativeOdil, type NativeProblem, type Reals } from './native';
 import { type Activation, Network, networkSize } from './network';
-import { checkRange, rangeMembers, RangeList, type ParameterRangeOptions, type ParameterRanges } from './parameter-range';
+import {
+  checkRange,
+  rangeMembers,
+  RangeList,
+  type ParameterRangeOptions,
+  type ParameterRanges,
+} from './parameter-range';
 import { type Solution, solve, type SolveOptions, solveSync, type SolveSyncOptions } from './solve';
 import { fixedWeightsSchema } from './solve/weights';
 import type { Normalization, ProblemEvaluation, State } from './state';

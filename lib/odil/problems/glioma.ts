@@ -270,9 +270,8 @@ export function glioma(options: GliomaOptions): Problem {
       timeCells: timeCells / 2,
       prior: priorWeight,
     } as GliomaOptions);
-  return problem(
-    { grid: of, fields: { u }, parameters, ...(coarse === undefined ? {} : { coarser }) },
-    (symbols) => residuals({ ...given, ...symbols }, priorWeight),
+  return problem({ grid: of, fields: { u }, parameters, ...(coarse === undefined ? {} : { coarser }) }, (symbols) =>
+    residuals({ ...given, ...symbols }, priorWeight),
   );
 }
 

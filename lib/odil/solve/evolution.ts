@@ -126,7 +126,10 @@ export interface FoundEvolution {
 export const findEvolution = (problem: Problem): FoundEvolution =>
   callNative(() => nativeOdil.evolution(problem.handle, -1));
 
-const evolutionMembers = object({ block: optional((value: unknown) => value), axis: optional((value: unknown) => value) });
+const evolutionMembers = object({
+  block: optional((value: unknown) => value),
+  axis: optional((value: unknown) => value),
+});
 
 /** The number of the block that was named, or -1. */
 function blockOf({ problem }: Task, evolution: ReturnType<typeof evolutionMembers> | undefined): number {

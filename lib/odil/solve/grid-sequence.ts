@@ -28,7 +28,11 @@ export function gridSequence(problem: Problem, options: unknown): GridSequence |
   const { gridSequence: asked, initial, ...rest } = options as Record<string, unknown> & { initial?: State };
   if (parse(asked, 'options.gridSequence', optional(boolean)) !== true) return undefined;
   if (!['auto', 'control-space', undefined].includes(rest['method'] as string | undefined)) {
-    throw makeError('ERR_INVALID_ARG_VALUE', 'options.gridSequence', "`options.gridSequence` is an option of 'control-space'");
+    throw makeError(
+      'ERR_INVALID_ARG_VALUE',
+      'options.gridSequence',
+      "`options.gridSequence` is an option of 'control-space'",
+    );
   }
   if (problem.coarser === undefined) {
     throw makeError(
@@ -50,7 +54,7 @@ export function gridSequence(problem: Problem, options: unknown): GridSequence |
   return {
     *coarse() {
       const makers: (() => Problem)[] = [];
-      for (let maker = problem.coarser; maker !== undefined; ) {
+      for (let maker = problem.coarser; maker !== undefined;) {
         makers.unshift(maker);
         const coarse = maker();
         maker = coarse.coarser;
@@ -73,7 +77,12 @@ export function gridSequence(problem: Problem, options: unknown): GridSequence |
       return parameters;
     },
     add(coarse, solution) {
-      const found = coarse.pack(solution);
+      const { fields, parameters: own, networks } = solution;
+      const found = coarse.pack({
+        fields,
+        ...(own === undefined ? {} : { parameters: own }),
+        ...(networks === undefined ? {} : { networks }),
+      });
       if (coarse.ranges.lower.length !== count) {
         throw makeError('ERR_SHAPE_MISMATCH', 'coarser', '`coarser` must make a problem with the same parameters');
       }
