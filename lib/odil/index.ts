@@ -41,6 +41,7 @@ export {
   type Symbols,
   type Tools,
 } from './problem';
+export { type Entries, laplace, type LaplaceOptions, type LaplaceResult, laplaceSync } from './laplace';
 export * as problems from './problems';
 export type { Checkpoint } from './solve/checkpoint';
 export type {
@@ -53,7 +54,7 @@ export type {
   LineSearchOptions,
   MultigridOptions,
 } from './solve/first-order';
-export type { GaussNewtonOptions, GaussNewtonRecord, GaussNewtonReport } from './solve/gauss-newton';
+export type { GaussNewtonOptions, GaussNewtonRecord, GaussNewtonReport, LinearSolver } from './solve/gauss-newton';
 export type {
   CommonSolveOptions,
   CommonSolveReport,
