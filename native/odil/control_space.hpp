@@ -29,7 +29,7 @@ struct ParameterRange {
 
 struct ControlSpaceOptions {
   Normalization normalization = Normalization::mean;
-  std::vector<double> weights;  ///< of the blocks; empty where all are 1
+  std::vector<double> weights{};  ///< of the blocks; empty where all are 1
   /// Weak: the equations may be missed where data ask for it, at their weight. Strong: they hold.
   bool weak = true;
   std::size_t max_iterations = 50;
@@ -69,7 +69,7 @@ struct ControlSpaceResult {
 ///
 /// Throws Error(invalid_argument_value, parameter) for one that is not positive and has a logarithm, Error(out_of_range)
 /// for one outside its bounds; Error(not_finite or not_converged or singular, residual) when the first state cannot be
-/// marched. Memory: eight fields, and one more per parameter of the equations. Cost of a step: two marches per
+/// marched. Memory: nine fields, and one more per parameter of the equations. Cost of a step: two marches per
 /// iteration of conjugate gradients, one per parameter of the equations, and one or more nonlinear ones.
 template <class T>
 ControlSpaceResult control_space(const Problem& problem, const Evolution& evolution, std::span<T> state,

@@ -131,11 +131,14 @@ function chooseEvolution(problem: Problem, { options, decays }: Wishes): Choice 
   if (foreign !== undefined) return `${foreign} is an option of Gauss-Newton`;
   if ('compat' in options) return 'the published code does not';
   if (decays) return 'weights decay';
+  const tolerance = ['gradientTolerance', 'stepTolerance'].find((key) => key in options);
+  if (tolerance !== undefined) return `${tolerance} is none of its tolerances`;
   const found = findEvolution(problem);
   if (found.block < 0) return found.reason;
   const name = problem.blockNames[found.block] as string;
   const parameters = problem.ranges.lower.length;
   if (!found.hasData && parameters === 0) {
+    if ('lossTolerance' in options) return 'rows that are solved exactly have no tolerance of the loss';
     return { name: 'marching', reason: `${name} determines every row of time from earlier ones` };
   }
   if (!found.hasData) return 'there are parameters and no data';
@@ -241,6 +244,7 @@ function prepareCall(problem: Problem, options: unknown, parameters?: Reals): Ca
   if (single && choice.name === 'gauss-newton') {
     fail('ERR_INVALID_ARG_TYPE', 'options.initial', "made of Float64Arrays for 'gauss-newton'", initial);
   }
+  if (choice.name === 'control-space') problem.checkRanges(unknowns, 'options.initial');
   const kept = Object.fromEntries(
     Object.entries({ ...rest, weights: weighed }).filter(([key]) => !ofOneCall.includes(key)),
   );
