@@ -1,5 +1,6 @@
 // The contract with native/addon/odil*.cpp.
 import { native, type NativeRun } from '../runtime/native';
+import type { ParameterRanges } from './parameter-range';
 
 declare const problemBrand: unique symbol;
 /** An opaque handle. @internal */
@@ -69,7 +70,7 @@ export interface NativeColumns {
 export type Reals = Float64Array | Float32Array;
 
 /** Options of Gauss-Newton at the edge. @internal */
-export interface NativeGaussNewton {
+export interface NativeGaussNewton extends NativeWeights {
   normalization: string;
   linearSolver: string;
   levenbergMarquardt: boolean;
@@ -80,6 +81,9 @@ export interface NativeGaussNewton {
   gradientTolerance: number;
   stepTolerance: number;
   lossTolerance: number;
+  historyEvery: number;
+  memoryLimitBytes: number;
+  checkpoint: { values: Float64Array; counters: Float64Array } | undefined;
 }
 
 /** Weights of blocks and the iterations in which they halve; empty where all are 1. @internal */
@@ -111,7 +115,31 @@ export interface NativeFirstOrder extends NativeWeights {
   checkpoint: { values: Float64Array; counters: Float64Array } | undefined;
 }
 
-/** native/addon/odil_problem.cpp odil_solve.cpp and odil_first_order.cpp. @internal */
+/** Options of laplace at the edge. @internal */
+export interface NativeLaplace {
+  sigmas: Float64Array;
+  allVariances: boolean;
+  entries: Float64Array;
+  samples: number;
+  seed: number;
+  memoryLimitBytes: number;
+}
+
+/** Options of Gauss-Newton in control space at the edge; block -1: the one that is found. @internal */
+export interface NativeControlSpace extends ParameterRanges {
+  block: number;
+  normalization: string;
+  weights: Float64Array;
+  weak: boolean;
+  maxIterations: number;
+  lossTolerance: number;
+  linearTolerance: number;
+  linearIterations: number;
+  initialLambda: number;
+  halvings: number;
+}
+
+/** The functions of native/addon/odil_*.cpp. @internal */
 export interface NativeOdil {
   createProblem(description: NativeProblemDescription): NativeProblem;
   disposeProblem(problem: NativeProblem): void;
@@ -131,10 +159,20 @@ export interface NativeOdil {
     threads: number,
     weights: Float64Array,
   ): number;
+  blockSums(problem: NativeProblem, unknowns: Reals, threads: number): Float64Array;
   jacobian(problem: NativeProblem, unknowns: Float64Array, threads: number): NativeColumns;
   listing(problem: NativeProblem, block: number): string;
   residualName(problem: NativeProblem, residual: number): string;
   gaussNewton(problem: NativeProblem, unknowns: Float64Array, options: NativeGaussNewton, run: NativeRun): unknown;
+  laplace(problem: NativeProblem, unknowns: Float64Array, options: NativeLaplace, run: NativeRun): unknown;
+  evolution(problem: NativeProblem, block: number): { block: number; hasData: boolean; reason: string };
+  march(
+    problem: NativeProblem,
+    unknowns: Reals,
+    options: { block: number; newtonSteps: number },
+    run: NativeRun,
+  ): unknown;
+  controlSpace(problem: NativeProblem, unknowns: Reals, options: NativeControlSpace, run: NativeRun): unknown;
   firstOrder(problem: NativeProblem, unknowns: Reals, options: NativeFirstOrder, run: NativeRun): unknown;
 }
 

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "core/aligned_buffer.hpp"
+#include "core/function_ref.hpp"
 #include "linalg/sparse/matrix.hpp"
 #include "odil/grid_block.hpp"
 #include "odil/scalar_block.hpp"
@@ -46,6 +47,12 @@ enum class Normalization : std::uint8_t {
   sum,   ///< sum of all squares
 };
 
+/// Over the residuals of one block.
+struct BlockSums {
+  double plain = 0;
+  double squares = 0;
+};
+
 class Problem {
  public:
   /// Checks and compiles. Throws Error naming what is wrong: accesses outside (see make_regions), fields or arrays that
@@ -61,6 +68,16 @@ class Problem {
   const ProblemDescription& description() const noexcept { return description_; }
   std::size_t field_offset(std::size_t field) const noexcept { return field_offsets_[field]; }
   std::size_t block_offset(std::size_t block) const noexcept { return block_offsets_[block]; }
+
+  /// Null for the blocks of the other kind.
+  const GridBlock* grid_block(std::size_t block) const noexcept { return grid_blocks_[block].get(); }
+  const ScalarBlock* scalar_block(std::size_t block) const noexcept { return scalar_blocks_[block].get(); }
+  const Domain& domain() const noexcept { return domain_; }
+  /// What blocks read: fields row-major in their order, and parameters.
+  template <class T>
+  PointSources<T> sources(std::span<const T> fields, std::span<const double> parameters) const;
+  /// Derives and compiles more from the problem's expressions; one thread at a time.
+  void with_graph(FunctionRef<void(Graph&)> compile) const;
 
   /// The values of constant array `number`; must be set before anything is evaluated.
   void set_array(std::size_t number, std::span<const double> values);
@@ -80,6 +97,9 @@ class Problem {
   double loss(std::span<const T> residuals, Normalization normalization, std::size_t threads) const {
     return loss<T>(residuals, scales(normalization), threads);
   }
+  /// The sums that `loss` scales, to the bit, without keeping all residuals.
+  template <class T>
+  std::vector<BlockSums> block_sums(std::span<const T> unknowns, std::size_t threads) const;
   double block_scale(std::size_t block, Normalization normalization) const noexcept;
 
   /// gradient = d loss / d unknowns, and the loss. `residuals` is scratch of that length. Frozen terms have no
