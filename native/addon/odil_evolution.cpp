@@ -59,7 +59,8 @@ class EvolutionRun : public Computation {
   Evolution evolution() const {
     EvolutionSearch found = find_evolution(*problem_, block_);
     if (found.evolution) return std::move(*found.evolution);
-    throw Error(ErrorCode::invalid_argument_value, "method", "the problem does not march through time: " + found.reason);
+    throw Error(ErrorCode::invalid_argument_value, "method",
+                "the problem does not march through time: " + found.reason);
   }
   Napi::Object state_object(Napi::Env env, double seconds) {
     Napi::Object object = Napi::Object::New(env);
@@ -132,8 +133,8 @@ class ControlSpaceRun final : public EvolutionRun<T> {
     options_.halvings = size(options.Get("halvings"), "halvings");
   }
   void run(RunControl& control) override {
-    result_ = control_space<T>(*this->problem_, this->evolution(), std::span<T>(this->unknowns_), ranges_, options_,
-                               control);
+    result_ =
+        control_space<T>(*this->problem_, this->evolution(), std::span<T>(this->unknowns_), ranges_, options_, control);
     this->seconds_ = control.seconds();
   }
   Napi::Value result(Napi::Env env) override {

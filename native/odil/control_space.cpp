@@ -19,8 +19,8 @@ namespace {
 constexpr double march_accuracy = 1e-4;  // of the root of the loss: what trial states may miss their equations by
 constexpr double trial_sweep_tolerance = 1e-4;
 constexpr std::size_t trial_newton_steps = 12;
-constexpr double short_step = 0.2;         // a line search that ends below it has met a jump
-constexpr std::size_t freezing = 6;        // iterations
+constexpr double short_step = 0.2;   // a line search that ends below it has met a jump
+constexpr std::size_t freezing = 6;  // iterations
 constexpr double largest_lambda = 1e8;
 constexpr double smallest_lambda = 1e-12;
 constexpr double much_better = 0.5;  // a given state is taken when its loss is this share of the marched one's
@@ -112,11 +112,12 @@ class ControlSpace {
       step.loss = result.loss;
       result.history.push_back(step);
       ++result.iterations;
-      control_.report({.phase = "control-space",
-                       .fraction = static_cast<double>(result.iterations) / static_cast<double>(options_.max_iterations),
-                       .iterations = result.iterations,
-                       .objective = result.loss,
-                       .best = std::as_bytes(unknowns_)});
+      control_.report(
+          {.phase = "control-space",
+           .fraction = static_cast<double>(result.iterations) / static_cast<double>(options_.max_iterations),
+           .iterations = result.iterations,
+           .objective = result.loss,
+           .best = std::as_bytes(unknowns_)});
       const bool was_frozen = thaw();
       if (outcome == Outcome::rejected || step.alpha < short_step) {
         if (freeze()) continue;
@@ -147,8 +148,7 @@ class ControlSpace {
   T* row_of(StateVector<T>& vector, std::size_t row) const { return vector.data() + row * evolution_.row_points; }
 
   ControlSpaceResult& stopped(ControlSpaceResult& result) const {
-    result.status =
-        control_.stop_reason() == StopReason::cancelled ? SolveStatus::cancelled : SolveStatus::time_limit;
+    result.status = control_.stop_reason() == StopReason::cancelled ? SolveStatus::cancelled : SolveStatus::time_limit;
     return result;
   }
 
@@ -178,7 +178,8 @@ class ControlSpace {
                             (given_loss < much_better * marched_loss || !std::isfinite(marched_loss));
     if (!take_given && !std::isfinite(marched_loss)) {
       if (marched.status != MarchStatus::finished) throw_march_error(problem_, marched);
-      throw Error(ErrorCode::not_finite, "problem", "the loss of the state that marches from the parameters is not finite");
+      throw Error(ErrorCode::not_finite, "problem",
+                  "the loss of the state that marches from the parameters is not finite");
     }
     if (take_given) {
       std::copy(given.span().begin(), given.span().end(), state_.begin());
@@ -409,7 +410,8 @@ class ControlSpace {
   // ---- trial states ------------------------------------------------------------------------------------------------
   /// Marches the state for which the misfit has made `alpha` of its step, in product_; its loss, infinite where it is
   /// no better than `best`; none when it was stopped.
-  std::optional<double> try_state(double alpha, std::span<const double> parameters, double best, ControlSpaceStep& step) {
+  std::optional<double> try_state(double alpha, std::span<const double> parameters, double best,
+                                  ControlSpaceStep& step) {
     const std::size_t points = evolution_.row_points;
     for (std::size_t i = 0; i < state_.size(); ++i) {
       product_.data()[i] = state_[i] + static_cast<T>(alpha) * change_.data()[i];
@@ -461,7 +463,8 @@ class ControlSpace {
       std::copy(product_.span().begin(), product_.span().end(), state_.begin());
       std::swap(misfit_, residual_);
       parameters_ = parameters;
-      std::transform(parameters.begin(), parameters.end(), unknowns_.begin() + static_cast<std::ptrdiff_t>(state_.size()),
+      std::transform(parameters.begin(), parameters.end(),
+                     unknowns_.begin() + static_cast<std::ptrdiff_t>(state_.size()),
                      [](double value) { return static_cast<T>(value); });
       result.loss = *loss;
       step.alpha = alpha;
@@ -505,7 +508,7 @@ class ControlSpace {
   std::vector<double> scales_;  // of the blocks' sums of squares
   DataOperator<T> data_;
   RowLosses<T> losses_;
-  std::vector<double> weights_;  // of the equations, by row
+  std::vector<double> weights_;                              // of the equations, by row
   StateVector<T> misfit_, control_step_, change_, product_;  // r_m, y, M W^-1 y, and what is multiplied or tried
   StateVector<T> residual_, direction_;  // of conjugate gradients; then the first holds the misfit of trial states
   Elimination<T> elimination_;

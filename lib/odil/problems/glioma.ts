@@ -269,7 +269,7 @@ export function glioma(options: GliomaOptions): Problem {
       guess: { parameters: (guess as NonNullable<typeof guess>).parameters },
       timeCells: timeCells / 2,
       prior: priorWeight,
-    } as GliomaOptions);
+    });
   return problem({ grid: of, fields: { u }, parameters, ...(coarse === undefined ? {} : { coarser }) }, (symbols) =>
     residuals({ ...given, ...symbols }, priorWeight),
   );

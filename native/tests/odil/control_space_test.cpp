@@ -1,5 +1,5 @@
-// Gauss-Newton in control space against Gauss-Newton on all unknowns, which knows nothing of time: the same minimum of the
-// same loss, whatever data there are.
+// Gauss-Newton in control space against Gauss-Newton on all unknowns, which knows nothing of time: the same minimum of
+// the same loss, whatever data there are.
 #include "odil/control_space.hpp"
 
 #include <doctest/doctest.h>
@@ -20,8 +20,8 @@ constexpr std::int32_t rows = 9, cells = 13;
 
 enum class Data : std::uint8_t { points, smooth, scalar, parameter };
 
-/// Diffusion on a line with an unknown growth (parameter 0) and, with data of kind `parameter`, an unknown offset of the
-/// measurements (parameter 1). Measurements are those of another growth with an error added.
+/// Diffusion on a line with an unknown growth (parameter 0) and, with data of kind `parameter`, an unknown offset of
+/// the measurements (parameter 1). Measurements are those of another growth with an error added.
 std::unique_ptr<Problem> assimilation(Data data, double growth, const std::vector<double>* measured) {
   EvolutionBuilder b({rows, cells}, false);
   Graph& g = b.graph;
