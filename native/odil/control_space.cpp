@@ -19,8 +19,8 @@ namespace {
 constexpr double march_accuracy = 1e-4;  // of the root of the loss: what trial states may miss their equations by
 constexpr double trial_sweep_tolerance = 1e-4;
 constexpr std::size_t trial_newton_steps = 12;
-constexpr double short_step = 0.2;         // a line search that ends below it has met a jump
-constexpr std::size_t freezing = 6;        // iterations
+constexpr double short_step = 0.2;   // a line search that ends below it has met a jump
+constexpr std::size_t freezing = 6;  // iterations
 constexpr double largest_lambda = 1e8;
 constexpr double smallest_lambda = 1e-12;
 constexpr double much_better = 0.5;  // a given state is taken when its loss is this share of the marched one's
@@ -51,16 +51,17 @@ std::vector<bool> jumping_parameters(Graph& graph, const Problem& problem) {
 template <class T>
 class ControlSpace {
  public:
-  ControlSpace(const Problem& problem, const Evolution& evolution, std::span<T> state, std::span<double> parameters,
+  ControlSpace(const Problem& problem, const Evolution& evolution, std::span<T> unknowns,
                std::span<const ParameterRange> ranges, const ControlSpaceOptions& options, RunControl& control)
       : problem_(problem),
         evolution_(evolution),
-        state_(state),
-        parameters_(parameters),
+        unknowns_(unknowns),
+        state_(unknowns.first(problem.grid_unknowns())),
+        parameters_(unknowns.begin() + static_cast<std::ptrdiff_t>(problem.grid_unknowns()), unknowns.end()),
         options_(options),
         control_(control),
         threads_(control.threads()),
-        scale_(ranges, parameters),
+        scale_(ranges, parameters_),
         programs_(problem, evolution),
         linear_(problem, evolution, programs_),
         nonlinear_(problem, evolution, programs_),
@@ -111,11 +112,12 @@ class ControlSpace {
       step.loss = result.loss;
       result.history.push_back(step);
       ++result.iterations;
-      control_.report({.phase = "control-space",
-                       .fraction = static_cast<double>(result.iterations) / static_cast<double>(options_.max_iterations),
-                       .iterations = result.iterations,
-                       .objective = result.loss,
-                       .best = {}});
+      control_.report(
+          {.phase = "control-space",
+           .fraction = static_cast<double>(result.iterations) / static_cast<double>(options_.max_iterations),
+           .iterations = result.iterations,
+           .objective = result.loss,
+           .best = std::as_bytes(unknowns_)});
       const bool was_frozen = thaw();
       if (outcome == Outcome::rejected || step.alpha < short_step) {
         if (freeze()) continue;
@@ -146,8 +148,7 @@ class ControlSpace {
   T* row_of(StateVector<T>& vector, std::size_t row) const { return vector.data() + row * evolution_.row_points; }
 
   ControlSpaceResult& stopped(ControlSpaceResult& result) const {
-    result.status =
-        control_.stop_reason() == StopReason::cancelled ? SolveStatus::cancelled : SolveStatus::time_limit;
+    result.status = control_.stop_reason() == StopReason::cancelled ? SolveStatus::cancelled : SolveStatus::time_limit;
     return result;
   }
 
@@ -177,7 +178,8 @@ class ControlSpace {
                             (given_loss < much_better * marched_loss || !std::isfinite(marched_loss));
     if (!take_given && !std::isfinite(marched_loss)) {
       if (marched.status != MarchStatus::finished) throw_march_error(problem_, marched);
-      throw Error(ErrorCode::not_finite, "problem", "the loss of the state that marches from the parameters is not finite");
+      throw Error(ErrorCode::not_finite, "problem",
+                  "the loss of the state that marches from the parameters is not finite");
     }
     if (take_given) {
       std::copy(given.span().begin(), given.span().end(), state_.begin());
@@ -408,7 +410,8 @@ class ControlSpace {
   // ---- trial states ------------------------------------------------------------------------------------------------
   /// Marches the state for which the misfit has made `alpha` of its step, in product_; its loss, infinite where it is
   /// no better than `best`; none when it was stopped.
-  std::optional<double> try_state(double alpha, std::span<const double> parameters, double best, ControlSpaceStep& step) {
+  std::optional<double> try_state(double alpha, std::span<const double> parameters, double best,
+                                  ControlSpaceStep& step) {
     const std::size_t points = evolution_.row_points;
     for (std::size_t i = 0; i < state_.size(); ++i) {
       product_.data()[i] = state_[i] + static_cast<T>(alpha) * change_.data()[i];
@@ -459,7 +462,10 @@ class ControlSpace {
       if (!(*loss < result.loss)) continue;
       std::copy(product_.span().begin(), product_.span().end(), state_.begin());
       std::swap(misfit_, residual_);
-      std::copy(parameters.begin(), parameters.end(), parameters_.begin());
+      parameters_ = parameters;
+      std::transform(parameters.begin(), parameters.end(),
+                     unknowns_.begin() + static_cast<std::ptrdiff_t>(state_.size()),
+                     [](double value) { return static_cast<T>(value); });
       result.loss = *loss;
       step.alpha = alpha;
       return Outcome::accepted;
@@ -490,8 +496,8 @@ class ControlSpace {
 
   const Problem& problem_;
   const Evolution& evolution_;
-  std::span<T> state_;
-  std::span<double> parameters_;
+  std::span<T> unknowns_, state_;
+  std::vector<double> parameters_;
   const ControlSpaceOptions& options_;
   RunControl& control_;
   std::size_t threads_;
@@ -502,7 +508,7 @@ class ControlSpace {
   std::vector<double> scales_;  // of the blocks' sums of squares
   DataOperator<T> data_;
   RowLosses<T> losses_;
-  std::vector<double> weights_;  // of the equations, by row
+  std::vector<double> weights_;                              // of the equations, by row
   StateVector<T> misfit_, control_step_, change_, product_;  // r_m, y, M W^-1 y, and what is multiplied or tried
   StateVector<T> residual_, direction_;  // of conjugate gradients; then the first holds the misfit of trial states
   Elimination<T> elimination_;
@@ -514,14 +520,14 @@ class ControlSpace {
 }  // namespace
 
 template <class T>
-ControlSpaceResult control_space(const Problem& problem, const Evolution& evolution, std::span<T> state,
-                                 std::span<double> parameters, std::span<const ParameterRange> ranges,
-                                 const ControlSpaceOptions& options, RunControl& control) {
-  return ControlSpace<T>(problem, evolution, state, parameters, ranges, options, control).run();
+ControlSpaceResult control_space(const Problem& problem, const Evolution& evolution, std::span<T> unknowns,
+                                 std::span<const ParameterRange> ranges, const ControlSpaceOptions& options,
+                                 RunControl& control) {
+  return ControlSpace<T>(problem, evolution, unknowns, ranges, options, control).run();
 }
-template ControlSpaceResult control_space(const Problem&, const Evolution&, std::span<float>, std::span<double>,
+template ControlSpaceResult control_space(const Problem&, const Evolution&, std::span<float>,
                                           std::span<const ParameterRange>, const ControlSpaceOptions&, RunControl&);
-template ControlSpaceResult control_space(const Problem&, const Evolution&, std::span<double>, std::span<double>,
+template ControlSpaceResult control_space(const Problem&, const Evolution&, std::span<double>,
                                           std::span<const ParameterRange>, const ControlSpaceOptions&, RunControl&);
 
 }  // namespace dd::odil

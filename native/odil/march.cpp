@@ -13,7 +13,7 @@ namespace dd::odil {
 namespace {
 
 constexpr std::size_t kept_bytes = std::size_t{64} << 20;  // coefficients that vary from row to row
-constexpr std::size_t threaded_points = 16384;              // less work per row is not worth waking anybody
+constexpr std::size_t threaded_points = 16384;             // less work per row is not worth waking anybody
 constexpr std::size_t most_halvings = 8;
 
 /// out -= (the bands' products), flat; then the entries around the ends.
@@ -30,8 +30,8 @@ class BandProduct {
   }
   void subtract_from(T* out, std::size_t points) const {
     if (coefficients_.empty()) return;
-    linalg::stencil_apply(linalg::StencilApply<T>{
-        {coefficients_.data(), sources_.data(), coefficients_.size(), 0, points}, out, out});
+    linalg::stencil_apply(
+        linalg::StencilApply<T>{{coefficients_.data(), sources_.data(), coefficients_.size(), 0, points}, out, out});
   }
 
  private:

@@ -153,8 +153,8 @@ RowCoefficients<T>::RowCoefficients(const RowProgram& program, std::size_t keep)
 }
 
 template <class T>
-void RowCoefficients<T>::evaluate(const Pass& pass, const PointSources<T>& sources, std::int32_t row,
-                                  std::size_t count, T* to, std::size_t threads) const {
+void RowCoefficients<T>::evaluate(const Pass& pass, const PointSources<T>& sources, std::int32_t row, std::size_t count,
+                                  T* to, std::size_t threads) const {
   if (count == 0) return;
   std::vector<T*> targets(count);
   const std::ptrdiff_t start = row * program_.block().shape().strides()[0];
@@ -209,8 +209,8 @@ void RowCoefficients<T>::view(const RowProgram::Stretch& stretch, const T* const
   for (const RowProgram::Wrapped& wrapped : stretch.wrapped) {
     const RowProgram::Term& term = stretch.terms[wrapped.term];
     const T value = term.varies ? varying_wrapped[varied++] : constant_wrapped[constants++];
-    view_.wrapped.push_back({term.time, static_cast<std::uint32_t>(wrapped.point),
-                             static_cast<std::uint32_t>(wrapped.column), value});
+    view_.wrapped.push_back(
+        {term.time, static_cast<std::uint32_t>(wrapped.point), static_cast<std::uint32_t>(wrapped.column), value});
   }
 }
 
