@@ -140,6 +140,7 @@ class ControlSpaceRun final : public EvolutionRun<T> {
   Napi::Value result(Napi::Env env) override {
     Napi::Object object = this->state_object(env, this->seconds_);
     object.Set("status", solve_status_name(result_.status));
+    if (!result_.detail.empty()) object.Set("detail", result_.detail);
     object.Set("iterations", static_cast<double>(result_.iterations));
     object.Set("linearIterations", static_cast<double>(result_.linear_iterations));
     object.Set("marches", static_cast<double>(result_.marches));

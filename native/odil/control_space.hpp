@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <limits>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "core/run_control.hpp"
@@ -55,6 +56,7 @@ struct ControlSpaceStep {
 
 struct ControlSpaceResult {
   SolveStatus status = SolveStatus::max_iterations;
+  std::string detail;  ///< what went wrong on the way, where something did
   double loss = 0;
   double initial_loss = 0;  ///< of the state that was begun with
   std::size_t iterations = 0;

@@ -119,8 +119,8 @@ std::optional<std::size_t> undetermined(const Problem& problem, const std::vecto
         const Node& node = problem.description().graph[id];
         if (!needed[id] || node.op != Op::access || node.id != 0) continue;
         const Box& box = block.regions()[r].box;
-        for (std::int32_t i = box.begin[0]; i < box.end[0]; ++i)
-          read[static_cast<std::size_t>(i + node.shift[0])] = true;
+        const std::int32_t first = box.begin[0] + node.shift[0], end = box.end[0] + node.shift[0];
+        std::fill(read.begin() + first, read.begin() + end, true);
       }
     }
   }

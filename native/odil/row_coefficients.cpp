@@ -96,12 +96,13 @@ RowProgram::RowProgram(Graph& graph, const Problem& problem, std::size_t number)
         Box row = box;
         row.end[0] = row.begin[0] + 1;
         const std::ptrdiff_t start = box.begin[0] * shape.strides()[0];
+        const std::size_t number_of_term = place[shift];
         const std::int32_t run = row.end[shape.axes - 1] - row.begin[shape.axes - 1];
         for_each_run(shape, row, [&](std::size_t flat, const auto&) {
           for (std::int32_t p = 0; p < run; ++p) {
             const std::ptrdiff_t point = static_cast<std::ptrdiff_t>(flat) - start + p;
             stretch.wrapped.push_back(
-                {place[shift], static_cast<std::size_t>(point), static_cast<std::size_t>(point + distance)});
+                {number_of_term, static_cast<std::size_t>(point), static_cast<std::size_t>(point + distance)});
           }
         });
       }
