@@ -13,6 +13,7 @@ import { languageModel } from './language-model';
 import { linalg } from './linalg';
 import { multigrid } from './multigrid';
 import { odilProblems } from './odil';
+import { odilSolve } from './odil-solve';
 import { quantization } from './quantize';
 import { type BenchRun, markdown, svg } from './report';
 import { sparse } from './sparse';
@@ -22,6 +23,7 @@ const families: readonly Family[] = [
   sparse,
   multigrid,
   odilProblems,
+  odilSolve,
   gptq,
   quantization,
   kernels,
