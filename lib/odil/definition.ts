@@ -1,5 +1,5 @@
 // odil.problem: what a user declares - fields, parameters, residuals - becomes one native object.
-import { callNative, makeError } from '../runtime/errors';
+import { callNative } from '../runtime/errors';
 import {
   arrayOf,
   boolean,
@@ -15,7 +15,7 @@ import {
   withDefault,
 } from '../runtime/validate';
 import { AxisPosition, Expression, Field, Parameter, where } from './expression';
-import { GraphWriter } from './graph-writer';
+import { GraphWriter, locationOf } from './graph-writer';
 import { Grid, gridSchema, locationSchema, nameSchema } from './grid';
 import { nativeOdil } from './native';
 import { type Activation, Network, networkSize } from './network';
@@ -231,29 +231,6 @@ class Unknowns {
   }
 }
 
-/** The location of the fields in an expression, where they agree. */
-function locationOf(value: Expression, fields: Unknowns['fields'], block: string): string {
-  const seen = new Set<Expression>();
-  const found = new Set<string>();
-  const stack = [value];
-  while (stack.length > 0) {
-    const next = stack.pop() as Expression;
-    if (seen.has(next)) continue;
-    seen.add(next);
-    const { node } = next;
-    if (node.kind === 'field') found.add(fields.get(node.name)?.location ?? '');
-    if ('children' in node) stack.push(...node.children);
-  }
-  if (found.size !== 1) {
-    throw makeError(
-      'ERR_INVALID_ARG_VALUE',
-      block,
-      `\`${block}\` reads fields of ${found.size === 0 ? 'no location' : `locations ${[...found].join(', ')}`}: give it one by { value, location }`,
-    );
-  }
-  return [...found][0] as string;
-}
-
 /**
  * A problem: unknowns on a grid and residuals that are zero where it is solved. The builder is called once; what it
  * returns is compiled to native code with exact derivatives.
@@ -321,11 +298,12 @@ export function problem<const Options extends ProblemOptions>(
       })),
       arrays: writer.arrays.map((array) => ({ ...array, counts: Int32Array.from(array.counts) })),
       parameters: unknowns.parameterCount,
+      totals: writer.totals.map(({ root, counts }) => ({ root, counts: Int32Array.from(counts) })),
       blocks: native,
       graph: writer.graph(),
     }),
   );
-  return new Problem(grid, unknowns, blocks, handle, given.coarser);
+  return new Problem(grid, unknowns, blocks, handle, { coarser: given.coarser, hasTotals: writer.totals.length > 0 });
 }
 
 const expressionSchema: Schema<Expression> = (value, argument) => {

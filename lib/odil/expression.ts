@@ -21,6 +21,7 @@ export type ExpressionNode =
   | { readonly kind: 'pick'; readonly name: string; readonly index: Shift }
   | { readonly kind: 'operation'; readonly operation: Operation; readonly children: readonly Expression[] }
   | { readonly kind: 'whereIndex'; readonly edge: Edge; readonly children: readonly [Expression, Expression] }
+  | { readonly kind: 'total'; readonly of: Expression; readonly location: string | undefined; readonly mean: boolean }
   | { readonly kind: 'shift'; readonly shift: Shift; readonly children: readonly [Expression] };
 
 /** index < bound, counted from the end of the axis where `fromEnd`. @internal */
@@ -249,6 +250,32 @@ export function where(condition: Condition, yes: Value, no: Value): Expression {
 export function sum(...values: Value[]): Expression {
   return values.reduce<Expression>((total, value) => total.plus(value), expression(0));
 }
+/** Where the points of a `total` or `mean` lie. */
+export interface TotalOptions {
+  /** One character per axis, `'c'` or `'n'`; default: that of the fields in the expression. */
+  location?: string;
+}
+
+/**
+ * The sum of an expression over all points, a single number: for blocks that are lists, such as `[total(u).minus(1)]`.
+ * Its residual reads every point, so J^T J is dense: `method: 'auto'` takes a gradient method.
+ */
+export function total(of: Expression, options: TotalOptions = {}): Expression {
+  return reduction(of, options, false);
+}
+/** The mean of an expression over all points; see `total`. */
+export function mean(of: Expression, options: TotalOptions = {}): Expression {
+  return reduction(of, options, true);
+}
+
+function reduction(of: Expression, { location }: TotalOptions, divided: boolean): Expression {
+  if (!((of as unknown) instanceof Expression)) fail('ERR_INVALID_ARG_TYPE', 'of', 'an expression', of);
+  if (location !== undefined && (typeof location !== 'string' || !/^[cn]+$/.test(location))) {
+    fail('ERR_INVALID_ARG_VALUE', 'options.location', "made of 'c' and 'n', one for each axis", location);
+  }
+  return new Expression({ kind: 'total', of, location, mean: divided });
+}
+
 /** The smaller one; ties count as the first. */
 export function min(a: Value, b: Value): Expression {
   return operation('minimum', a, b);

@@ -24,6 +24,12 @@ export interface WrittenArray {
   values: Float64Array;
 }
 
+/** A sum over all points of an array, by its place in the graph. @internal */
+export interface WrittenTotal {
+  root: number;
+  counts: number[];
+}
+
 interface Entry {
   operation: Operation;
   id: number;
@@ -32,9 +38,33 @@ interface Entry {
   shift: readonly number[];
 }
 
+/** The location of the fields in an expression, where they agree. @internal */
+export function locationOf(value: Expression, fields: WriterNames['fields'], block: string): string {
+  const seen = new Set<Expression>();
+  const found = new Set<string>();
+  const stack = [value];
+  while (stack.length > 0) {
+    const next = stack.pop() as Expression;
+    if (seen.has(next)) continue;
+    seen.add(next);
+    const { node } = next;
+    if (node.kind === 'field') found.add(fields.get(node.name)?.location ?? '');
+    if ('children' in node) stack.push(...node.children);
+  }
+  if (found.size !== 1) {
+    throw makeError(
+      'ERR_INVALID_ARG_VALUE',
+      block,
+      `\`${block}\` reads fields of ${found.size === 0 ? 'no location' : `locations ${[...found].join(', ')}`}: give it one by { value, location }`,
+    );
+  }
+  return [...found][0] as string;
+}
+
 /** Collects the nodes of all blocks. @internal */
 export class GraphWriter {
   readonly arrays: WrittenArray[] = [];
+  readonly totals: WrittenTotal[] = [];
   readonly #names: WriterNames;
   readonly #entries: Entry[] = [];
   readonly #known = new Map<string, number>();
@@ -196,6 +226,8 @@ export class GraphWriter {
         }
         return this.#add('parameter', { id: set.offset + node.element }, block);
       }
+      case 'total':
+        return this.#writeTotal(node, location, block);
       case 'index':
         needsPoint('an index');
         return this.#add('index', { id: this.#axis(node.axis, block), shift }, block);
@@ -216,6 +248,31 @@ export class GraphWriter {
       case 'whereIndex':
         return this.#writeEdge(node.edge, children, shift, needsPoint('a place on the grid'), block);
     }
+  }
+
+  /** Totals stand after the parameters. */
+  #writeTotal(
+    { of, location, mean }: Extract<Expression['node'], { kind: 'total' }>,
+    at: string | undefined,
+    block: string,
+  ): number {
+    if (at !== undefined) {
+      throw makeError(
+        'ERR_INVALID_ARG_VALUE',
+        block,
+        `\`${block}\` has a value per point, but total() and mean() are for lists of single numbers`,
+      );
+    }
+    const points = location ?? locationOf(of, this.#names.fields, block);
+    const counts = this.#names.grid.counts(points);
+    const root = this.write(of, points, block);
+    let number = this.totals.findIndex((total) => total.root === root && total.counts.join() === counts.join());
+    if (number < 0) number = this.totals.push({ root, counts }) - 1;
+    const parameters = [...this.#names.parameters.values()].reduce((total, { size }) => total + size, 0);
+    const total = this.#add('parameter', { id: parameters + number }, block);
+    if (!mean) return total;
+    const share = 1 / counts.reduce((product, points) => product * points, 1);
+    return this.#add('multiply', { children: [this.#add('constant', { value: share }, block), total] }, block);
   }
 
   #field<Found>(found: Found | undefined, name: string, block: string): Found {

@@ -10,6 +10,7 @@ export {
   Field,
   log,
   max,
+  mean,
   min,
   Parameter,
   type Shift,
@@ -18,6 +19,8 @@ export {
   sqrt,
   sum,
   tanh,
+  total,
+  type TotalOptions,
   type Value,
   where,
 } from './expression';

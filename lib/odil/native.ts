@@ -53,6 +53,7 @@ export interface NativeProblemDescription {
   fields: { name: string; location: string; counts: Int32Array }[];
   arrays: { name: string; counts: Int32Array; repeated: number; values: Float64Array }[];
   parameters: number;
+  totals: { root: number; counts: Int32Array }[];
   blocks: { name: string; scalar: boolean; raw: boolean; counts: Int32Array; roots: Int32Array }[];
   graph: NativeGraph;
 }

@@ -72,6 +72,8 @@ export class Problem {
   readonly ranges: ParameterRanges;
   /** @internal */
   readonly coarser: (() => Problem) | undefined;
+  /** Whether a residual reads all points at once. @internal */
+  readonly hasTotals: boolean;
   #disposed = false;
 
   /** @internal */
@@ -80,12 +82,13 @@ export class Problem {
     { parts, ranges }: { readonly parts: readonly Part[]; readonly ranges: ParameterRanges },
     blocks: readonly Block[],
     handle: NativeProblem,
-    coarser: (() => Problem) | undefined,
+    { coarser, hasTotals }: { readonly coarser: (() => Problem) | undefined; readonly hasTotals: boolean },
   ) {
     this.grid = of;
     this.#parts = parts;
     this.ranges = ranges;
     this.coarser = coarser;
+    this.hasTotals = hasTotals;
     this.#blocks = blocks;
     this.#evaluateSchema = evaluateSchema(blocks.map((block) => block.name));
     this.#handle = handle;

@@ -135,8 +135,19 @@ Napi::Value create_problem(const Napi::CallbackInfo& info) {
   });
   description.parameters = size(given.Get("parameters"), "parameters");
   const WireGraph wire(object(given.Get("graph"), "graph"));
-  const std::vector<NodeId> nodes = wire.build(description.graph, description.fields.size() + description.arrays.size(),
-                                               description.parameters, description.axis_names.size());
+  const Napi::Value totals = given.Get("totals");
+  if (!totals.IsArray()) throw_type("totals", "an array");
+  const std::vector<NodeId> nodes =
+      wire.build(description.graph, description.fields.size() + description.arrays.size(),
+                 description.parameters + totals.As<Napi::Array>().Length(), description.axis_names.size());
+  const auto node = [&](std::int32_t number, const char* name) {
+    if (number < 0 || static_cast<std::size_t>(number) >= nodes.size()) throw_type(name, "nodes of the graph");
+    return nodes[static_cast<std::size_t>(number)];
+  };
+  for_each_object(totals, "totals", [&](const Napi::Object& one, std::uint32_t) {
+    const auto root = static_cast<std::int32_t>(number(one.Get("root"), "totals.root"));
+    description.totals.push_back({shape_of(one.Get("counts"), "totals.counts"), node(root, "totals.root")});
+  });
   for_each_object(given.Get("blocks"), "blocks", [&](const Napi::Object& one, std::uint32_t) {
     BlockDescription block;
     block.name = text(one.Get("name"), "blocks.name");
@@ -144,8 +155,7 @@ Napi::Value create_problem(const Napi::CallbackInfo& info) {
     block.raw = one.Get("raw").ToBoolean();
     if (!block.scalar) block.shape = shape_of(one.Get("counts"), "blocks.counts");
     for (const std::int32_t root : typed_array<std::int32_t>(one.Get("roots"), "blocks.roots")) {
-      if (root < 0 || static_cast<std::size_t>(root) >= nodes.size()) throw_type("blocks.roots", "nodes of the graph");
-      block.roots.push_back(nodes[static_cast<std::size_t>(root)]);
+      block.roots.push_back(node(root, "blocks.roots"));
     }
     if (block.roots.empty() || (!block.scalar && block.roots.size() != 1)) throw_type("blocks.roots", "one root");
     description.blocks.push_back(std::move(block));

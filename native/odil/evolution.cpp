@@ -135,6 +135,7 @@ EvolutionSearch none(std::string reason) { return {std::nullopt, std::move(reaso
 EvolutionSearch search(Graph& graph, const Problem& problem, std::optional<std::size_t> chosen) {
   const ProblemDescription& description = problem.description();
   if (description.fields.size() != 1) return none("there is more than one field");
+  if (!description.totals.empty()) return none("a total couples all times");
   if (description.periodic[0]) return none("the first axis, " + description.axis_names[0] + ", is periodic");
   Evolution evolution;
   const Shape& state = description.fields[0].shape;

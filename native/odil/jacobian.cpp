@@ -33,13 +33,26 @@ void visit(const GridBlock& block, const Problem& problem, Entry&& entry) {
   }
 }
 
+/// The coefficient arrays of a block at one state, one after the other.
+AlignedBuffer<double> coefficients_at(const GridBlock& block, const PointSources<double>& at, std::size_t threads) {
+  const std::size_t count = block.coefficients().size() + block.parameters().size();
+  const std::size_t points = block.shape().points();
+  AlignedBuffer<double> memory(count * points);
+  std::vector<double*> arrays(count);
+  for (std::size_t k = 0; k < count; ++k) arrays[k] = memory.data() + k * points;
+  block.evaluate_coefficients<double>(at, arrays, threads);
+  return memory;
+}
+
 }  // namespace
 
-const GridBlock& Problem::with_coefficients(std::size_t block) const {
+const GridBlock& Problem::with_coefficients(GridBlock& block) const {
   const std::lock_guard lock(mutex_);
-  if (!grid_blocks_[block]->has_coefficients()) grid_blocks_[block]->compile_coefficients(description_.graph);
-  return *grid_blocks_[block];
+  if (!block.has_coefficients()) block.compile_coefficients(description_.graph);
+  return block;
 }
+
+const GridBlock& Problem::with_coefficients(std::size_t block) const { return with_coefficients(*grid_blocks_[block]); }
 
 linalg::SparseMatrix Problem::pattern() const {
   if (unknowns() >= linalg::no_index || residuals_ >= linalg::no_index) {
@@ -59,9 +72,13 @@ linalg::SparseMatrix Problem::pattern() const {
       continue;
     }
     for (const ScalarDerivative& entry : scalar_blocks_[b]->derivatives()) {
-      const std::size_t column =
-          entry.parameter ? grid_unknowns_ + entry.number : field_offsets_[entry.number] + entry.flat;
-      rows[offset + entry.root].push_back(static_cast<linalg::Index>(column));
+      std::vector<linalg::Index>& row = rows[offset + entry.root];
+      if (!is_total(entry)) {
+        row.push_back(static_cast<linalg::Index>(column_of(entry)));
+        continue;
+      }
+      visit(with_coefficients(total_of(entry)), *this,
+            [&](std::size_t, std::size_t column, std::size_t) { row.push_back(static_cast<linalg::Index>(column)); });
     }
   }
   for (std::size_t r = 0; r < residuals_; ++r) {
@@ -79,6 +96,7 @@ linalg::SparseMatrix Problem::pattern() const {
 
 void Problem::jacobian(std::span<const double> unknowns, linalg::SparseMatrix& matrix, std::size_t threads) const {
   const PointSources<double> at = sources<double>(unknowns);
+  const std::vector<double> numbers = scalars<double>(at, threads);
   std::fill(matrix.values.begin(), matrix.values.end(), 0);
   const auto add = [&](std::size_t row, std::size_t column, double value) {
     const auto begin = matrix.pattern.indices.begin() + static_cast<std::ptrdiff_t>(matrix.pattern.starts[row]);
@@ -90,23 +108,28 @@ void Problem::jacobian(std::span<const double> unknowns, linalg::SparseMatrix& m
     const std::size_t offset = block_offsets_[b];
     if (grid_blocks_[b]) {
       const GridBlock& block = with_coefficients(b);
-      const std::size_t count = block.coefficients().size() + block.parameters().size();
+      const AlignedBuffer<double> values = coefficients_at(block, at, threads);
       const std::size_t points = block.shape().points();
-      AlignedBuffer<double> memory(count * points);
-      std::vector<double*> arrays(count);
-      for (std::size_t k = 0; k < count; ++k) arrays[k] = memory.data() + k * points;
-      block.evaluate_coefficients<double>(at, arrays, threads);
-      visit(block, *this,
-            [&](std::size_t flat, std::size_t column, std::size_t k) { add(offset + flat, column, arrays[k][flat]); });
+      visit(block, *this, [&](std::size_t flat, std::size_t column, std::size_t k) {
+        add(offset + flat, column, values[k * points + flat]);
+      });
       continue;
     }
     const auto entries = scalar_blocks_[b]->derivatives();
     std::vector<double> values(entries.size());
-    scalar_blocks_[b]->evaluate_derivatives<double>(at.operands, at.parameters, values);
+    scalar_blocks_[b]->evaluate_derivatives<double>(at.operands, numbers, values);
     for (std::size_t k = 0; k < entries.size(); ++k) {
-      const std::size_t column = entries[k].parameter ? grid_unknowns_ + entries[k].number
-                                                      : field_offsets_[entries[k].number] + entries[k].flat;
-      add(offset + entries[k].root, column, values[k]);
+      const std::size_t row = offset + entries[k].root;
+      if (!is_total(entries[k])) {
+        add(row, column_of(entries[k]), values[k]);
+        continue;
+      }
+      const GridBlock& total = with_coefficients(total_of(entries[k]));
+      const AlignedBuffer<double> summands = coefficients_at(total, at, threads);
+      const std::size_t points = total.shape().points();
+      visit(total, *this, [&](std::size_t flat, std::size_t column, std::size_t number) {
+        add(row, column, values[k] * summands[number * points + flat]);
+      });
     }
   }
 }

@@ -48,6 +48,11 @@ Problem::Problem(ProblemDescription description) : description_(std::move(descri
   for (const Operand& array : description_.arrays) domain_.operands.push_back(array);
   arrays_float64_.resize(description_.arrays.size());
   arrays_float32_.resize(description_.arrays.size());
+  for (const TotalDescription& total : description_.totals) {
+    const std::string name = "total " + std::to_string(totals_.size());
+    totals_.push_back(std::make_unique<GridBlock>(description_.graph, domain_, description_.fields.size(),
+                                                  description_.parameters, total.shape, total.root, name));
+  }
   for (const BlockDescription& block : description_.blocks) {
     block_offsets_.push_back(residuals_);
     residuals_ += block.residuals();
@@ -56,7 +61,9 @@ Problem::Problem(ProblemDescription description) : description_(std::move(descri
       grid_blocks_.push_back(nullptr);
       scalar_blocks_.push_back(std::make_unique<ScalarBlock>(description_.graph, domain_, description_.fields.size(),
                                                              block.roots, block.name));
-      depends = !scalar_blocks_.back()->derivatives().empty();
+      for (const ScalarDerivative& entry : scalar_blocks_.back()->derivatives()) {
+        depends = depends || !is_total(entry) || total_of(entry).depends_on_unknowns();
+      }
     } else {
       scalar_blocks_.push_back(nullptr);
       grid_blocks_.push_back(std::make_unique<GridBlock>(description_.graph, domain_, description_.fields.size(),
@@ -148,8 +155,22 @@ std::vector<T*> Problem::field_targets(std::span<T> unknowns) const {
 }
 
 template <class T>
+std::vector<double> Problem::scalars(const PointSources<T>& at, std::size_t threads) const {
+  std::vector<double> values = at.parameters;
+  AlignedBuffer<T> summands;
+  for (const auto& total : totals_) {
+    summands.reserve_discarding(total->shape().points());
+    total->evaluate<T>(at, summands.data(), threads);
+    values.push_back(
+        sum_of(std::span<const T>(summands.data(), total->shape().points()), threads, [](double x) { return x; }));
+  }
+  return values;
+}
+
+template <class T>
 void Problem::evaluate(std::span<const T> unknowns, std::span<T> residuals, std::size_t threads) const {
   const PointSources<T> at = sources<T>(unknowns);
+  const std::vector<double> numbers = scalars<T>(at, threads);
   for (std::size_t b = 0; b < grid_blocks_.size(); ++b) {
     T* const to = residuals.data() + block_offsets_[b];
     if (grid_blocks_[b]) {
@@ -157,7 +178,7 @@ void Problem::evaluate(std::span<const T> unknowns, std::span<T> residuals, std:
       continue;
     }
     std::vector<double> values(scalar_blocks_[b]->residuals());
-    scalar_blocks_[b]->evaluate<T>(at.operands, at.parameters, values);
+    scalar_blocks_[b]->evaluate<T>(at.operands, numbers, values);
     std::transform(values.begin(), values.end(), to, [](double value) { return static_cast<T>(value); });
   }
 }
@@ -197,12 +218,13 @@ std::vector<BlockSums> Problem::block_sums(std::span<const T> unknowns, std::siz
   const PointSources<T> at = sources<T>(unknowns);
   const auto plain = [](std::span<const T> values) { return sum_of(values, 1, [](double x) { return x; }); };
   const auto squared = [](std::span<const T> values) { return sum_of(values, 1, [](double x) { return x * x; }); };
+  const std::vector<double> numbers = scalars<T>(at, threads);
   std::vector<BlockSums> sums;
   AlignedBuffer<T> buffer;
   for (std::size_t b = 0; b < grid_blocks_.size(); ++b) {
     if (!grid_blocks_[b]) {
       std::vector<double> values(scalar_blocks_[b]->residuals());
-      scalar_blocks_[b]->evaluate<T>(at.operands, at.parameters, values);
+      scalar_blocks_[b]->evaluate<T>(at.operands, numbers, values);
       const std::vector<T> rounded(values.begin(), values.end());
       sums.push_back({plain(rounded), squared(rounded)});
       continue;
@@ -274,7 +296,8 @@ void Problem::add_transposed_product(std::span<const T> unknowns, std::span<cons
                                      std::size_t threads) const {
   const PointSources<T> at = sources<T>(unknowns);
   const std::vector<T*> targets = field_targets<T>(result);
-  std::vector<double> sums(description_.parameters, 0);
+  const std::vector<double> numbers = scalars<T>(at, threads);
+  std::vector<double> sums(numbers.size(), 0);
   for (std::size_t b = 0; b < grid_blocks_.size(); ++b) {
     const auto own = weights.subspan(block_offsets_[b], block_offsets_[b + 1] - block_offsets_[b]);
     if (grid_blocks_[b]) {
@@ -282,12 +305,12 @@ void Problem::add_transposed_product(std::span<const T> unknowns, std::span<cons
         const std::lock_guard lock(mutex_);
         if (!grid_blocks_[b]->has_transposed()) grid_blocks_[b]->compile_transposed(description_.graph);
       }
-      grid_blocks_[b]->add_transposed<T>(at, own, targets, sums, threads);
+      grid_blocks_[b]->add_transposed<T>(at, own, targets, std::span(sums).first(description_.parameters), threads);
       continue;
     }
     const auto entries = scalar_blocks_[b]->derivatives();
     std::vector<double> values(entries.size());
-    scalar_blocks_[b]->evaluate_derivatives<T>(at.operands, at.parameters, values);
+    scalar_blocks_[b]->evaluate_derivatives<T>(at.operands, numbers, values);
     for (std::size_t k = 0; k < entries.size(); ++k) {
       const double change = values[k] * static_cast<double>(own[entries[k].root]);
       if (entries[k].parameter) {
@@ -297,7 +320,15 @@ void Problem::add_transposed_product(std::span<const T> unknowns, std::span<cons
       }
     }
   }
-  for (std::size_t p = 0; p < sums.size(); ++p) result[grid_unknowns_ + p] += static_cast<T>(sums[p]);
+  for (std::size_t t = 0; t < totals_.size(); ++t) {
+    const std::vector<T> weight(totals_[t]->shape().points(), static_cast<T>(sums[description_.parameters + t]));
+    {
+      const std::lock_guard lock(mutex_);
+      if (!totals_[t]->has_transposed()) totals_[t]->compile_transposed(description_.graph);
+    }
+    totals_[t]->add_transposed<T>(at, weight, targets, std::span(sums).first(description_.parameters), threads);
+  }
+  for (std::size_t p = 0; p < description_.parameters; ++p) result[grid_unknowns_ + p] += static_cast<T>(sums[p]);
 }
 template void Problem::add_transposed_product(std::span<const float>, std::span<const float>, std::span<float>,
                                               std::size_t) const;
@@ -310,6 +341,17 @@ void Problem::product(std::span<const T> unknowns, std::span<const T> direction,
   const PointSources<T> at = sources<T>(unknowns);
   const PointSources<T> along = sources<T>(direction);
   const std::span<const T* const> fields = std::span(along.operands).first(description_.fields.size());
+  const std::vector<double> numbers = scalars<T>(at, threads);
+  std::vector<double> changes = along.parameters;
+  for (const auto& total : totals_) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (!total->has_product()) total->compile_product(description_.graph);
+    }
+    AlignedBuffer<T> summands(total->shape().points());
+    total->product<T>(at, fields, along.parameters, summands.data(), threads);
+    changes.push_back(sum_of(std::as_const(summands).span(), threads, [](double x) { return x; }));
+  }
   for (std::size_t b = 0; b < grid_blocks_.size(); ++b) {
     T* const to = result.data() + block_offsets_[b];
     if (grid_blocks_[b]) {
@@ -322,9 +364,9 @@ void Problem::product(std::span<const T> unknowns, std::span<const T> direction,
     }
     const auto entries = scalar_blocks_[b]->derivatives();
     std::vector<double> values(entries.size()), sums(scalar_blocks_[b]->residuals(), 0);
-    scalar_blocks_[b]->evaluate_derivatives<T>(at.operands, at.parameters, values);
+    scalar_blocks_[b]->evaluate_derivatives<T>(at.operands, numbers, values);
     for (std::size_t k = 0; k < entries.size(); ++k) {
-      const double change = entries[k].parameter ? along.parameters[entries[k].number]
+      const double change = entries[k].parameter ? changes[entries[k].number]
                                                  : static_cast<double>(fields[entries[k].number][entries[k].flat]);
       sums[entries[k].root] += values[k] * change;
     }

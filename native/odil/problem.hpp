@@ -20,8 +20,15 @@
 
 namespace dd::odil {
 
+/// The sum of an expression over all points of `shape`: a number that scalar blocks read. In the graph total k is the
+/// parameter whose number is k plus that of the parameters.
+struct TotalDescription {
+  Shape shape;
+  NodeId root = 0;
+};
+
 /// One residual block. A grid block has one root and a value per point of `shape`; a scalar block has a value per root,
-/// and its roots are expressions of parameters and picks.
+/// and its roots are expressions of parameters, picks and totals.
 struct BlockDescription {
   std::string name;
   bool scalar = false;
@@ -39,6 +46,7 @@ struct ProblemDescription {
   std::vector<Operand> fields;
   std::vector<Operand> arrays;
   std::size_t parameters = 0;
+  std::vector<TotalDescription> totals;
   std::vector<BlockDescription> blocks;
 };
 
@@ -147,6 +155,20 @@ class Problem {
   const T* array_data(std::size_t number) const;
   template <class T>
   std::vector<T*> field_targets(std::span<T> unknowns) const;
+  /// The parameters at one state, then the totals.
+  template <class T>
+  std::vector<double> scalars(const PointSources<T>& at, std::size_t threads) const;
+  /// Where row `entry.root` of a scalar block has its derivative; not for totals.
+  std::size_t column_of(const ScalarDerivative& entry) const noexcept {
+    return entry.parameter ? grid_unknowns_ + entry.number : field_offsets_[entry.number] + entry.flat;
+  }
+  bool is_total(const ScalarDerivative& entry) const noexcept {
+    return entry.parameter && entry.number >= description_.parameters;
+  }
+  const GridBlock& with_coefficients(GridBlock& block) const;
+  GridBlock& total_of(const ScalarDerivative& entry) const noexcept {
+    return *totals_[entry.number - description_.parameters];
+  }
 
   mutable ProblemDescription description_;  // the graph grows when derivatives are compiled, under mutex_
   Domain domain_;
@@ -156,6 +178,7 @@ class Problem {
   mutable std::vector<AlignedBuffer<float>> arrays_float32_;  // under mutex_
   std::vector<std::unique_ptr<GridBlock>> grid_blocks_;       ///< null for scalar blocks
   std::vector<std::unique_ptr<ScalarBlock>> scalar_blocks_;   ///< null for grid blocks
+  std::vector<std::unique_ptr<GridBlock>> totals_;            ///< what is added up
   mutable std::mutex mutex_;
 };
 

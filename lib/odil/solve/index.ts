@@ -114,6 +114,7 @@ function choose(problem: Problem, asked: 'auto' | MethodName, wishes: Wishes): C
   const raw = problem.rawBlockNames[0];
   if (raw !== undefined) return { name: 'lbfgs', reason: `the block ${raw} is raw: the loss is no sum of squares` };
   if ('multigrid' in options) return { name: 'lbfgs', reason: 'a multigrid decomposition is for gradient methods' };
+  if (problem.hasTotals) return { name: 'lbfgs', reason: 'a total reads all points at once: J^T J would be dense' };
   const evolution = chooseEvolution(problem, wishes);
   if (typeof evolution === 'object') return evolution;
   if (single) return { name: 'lbfgs', reason: 'the initial state is in single precision' };
