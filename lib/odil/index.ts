@@ -42,6 +42,7 @@ export {
   type Tools,
 } from './problem';
 export { type Entries, laplace, type LaplaceOptions, type LaplaceResult, laplaceSync } from './laplace';
+export type { ParameterRangeOptions } from './parameter-range';
 export * as problems from './problems';
 export type { Checkpoint } from './solve/checkpoint';
 export type {
@@ -54,6 +55,15 @@ export type {
   LineSearchOptions,
   MultigridOptions,
 } from './solve/first-order';
+export type {
+  ControlSpaceOptions,
+  ControlSpaceRecord,
+  ControlSpaceReport,
+  EvolutionOptions,
+  GridRecord,
+  MarchingOptions,
+  MarchingReport,
+} from './solve/evolution';
 export type { GaussNewtonOptions, GaussNewtonRecord, GaussNewtonReport, LinearSolver } from './solve/gauss-newton';
 export type {
   CommonSolveOptions,
