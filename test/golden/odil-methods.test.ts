@@ -150,3 +150,20 @@ test('Adam on the Poisson equation: the errors of the published run', async () =
   const rest = await problem.solve({ resume: first.checkpoint, maxIterations: 900 });
   expect(error(rest)).toBeLessThan(2 * 0.0111);
 });
+
+test('L-BFGS with multigrid on the wave equation: the errors of the published run', async () => {
+  using problem = odil.problems.wave({ initialWeight: 100 });
+  const exact = problem.reference['u'] as Float64Array;
+  let error = Infinity;
+  for (const [maxIterations, expected] of [
+    [0, 0.2236],
+    [100, 0.1721],
+    [200, 0.11],
+    [400, 0.0472],
+  ] as const) {
+    const { fields } = await problem.solve({ method: 'lbfgs', multigrid: true, maxIterations });
+    const u = fields['u'] as Float64Array;
+    error = Math.sqrt(u.reduce((sum, value, i) => sum + (value - (exact[i] as number)) ** 2, 0) / u.length);
+    expect(error).toBeLessThan(1.03 * expected);
+  }
+});
