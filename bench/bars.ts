@@ -82,8 +82,9 @@ const bars: readonly Bar[] = [
     ratio: 20,
   },
   ...['2', '3', '4', 'mixed'].map((width) => ({
+    // From memory: what lies in the cache is read faster than bytes can be looked up (docs/benchmarks/quantize.md).
     routine: `packed gemv, ${width} bits`,
-    sizes: [square(4096)],
+    sizes: [square(16384)],
     isa: native,
     ...oneThread,
     percent: 70,

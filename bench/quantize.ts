@@ -179,7 +179,11 @@ async function run(options: BenchOptions, onRow: Emit): Promise<void> {
     peer?.close();
   }
   knapsacks(options, onRow);
-  await runProgram('dd_bench_packed', [`--isa=${options.isa}`, `--threads=${options.threads}`], onRow);
+  // In the last-level cache, and (64 MiB and more) from memory.
+  for (const size of options.quick ? ['4096x4096'] : ['4096x4096', '16384x16384']) {
+    const args = [`--isa=${options.isa}`, `--threads=${options.threads}`, `--size=${size}`];
+    await runProgram('dd_bench_packed', args, onRow);
+  }
 }
 
 /** The family. */
