@@ -264,6 +264,17 @@ std::string Problem::listing(std::size_t number) const {
                                     std::to_string(scalar_blocks_[number]->residuals()) + " numbers\n";
 }
 
+std::string Problem::source(std::size_t number, SourcePrecision precision) const {
+  const BlockDescription& block = description_.blocks[number];
+  const std::size_t operands = domain_.operands.size();
+  const std::string name = "block" + std::to_string(number) + "_" + identifier(block.name);
+  const std::lock_guard lock(mutex_);
+  return block.scalar
+             ? scalar_block_source(description_.graph, domain_, operands, block.roots, name, precision)
+             : grid_block_source(description_.graph, domain_, operands, block.shape, grid_blocks_[number]->regions(),
+                                 name, precision);
+}
+
 std::string Problem::residual_name(std::size_t index) const {
   const auto next = std::upper_bound(block_offsets_.begin(), block_offsets_.end(), index);
   const auto block = static_cast<std::size_t>(next - block_offsets_.begin()) - 1;
