@@ -45,7 +45,15 @@ export function contourLines(values: ArrayLike<number>, columns: number, level: 
       } else if (crossed.length === 4) {
         const joined = v.reduce((sum, value) => sum + value, 0) / 4 >= level === above[0];
         // Corners 0 and 2 belong together: the lines go around 1 and 3. Else around 0 and 2.
-        const pairs = joined ? [[0, 1], [2, 3]] : [[3, 0], [1, 2]];
+        const pairs = joined
+          ? [
+              [0, 1],
+              [2, 3],
+            ]
+          : [
+              [3, 0],
+              [1, 2],
+            ];
         for (const [a, b] of pairs) segments.push({ from: edge(a as number), to: edge(b as number) });
       }
     }
