@@ -1,6 +1,8 @@
 // Lines along which a field on a grid has a given value: marching squares between the points of the grid, joined to
 // polylines. Saddles are decided by the mean of the four corners.
 
+import { fail, integer, number, parse } from '../runtime/validate';
+
 /** A line through points (column, row), in units of the grid; closed where its ends agree. */
 export type Polyline = readonly (readonly [number, number])[];
 
@@ -24,9 +26,13 @@ interface Segment {
  * @param columns  length of a row, at least 2
  * @param level    value on the lines
  * @returns        coordinates of points: (0, 0) is the first value, (columns - 1, 0) the last one of its row
+ * @throws ERR_SHAPE_MISMATCH  no whole number of rows
  * Cost: one pass over the values.
  */
 export function contourLines(values: ArrayLike<number>, columns: number, level: number): Polyline[] {
+  parse(columns, 'columns', integer({ min: 2 }));
+  parse(level, 'level', number());
+  if (values.length % columns !== 0) fail('ERR_SHAPE_MISMATCH', 'values', `an array of rows of ${columns}`, values);
   const rows = Math.floor(values.length / columns);
   const segments: Segment[] = [];
   for (let row = 0; row + 1 < rows; row += 1) {

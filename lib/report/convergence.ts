@@ -1,5 +1,6 @@
 // How runs went: losses over iterations, in powers of ten.
-import { arrayOf, fail, object, optional, parse, type Schema, withDefault } from '../runtime/validate';
+import { arrayOf, fail, object, optional, parse, withDefault } from '../runtime/validate';
+import { numbers, text } from './picture';
 import { linePlot } from './plot';
 
 /** One run. */
@@ -26,12 +27,6 @@ export interface ConvergencePlot {
 
 const colors = ['#1d4ed8', '#ea580c', '#047857', '#9333ea', '#b91c1c', '#52606d'];
 
-const text: Schema<string> = (value, argument) =>
-  typeof value === 'string' ? value : fail('ERR_INVALID_ARG_TYPE', argument, 'a text', value);
-const numbers: Schema<ArrayLike<number>> = (value, argument) =>
-  Array.isArray(value) || (ArrayBuffer.isView(value) && 'length' in value)
-    ? (value as unknown as ArrayLike<number>)
-    : fail('ERR_INVALID_ARG_TYPE', argument, 'an array of numbers', value);
 const schema = object({
   title: text,
   curves: arrayOf(object({ label: text, values: numbers, at: optional(numbers) }), { min: 1 }),

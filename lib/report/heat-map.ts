@@ -21,10 +21,12 @@ import {
   font,
   imageElement,
   ink,
+  numbers,
   paint,
   type Range,
   rangeOf,
   rangeSchema,
+  text,
   valuesSchema,
 } from './picture';
 import { encodePng } from './png';
@@ -95,10 +97,6 @@ const fieldMembers = {
   columns: side,
   range: optional(rangeSchema),
   colors: withDefault(oneOf(colorNames), 'viridis'),
-};
-const text: Schema<string> = (value, argument) => {
-  if (typeof value !== 'string') return parse(value, argument, oneOf(['a text']));
-  return value;
 };
 
 interface Field {
@@ -244,7 +242,8 @@ export function heatMap(picture: HeatMap): string {
   });
   const marks: string[] = [];
   if (given.points !== undefined) {
-    const [px, py] = [given.points.x as ArrayLike<number>, given.points.y as ArrayLike<number>];
+    const px = parse(given.points.x, 'picture.points.x', numbers);
+    const py = parse(given.points.y, 'picture.points.y', valuesSchema(px.length, 'as many as x'));
     for (let i = 0; i < px.length; i += 1) {
       const at = place.x + (((px[i] as number) - xRange[0]) / (xRange[1] - xRange[0])) * place.width;
       const up = place.y + (1 - ((py[i] as number) - yRange[0]) / (yRange[1] - yRange[0])) * place.height;

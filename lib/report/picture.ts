@@ -1,5 +1,5 @@
 // What pictures of fields share: values checked once, pixels from a colour map, colour bars and axes as SVG.
-import { number, parse, type Schema } from '../runtime/validate';
+import { fail, number, parse, type Schema } from '../runtime/validate';
 import { makeError } from '../runtime/errors';
 import { colorStep, cssColor } from './color-map';
 import { encodePng } from './png';
@@ -15,10 +15,22 @@ export const faint = '#52606d';
 /** @internal */
 export const font = 'font-family="ui-sans-serif, system-ui, Segoe UI, Helvetica, Arial, sans-serif"';
 
+/** @internal */
+export const text: Schema<string> = (value, argument) =>
+  typeof value === 'string' ? value : fail('ERR_INVALID_ARG_TYPE', argument, 'a text', value);
+
+/** An array of numbers of any length. @internal */
+export const numbers: Schema<ArrayLike<number>> = (value, argument) => {
+  const tag = Object.prototype.toString.call(value).slice(8, -1);
+  return tag === 'Array' || /^(Float|Int|Uint)\d+Array$/.test(tag)
+    ? (value as ArrayLike<number>)
+    : fail('ERR_INVALID_ARG_TYPE', argument, 'an array of numbers', value);
+};
+
 /** Two finite numbers, the first the smaller one. @internal */
 export const rangeSchema: Schema<Range> = (value, argument) => {
   if (!Array.isArray(value) || value.length !== 2) {
-    throw makeError('ERR_SHAPE_MISMATCH', argument, `\`${argument}\` must be two numbers`);
+    fail('ERR_SHAPE_MISMATCH', argument, 'two numbers', value);
   }
   const [low, high] = value.map((one, k) => parse(one, `${argument}[${k}]`, number())) as [number, number];
   if (!(low < high)) {
@@ -30,15 +42,8 @@ export const rangeSchema: Schema<Range> = (value, argument) => {
 /** Numbers of a picture, of a length: NaN and infinities are holes in it. @internal */
 export function valuesSchema(length: number, per: string): Schema<ArrayLike<number>> {
   return (value, argument) => {
-    const tag = Object.prototype.toString.call(value).slice(8, -1);
-    const expected = `\`${argument}\` must be a Float64Array, a Float32Array or an array of ${length} numbers (${per})`;
-    if (!['Float64Array', 'Float32Array', 'Array'].includes(tag)) {
-      throw makeError('ERR_INVALID_ARG_TYPE', argument, expected);
-    }
-    const given = value as ArrayLike<number>;
-    if (given.length !== length) {
-      throw makeError('ERR_SHAPE_MISMATCH', argument, `${expected}, got ${given.length}`);
-    }
+    const given = parse(value, argument, numbers);
+    if (given.length !== length) fail('ERR_SHAPE_MISMATCH', argument, `an array of length ${length} (${per})`, value);
     return given;
   };
 }

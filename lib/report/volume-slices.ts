@@ -15,6 +15,7 @@ import {
   type Range,
   rangeOf,
   rangeSchema,
+  text,
   valuesSchema,
 } from './picture';
 
@@ -54,10 +55,6 @@ export interface VolumeSlices {
   width?: number;
 }
 
-const text: Schema<string> = (value, argument) => {
-  if (typeof value !== 'string') throw makeError('ERR_INVALID_ARG_TYPE', argument, `\`${argument}\` must be a text`);
-  return value;
-};
 const three =
   (schema: Schema<number>): Schema<[number, number, number]> =>
   (value, argument) => {
