@@ -39,6 +39,7 @@ export {
   problem,
   type ProblemEvaluation,
   type ProblemOptions,
+  type ProgramOptions,
   type Residual,
   type Residuals,
   type Solution,

@@ -89,6 +89,7 @@ export interface NativeOdil {
   gradient(problem: NativeProblem, unknowns: Reals, gradient: Reals, normalization: string, threads: number): number;
   jacobian(problem: NativeProblem, unknowns: Float64Array, threads: number): NativeColumns;
   listing(problem: NativeProblem, block: number): string;
+  source(problem: NativeProblem, precision: 'float32' | 'float64'): string;
   residualName(problem: NativeProblem, residual: number): string;
   gaussNewton(problem: NativeProblem, unknowns: Float64Array, options: NativeGaussNewton, run: NativeRun): unknown;
 }

@@ -174,12 +174,22 @@ export interface EvaluateOptions {
   threads?: number;
 }
 
+/** Options of `program`. */
+export interface ProgramOptions {
+  /** Default `'listing'`. */
+  format?: 'listing' | 'cuda';
+  /** Of the fields in CUDA source; default `'float64'`. */
+  precision?: 'float64' | 'float32';
+}
+
 interface Part {
   readonly group: 'fields' | 'parameters' | 'networks';
   readonly name: string;
   readonly offset: number;
   readonly length: number;
   readonly initial: Float64Array;
+  /** Of a field. */
+  readonly location?: string;
 }
 
 interface Block {
@@ -196,6 +206,11 @@ const numbersOf = (length: number, per: string): Schema<Float64Array> => typedAr
 const evaluateSchema = object({
   normalization: withDefault(oneOf(['mean', 'sum']), 'mean'),
   threads: optional(integer({ min: 1, max: 256 })),
+});
+
+const programSchema = object({
+  format: withDefault(oneOf(['listing', 'cuda']), 'listing'),
+  precision: withDefault(oneOf(['float64', 'float32']), 'float64'),
 });
 
 /** A discrete loss, compiled. Made by {@link problem}. */
@@ -224,6 +239,12 @@ export class Problem {
   /** Names of the blocks, in order. */
   get blockNames(): string[] {
     return this.#blocks.map((block) => block.name);
+  }
+
+  /** Location of each field by name: `'c'` or `'n'` per axis of the grid. */
+  get locations(): Record<string, string> {
+    const fields = this.#parts.filter((part) => part.location !== undefined);
+    return Object.fromEntries(fields.map(({ name, location }) => [name, location as string]));
   }
 
   /** The initial values of all unknowns, a copy. */
@@ -339,8 +360,14 @@ export class Problem {
     return { ...state, blocks, ...report };
   }
 
-  /** How each block was compiled: regions, instructions, registers and rows read. For people. */
-  program(): string {
+  /**
+   * How the residuals were compiled. `'listing'` (default), for people: each block's regions, instructions, registers
+   * and rows read. `'cuda'`: CUDA C++ source of all blocks, a kernel per region, straight-line code in the order of the
+   * interpreter, for nvcc or NVRTC; its head says what the arguments are. Nothing runs it here.
+   */
+  program(options: ProgramOptions = {}): string {
+    const { format, precision } = parse(options, 'options', programSchema);
+    if (format === 'cuda') return callNative(() => nativeOdil.source(this.handle, precision));
     return this.#blocks.map((_, k) => callNative(() => nativeOdil.listing(this.handle, k))).join('');
   }
 
@@ -450,7 +477,7 @@ class Unknowns {
         : parse(given.initial, `${argument}.initial`, numbersOf(length, 'one per point'));
     this.#name(name, argument, new Field(name, location));
     this.fields.set(name, { number: this.fields.size, location });
-    this.#add('fields', name, initial);
+    this.#add('fields', name, initial, location);
   }
 
   addParameter(name: string, options: unknown): void {
@@ -493,8 +520,9 @@ class Unknowns {
     this.symbols[name] = symbol;
   }
 
-  #add(group: Part['group'], name: string, initial: Float64Array): void {
-    this.parts.push({ group, name, offset: this.#offset, length: initial.length, initial });
+  #add(group: Part['group'], name: string, initial: Float64Array, location?: string): void {
+    const place = location === undefined ? {} : { location };
+    this.parts.push({ group, name, offset: this.#offset, length: initial.length, initial, ...place });
     this.#offset += initial.length;
   }
 }

@@ -275,6 +275,20 @@ std::string Problem::source(std::size_t number, SourcePrecision precision) const
                                  name, precision);
 }
 
+std::string Problem::source_header() const {
+  std::string text =
+      "// Residuals as CUDA C++: for every block a kernel per region, each with at least as many threads as it has\n"
+      "// points. Arguments of all of them:\n";
+  for (std::size_t k = 0; k < domain_.operands.size(); ++k) {
+    text += "//   operand" + std::to_string(k) + ": " + domain_.operands[k].name + ", " +
+            std::to_string(domain_.operands[k].shape.points()) + " values, row-major\n";
+  }
+  return text + "//   parameters: " + std::to_string(description_.parameters) +
+         " numbers, in float64 in both precisions\n"
+         "//   residual: of the block\n"
+         "// --fmad=false keeps the roundings of the source.\n\n";
+}
+
 std::string Problem::residual_name(std::size_t index) const {
   const auto next = std::upper_bound(block_offsets_.begin(), block_offsets_.end(), index);
   const auto block = static_cast<std::size_t>(next - block_offsets_.begin()) - 1;

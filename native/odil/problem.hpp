@@ -102,6 +102,8 @@ class Problem {
   /// Block `number` as CUDA C++ (program_source.hpp). Kernels are called block<number>_<name>; operands are the fields,
   /// then the arrays.
   std::string source(std::size_t number, SourcePrecision precision) const;
+  /// What a caller of the kernels must know, as a comment.
+  std::string source_header() const;
 
   /// "block u[3][4]": where in the blocks residual number `index` is.
   std::string residual_name(std::size_t index) const;
