@@ -26,27 +26,52 @@ export { type Axis, type AxisOptions, Grid, grid } from './grid';
 export { type Activation, Network } from './network';
 export {
   type AxesOf,
-  type BlockSummary,
   type EvaluateOptions,
   type FieldOptions,
   type FieldsOf,
   type NetworkOptions,
   type NetworksOf,
-  type Normalization,
   type ParameterOptions,
   type ParametersOf,
   Problem,
   problem,
-  type ProblemEvaluation,
   type ProblemOptions,
   type ProgramOptions,
   type Residual,
   type Residuals,
-  type Solution,
-  type State,
   type Symbols,
   type Tools,
 } from './problem';
 export * as problems from './problems';
-export type { GaussNewtonOptions, SolveOptions, SolveReport, SolveStatus, SolveStep, SolveSyncOptions } from './solve';
+export type { Checkpoint } from './solve/checkpoint';
+export type {
+  AdamOptions,
+  FirstOrderOptions,
+  FirstOrderRecord,
+  FirstOrderReport,
+  GradientDescentOptions,
+  LbfgsOptions,
+  LineSearchOptions,
+  MultigridOptions,
+} from './solve/first-order';
+export type { GaussNewtonOptions, GaussNewtonRecord, GaussNewtonReport } from './solve/gauss-newton';
+export type {
+  CommonSolveOptions,
+  CommonSolveReport,
+  MethodName,
+  SolveRunOptions,
+  SolveStatus,
+  SolveSyncRunOptions,
+} from './solve/method';
+export type { BlockWeights, DecayingWeight } from './solve/weights';
+export type {
+  AutoOptions,
+  MethodOptions,
+  Solution,
+  SolveOptions,
+  SolveReport,
+  SolveSyncOptions,
+  StartOptions,
+} from './solve';
+export type { BlockSummary, Normalization, ProblemEvaluation, State } from './state';
 export type { Reals } from './native';

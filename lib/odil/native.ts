@@ -49,7 +49,7 @@ export interface NativeGraph {
 /** @internal */
 export interface NativeProblemDescription {
   axes: { name: string; periodic: boolean }[];
-  fields: { name: string; counts: Int32Array }[];
+  fields: { name: string; location: string; counts: Int32Array }[];
   arrays: { name: string; counts: Int32Array; repeated: number; values: Float64Array }[];
   parameters: number;
   blocks: { name: string; scalar: boolean; raw: boolean; counts: Int32Array; roots: Int32Array }[];
@@ -81,17 +81,61 @@ export interface NativeGaussNewton {
   lossTolerance: number;
 }
 
-/** native/addon/odil_problem.cpp and odil_solve.cpp. @internal */
+/** Weights of blocks and the iterations in which they halve; empty where all are 1. @internal */
+export interface NativeWeights {
+  weights: Float64Array;
+  halfLives: Float64Array;
+}
+
+/** Options of gradient methods at the edge; those of other methods than `method` are not read. @internal */
+export interface NativeFirstOrder extends NativeWeights {
+  method: string;
+  normalization: string;
+  maxIterations: number;
+  gradientTolerance: number;
+  stepTolerance: number;
+  lossTolerance: number;
+  historyEvery: number;
+  multigrid: boolean;
+  levels: number;
+  factors: Float64Array;
+  learningRate?: number;
+  beta1?: number;
+  beta2?: number;
+  epsilon?: number;
+  memory?: number;
+  decrease?: number;
+  curvature?: number;
+  searchEvaluations?: number;
+  checkpoint: { values: Float64Array; counters: Float64Array } | undefined;
+}
+
+/** native/addon/odil_problem.cpp odil_solve.cpp and odil_first_order.cpp. @internal */
 export interface NativeOdil {
   createProblem(description: NativeProblemDescription): NativeProblem;
   disposeProblem(problem: NativeProblem): void;
-  evaluate(problem: NativeProblem, unknowns: Reals, residuals: Reals, normalization: string, threads: number): number;
-  gradient(problem: NativeProblem, unknowns: Reals, gradient: Reals, normalization: string, threads: number): number;
+  evaluate(
+    problem: NativeProblem,
+    unknowns: Reals,
+    residuals: Reals,
+    normalization: string,
+    threads: number,
+    weights: Float64Array,
+  ): number;
+  gradient(
+    problem: NativeProblem,
+    unknowns: Reals,
+    gradient: Reals,
+    normalization: string,
+    threads: number,
+    weights: Float64Array,
+  ): number;
   jacobian(problem: NativeProblem, unknowns: Float64Array, threads: number): NativeColumns;
   listing(problem: NativeProblem, block: number): string;
   source(problem: NativeProblem, precision: 'float32' | 'float64'): string;
   residualName(problem: NativeProblem, residual: number): string;
   gaussNewton(problem: NativeProblem, unknowns: Float64Array, options: NativeGaussNewton, run: NativeRun): unknown;
+  firstOrder(problem: NativeProblem, unknowns: Reals, options: NativeFirstOrder, run: NativeRun): unknown;
 }
 
 /** @internal */

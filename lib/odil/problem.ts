@@ -21,14 +21,9 @@ import { GraphWriter } from './graph-writer';
 import { Grid, gridSchema, locationSchema, nameSchema } from './grid';
 import { nativeOdil, type NativeProblem, type Reals } from './native';
 import { type Activation, Network, networkSize } from './network';
-import {
-  type NativeSolution,
-  solveNative,
-  solveNativeSync,
-  type SolveOptions,
-  type SolveReport,
-  type SolveSyncOptions,
-} from './solve';
+import { type Solution, solve, type SolveOptions, solveSync, type SolveSyncOptions } from './solve';
+import { fixedWeightsSchema } from './solve/weights';
+import type { Normalization, ProblemEvaluation, State } from './state';
 
 /** An unknown field: its location, or that and its initial values. */
 export type FieldOptions =
@@ -127,49 +122,12 @@ export type AxesOf<Options> = Options extends {
 /** Everything a builder of residuals gets. */
 export type Symbols<Options> = FieldsOf<Options> & ParametersOf<Options> & NetworksOf<Options> & Tools<AxesOf<Options>>;
 
-/** Values of all unknowns; all of one type. */
-export interface State<Array_ extends Reals = Reals> {
-  /** By name, row-major. */
-  fields: Record<string, Array_>;
-  /** By name. */
-  parameters?: Record<string, Array_>;
-  /** Weights by name. */
-  networks?: Record<string, Array_>;
-}
-
-/** How blocks of different sizes are weighed: sum of the means of squares, or of all squares. */
-export type Normalization = 'mean' | 'sum';
-
-/** One block at one state. */
-export interface BlockSummary {
-  /** Number of residuals. */
-  count: number;
-  /** Root of their mean square. */
-  norm: number;
-  /** Contribution to the loss. */
-  loss: number;
-}
-
-/** What `evaluate` finds. */
-export interface ProblemEvaluation<Array_ extends Reals = Reals> {
-  /** Residuals by block, row-major. */
-  residuals: Record<string, Array_>;
-  /** Per block: number of residuals, root of their mean square, contribution to the loss. */
-  blocks: Record<string, BlockSummary>;
-  /** Sum of the contributions. */
-  loss: number;
-}
-
-/** What `solve` finds: a state, and how it was found. */
-export interface Solution extends State<Float64Array>, SolveReport {
-  /** Per block: number of residuals, root of their mean square, contribution to the loss. */
-  blocks: ProblemEvaluation['blocks'];
-}
-
 /** Options of evaluations. */
 export interface EvaluateOptions {
   /** Default `'mean'`. */
   normalization?: Normalization;
+  /** What the residuals of a block are multiplied with in the loss (of a raw block: its mean); default 1. */
+  weights?: Readonly<Record<string, number>>;
   /** Threads to use; default: the processors this process may run on, at most 16. Results do not depend on it. */
   threads?: number;
 }
@@ -203,10 +161,14 @@ const reservedNames = ['at', 'step', 'where', 'constant'];
 
 const numbersOf = (length: number, per: string): Schema<Float64Array> => typedArray(['Float64Array'], { length, per });
 
-const evaluateSchema = object({
-  normalization: withDefault(oneOf(['mean', 'sum']), 'mean'),
-  threads: optional(integer({ min: 1, max: 256 })),
-});
+const evaluateSchema = (
+  blocks: readonly string[],
+): Schema<{ normalization: Normalization; threads: number | undefined; weights: Float64Array }> =>
+  object({
+    normalization: withDefault(oneOf(['mean', 'sum']), 'mean'),
+    threads: optional(integer({ min: 1, max: 256 })),
+    weights: fixedWeightsSchema(blocks),
+  });
 
 const programSchema = object({
   format: withDefault(oneOf(['listing', 'cuda']), 'listing'),
@@ -221,6 +183,7 @@ export class Problem {
   readonly unknowns: number;
   /** Number of residuals. */
   readonly residuals: number;
+  readonly #evaluateSchema: ReturnType<typeof evaluateSchema>;
   readonly #parts: readonly Part[];
   readonly #blocks: readonly Block[];
   readonly #handle: NativeProblem;
@@ -231,9 +194,15 @@ export class Problem {
     this.grid = of;
     this.#parts = parts;
     this.#blocks = blocks;
+    this.#evaluateSchema = evaluateSchema(blocks.map((block) => block.name));
     this.#handle = handle;
     this.unknowns = parts.reduce((total, part) => total + part.length, 0);
     this.residuals = blocks.reduce((total, block) => total + block.count, 0);
+  }
+
+  /** Names of the blocks that contribute their mean, not their squares. */
+  get rawBlockNames(): string[] {
+    return this.#blocks.filter((block) => block.raw).map((block) => block.name);
   }
 
   /** Names of the blocks, in order. */
@@ -263,13 +232,15 @@ export class Problem {
    * Cost: one pass over the grid per block. Source: specs of arXiv 2205.04611, the sum of means of squares.
    */
   evaluate<Array_ extends Reals>(state: State<Array_>, options: EvaluateOptions = {}): ProblemEvaluation<Array_> {
-    const { normalization, threads } = parse(options, 'options', evaluateSchema);
+    const { normalization, threads, weights } = parse(options, 'options', this.#evaluateSchema);
     const unknowns = this.pack(state);
     const all = unknowns instanceof Float32Array ? new Float32Array(this.residuals) : new Float64Array(this.residuals);
-    const loss = callNative(() => nativeOdil.evaluate(this.handle, unknowns, all, normalization, threads ?? 0));
+    const loss = callNative(() =>
+      nativeOdil.evaluate(this.handle, unknowns, all, normalization, threads ?? 0, weights),
+    );
     const residuals: Record<string, Array_> = {};
     const blocks: ProblemEvaluation['blocks'] = {};
-    for (const block of this.#blocks) {
+    for (const [k, block] of this.#blocks.entries()) {
       const own = all.subarray(block.offset, block.offset + block.count) as Array_;
       let squares = 0;
       let total = 0;
@@ -278,7 +249,8 @@ export class Problem {
         squares += value * value;
         total += value;
       }
-      const scale = normalization === 'mean' || block.raw ? 1 / block.count : 1;
+      const weight = weights[k] ?? 1;
+      const scale = (normalization === 'mean' || block.raw ? 1 / block.count : 1) * (block.raw ? weight : weight ** 2);
       residuals[block.name] = own;
       blocks[block.name] = {
         count: block.count,
@@ -304,10 +276,12 @@ export class Problem {
     /** d loss / d unknowns. */
     gradient: State<Array_>;
   } {
-    const { normalization, threads } = parse(options, 'options', evaluateSchema);
+    const { normalization, threads, weights } = parse(options, 'options', this.#evaluateSchema);
     const unknowns = this.pack(state);
     const slope = unknowns instanceof Float32Array ? new Float32Array(this.unknowns) : new Float64Array(this.unknowns);
-    const loss = callNative(() => nativeOdil.gradient(this.handle, unknowns, slope, normalization, threads ?? 0));
+    const loss = callNative(() =>
+      nativeOdil.gradient(this.handle, unknowns, slope, normalization, threads ?? 0, weights),
+    );
     return { loss, gradient: this.unpack(slope) as State<Array_> };
   }
 
@@ -335,29 +309,13 @@ export class Problem {
    * @throws the signal's reason, or an exception of `onProgress`, after the run has stopped
    * The same bytes for any number of threads. Source: arXiv 2205.04611; Nielsen, IMM-REP-1999-05.
    */
-  async solve(options: SolveOptions & { initial?: State<Float64Array> } = {}): Promise<Solution> {
-    const { initial, ...rest } = options;
-    return this.#solution(await solveNative(this.handle, this.#start(initial), rest), rest.normalization);
+  async solve<Array_ extends Reals = Float64Array>(options: SolveOptions<Array_> = {}): Promise<Solution<Array_>> {
+    return (await solve(this, options)) as unknown as Solution<Array_>;
   }
 
   /** The synchronous twin of `solve`: blocks the calling thread. */
-  solveSync(options: SolveSyncOptions & { initial?: State<Float64Array> } = {}): Solution {
-    const { initial, ...rest } = options;
-    return this.#solution(solveNativeSync(this.handle, this.#start(initial), rest), rest.normalization);
-  }
-
-  #start(initial: State<Float64Array> | undefined): Float64Array {
-    const unknowns = this.pack(initial ?? this.initialState());
-    if (unknowns instanceof Float32Array) {
-      fail('ERR_INVALID_ARG_TYPE', 'options.initial', 'made of Float64Arrays', initial);
-    }
-    return unknowns;
-  }
-
-  #solution({ unknowns, ...report }: NativeSolution, normalization: Normalization | undefined): Solution {
-    const state = this.unpack(unknowns);
-    const { blocks } = this.evaluate(state, normalization === undefined ? {} : { normalization });
-    return { ...state, blocks, ...report };
+  solveSync<Array_ extends Reals = Float64Array>(options: SolveSyncOptions<Array_> = {}): Solution<Array_> {
+    return solveSync(this, options) as unknown as Solution<Array_>;
   }
 
   /**
@@ -395,15 +353,14 @@ export class Problem {
   }
 
   /** All unknowns one after the other, a copy. @internal */
-  pack(state: State): Reals {
-    const first = Object.values(parse(state, 'state', stateSchema).fields)[0];
+  pack(state: State, argument = 'state'): Reals {
+    const first = Object.values(parse(state, argument, stateSchema).fields)[0];
     const single = Object.prototype.toString.call(first) === '[object Float32Array]';
     const packed = single ? new Float32Array(this.unknowns) : new Float64Array(this.unknowns);
     for (const part of this.#parts) {
-      const argument = `state.${part.group}.${part.name}`;
       const given = (state[part.group] as Record<string, unknown> | undefined)?.[part.name];
       const schema = typedArray([single ? 'Float32Array' : 'Float64Array'], { length: part.length });
-      packed.set(parse(given, argument, schema), part.offset);
+      packed.set(parse(given, `${argument}.${part.group}.${part.name}`, schema), part.offset);
     }
     return packed;
   }
@@ -612,6 +569,7 @@ export function problem<const Options extends ProblemOptions>(
       axes: grid.axes.map(({ name, periodic }) => ({ name, periodic })),
       fields: [...unknowns.fields].map(([name, { location }]) => ({
         name,
+        location,
         counts: Int32Array.from(grid.counts(location)),
       })),
       arrays: writer.arrays.map((array) => ({ ...array, counts: Int32Array.from(array.counts) })),

@@ -7,6 +7,7 @@ void export_odil(Napi::Object exports) {
   Napi::Object room = Napi::Object::New(exports.Env());
   export_odil_problem(room);
   export_odil_solve(room);
+  export_odil_first_order(room);
   exports.Set("odil", room);
 }
 

@@ -11,5 +11,6 @@ void export_odil(Napi::Object exports);
 /// Add the functions of their part to that object.
 void export_odil_problem(Napi::Object room);
 void export_odil_solve(Napi::Object room);
+void export_odil_first_order(Napi::Object room);
 
 }  // namespace dd::addon

@@ -7,6 +7,7 @@
 #include "addon/edge.hpp"
 #include "addon/handle.hpp"
 #include "addon/odil.hpp"
+#include "addon/odil_options.hpp"
 #include "core/thread_pool.hpp"
 #include "odil/problem.hpp"
 
@@ -122,8 +123,10 @@ Napi::Value create_problem(const Napi::CallbackInfo& info) {
   const auto operand = [](const Napi::Object& one) {
     return Operand{text(one.Get("name"), "name"), shape_of(one.Get("counts"), "counts")};
   };
-  for_each_object(given.Get("fields"), "fields",
-                  [&](const Napi::Object& field, std::uint32_t) { description.fields.push_back(operand(field)); });
+  for_each_object(given.Get("fields"), "fields", [&](const Napi::Object& field, std::uint32_t) {
+    description.fields.push_back(operand(field));
+    description.fields.back().location = text(field.Get("location"), "fields.location");
+  });
   for_each_object(given.Get("arrays"), "arrays", [&](const Napi::Object& array, std::uint32_t) {
     description.arrays.push_back(operand(array));
     Shape& shape = description.arrays.back().shape;
@@ -167,12 +170,11 @@ std::size_t thread_count(const Napi::Value& value) {
   return threads == 0 ? ThreadPool::default_threads() : threads;
 }
 
-bool is_float32(const Napi::Value& value) {
-  return value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_float32_array;
-}
-
-Normalization normalization_of(const Napi::Value& value) {
-  return text(value, "normalization") == "sum" ? Normalization::sum : Normalization::mean;
+/// None, or one for each block.
+std::span<const double> weights_of(const Napi::Value& value, const Problem& problem) {
+  const auto weights = typed_array<double>(value, "weights");
+  if (weights.empty()) return {};
+  return typed_array<double>(value, "weights", problem.description().blocks.size());
 }
 
 template <class T>
@@ -181,10 +183,10 @@ double evaluate_as(const Problem& problem, const Napi::CallbackInfo& info) {
   const auto residuals = typed_array<T>(info[2], "residuals", problem.residuals());
   const std::size_t threads = thread_count(info[4]);
   problem.evaluate<T>(unknowns, residuals, threads);
-  return problem.loss<T>(residuals, normalization_of(info[3]), threads);
+  return problem.loss<T>(residuals, problem.scales(normalization_of(info[3]), weights_of(info[5], problem)), threads);
 }
 
-/// (problem, unknowns, residuals out, normalization, threads) -> loss.
+/// (problem, unknowns, residuals out, normalization, threads, weights) -> loss.
 Napi::Value evaluate(const Napi::CallbackInfo& info) {
   const auto problem = object_of<Problem>(info[0], "problem");
   const double loss = is_float32(info[1]) ? evaluate_as<float>(*problem, info) : evaluate_as<double>(*problem, info);
@@ -196,10 +198,11 @@ double gradient_as(const Problem& problem, const Napi::CallbackInfo& info) {
   const auto unknowns = typed_array<T>(info[1], "state", problem.unknowns());
   const auto gradient = typed_array<T>(info[2], "gradient", problem.unknowns());
   AlignedBuffer<T> residuals(problem.residuals());
-  return problem.gradient<T>(unknowns, residuals.span(), gradient, normalization_of(info[3]), thread_count(info[4]));
+  const std::vector<double> scales = problem.scales(normalization_of(info[3]), weights_of(info[5], problem));
+  return problem.gradient<T>(unknowns, residuals.span(), gradient, scales, thread_count(info[4]));
 }
 
-/// (problem, unknowns, gradient out, normalization, threads) -> loss.
+/// (problem, unknowns, gradient out, normalization, threads, weights) -> loss.
 Napi::Value gradient(const Napi::CallbackInfo& info) {
   const auto problem = object_of<Problem>(info[0], "problem");
   const double loss = is_float32(info[1]) ? gradient_as<float>(*problem, info) : gradient_as<double>(*problem, info);

@@ -8,6 +8,7 @@
 #include "addon/handle.hpp"
 #include "addon/job.hpp"
 #include "addon/odil.hpp"
+#include "addon/odil_options.hpp"
 #include "odil/gauss_newton.hpp"
 
 namespace dd::addon {
@@ -15,32 +16,11 @@ namespace {
 
 using namespace dd::odil;
 
-const char* status_name(SolveStatus status) {
-  switch (status) {
-    case SolveStatus::gradient:
-      return "gradient";
-    case SolveStatus::step:
-      return "step";
-    case SolveStatus::loss:
-      return "loss";
-    case SolveStatus::max_iterations:
-      return "max-iterations";
-    case SolveStatus::stalled:
-      return "stalled";
-    case SolveStatus::cancelled:
-      return "cancelled";
-    case SolveStatus::time_limit:
-      return "time";
-  }
-  return "";
-}
-
 class GaussNewton final : public Computation {
  public:
   GaussNewton(std::shared_ptr<const Problem> problem, std::span<const double> unknowns, const Napi::Object& chosen)
       : problem_(std::move(problem)), unknowns_(unknowns.begin(), unknowns.end()) {
-    options_.normalization =
-        text(chosen.Get("normalization"), "normalization") == "sum" ? Normalization::sum : Normalization::mean;
+    options_.normalization = normalization_of(chosen.Get("normalization"));
     options_.levenberg_marquardt = chosen.Get("levenbergMarquardt").ToBoolean();
     options_.max_iterations = size(chosen.Get("maxIterations"), "maxIterations");
     options_.initial_lambda = number(chosen.Get("initialLambda"), "initialLambda");
@@ -57,11 +37,16 @@ class GaussNewton final : public Computation {
   Napi::Value result(Napi::Env env) override {
     Napi::Object object = Napi::Object::New(env);
     object.Set("unknowns", copy_to_typed_array<double>(env, unknowns_));
-    object.Set("status", status_name(result_.status));
+    object.Set("status", solve_status_name(result_.status));
     object.Set("loss", result_.loss);
     object.Set("iterations", static_cast<double>(result_.iterations));
     object.Set("factorizations", static_cast<double>(result_.factorizations));
     object.Set("seconds", seconds_);
+    object.Set("weights", copy_to_typed_array<double>(env, {}));
+    Napi::Object checkpoint = Napi::Object::New(env);
+    checkpoint.Set("values", copy_to_typed_array<double>(env, unknowns_));
+    checkpoint.Set("counters", copy_to_typed_array<double>(env, {}));
+    object.Set("checkpoint", checkpoint);
     Napi::Array history = Napi::Array::New(env, result_.history.size());
     for (std::uint32_t k = 0; k < result_.history.size(); ++k) {
       const GaussNewtonStep& step = result_.history[k];

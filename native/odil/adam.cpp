@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "core/error.hpp"
 #include "core/thread_pool.hpp"
 #include "odil/adam_isa.hpp"
 
@@ -12,7 +13,7 @@ namespace {
 constexpr std::size_t elements_per_task = std::size_t{1} << 15;
 
 const AdamOptions& checked(const AdamOptions& options) {
-  require_positive(options.rate, "rate");
+  require_positive(options.learning_rate, "learningRate");
   require_positive(options.epsilon, "epsilon");
   for (const auto& [beta, name] : {std::pair{options.beta1, "beta1"}, std::pair{options.beta2, "beta2"}}) {
     if (!(beta >= 0 && beta < 1)) {
@@ -27,7 +28,7 @@ const AdamOptions& checked(const AdamOptions& options) {
 
 double adam_rate(const AdamOptions& options, std::uint64_t step) noexcept {
   const double t = static_cast<double>(step);
-  return options.rate * std::sqrt(1 - std::pow(options.beta2, t)) / (1 - std::pow(options.beta1, t));
+  return options.learning_rate * std::sqrt(1 - std::pow(options.beta2, t)) / (1 - std::pow(options.beta1, t));
 }
 
 template <class T>
@@ -65,7 +66,7 @@ Adam<T>::Adam(const AdamOptions& options, const Checkpoint& checkpoint)
       options_(checked(options)),
       first_moment_(this->size()),
       second_moment_(this->size()) {
-  const double* moments = checkpoint.values.data() + 1 + 2 * this->size();
+  const double* moments = this->more_values(checkpoint);
   for (std::size_t i = 0; i < this->size(); ++i) {
     first_moment_[i] = static_cast<T>(moments[i]);
     second_moment_[i] = static_cast<T>(moments[this->size() + i]);
@@ -73,18 +74,14 @@ Adam<T>::Adam(const AdamOptions& options, const Checkpoint& checkpoint)
 }
 
 template <class T>
-FirstOrderResult Adam<T>::run(Objective<T> objective, const StoppingRule& rule, RunControl& control,
-                              FirstOrderHistory history) {
-  return this->run_steps(objective, rule, control, history, [&](std::span<const T> gradient) {
-    adam_update<T>(options_, this->iterations_ + 1, gradient, this->current_.span(), first_moment_.span(),
-                   second_moment_.span(), control.threads());
-  });
+void Adam<T>::step(std::span<const T> gradient, std::size_t threads) {
+  adam_update<T>(options_, this->iterations_ + 1, gradient, this->current_.span(), first_moment_.span(),
+                 second_moment_.span(), threads);
 }
 
 template <class T>
 Checkpoint Adam<T>::save() const {
-  Checkpoint checkpoint;
-  this->save_into(checkpoint);
+  Checkpoint checkpoint = FirstOrderMethod<T>::save();
   checkpoint.values.insert(checkpoint.values.end(), first_moment_.begin(), first_moment_.end());
   checkpoint.values.insert(checkpoint.values.end(), second_moment_.begin(), second_moment_.end());
   return checkpoint;

@@ -6,13 +6,13 @@
 namespace dd::odil {
 
 struct AdamOptions {
-  double rate = 1e-3;
+  double learning_rate = 1e-3;
   double beta1 = 0.9;
   double beta2 = 0.999;
   double epsilon = 1e-7;
 };
 
-/// rate sqrt(1 - beta2^step) / (1 - beta1^step), step from 1.
+/// learning_rate sqrt(1 - beta2^step) / (1 - beta1^step), step from 1.
 double adam_rate(const AdamOptions& options, std::uint64_t step) noexcept;
 
 /// m += (g - m)(1 - beta1), v += (g^2 - v)(1 - beta2), x -= adam_rate m / (sqrt(v) + epsilon). One pass.
@@ -24,17 +24,16 @@ void adam_update(const AdamOptions& options, std::uint64_t step, std::span<const
 template <class T>
 class Adam final : public DirectMethod<T> {
  public:
-  /// Throws ERR_OUT_OF_RANGE for a rate or epsilon that is not positive and for betas outside [0, 1).
+  /// Throws ERR_OUT_OF_RANGE for a learning rate or epsilon that is not positive and for betas outside [0, 1).
   Adam(const AdamOptions& options, std::span<const T> initial);
   Adam(const AdamOptions& options, const Checkpoint& checkpoint);
 
-  /// Takes up to rule.iterations steps from where it stands. With the same objective, running on from a checkpoint
-  /// gives the bits of a run that was never interrupted.
-  FirstOrderResult run(Objective<T> objective, const StoppingRule& rule, RunControl& control,
-                       FirstOrderHistory history);
-  Checkpoint save() const;
+  Checkpoint save() const override;
 
  private:
+  const char* name() const noexcept override { return "adam"; }
+  void step(std::span<const T> gradient, std::size_t threads) override;
+
   AdamOptions options_;
   AlignedBuffer<T> first_moment_, second_moment_;
 };

@@ -7,6 +7,7 @@
 
 #include "core/aligned_buffer.hpp"
 #include "core/error.hpp"
+#include "linalg/vectors.hpp"
 
 namespace dd::odil {
 namespace {
@@ -100,6 +101,12 @@ std::vector<linalg::AxisTransfer> restriction_axes(std::span<const std::size_t> 
   return axes;
 }
 
+template <class T>
+void scale(T factor, std::span<T> values, std::size_t threads) {
+  const T* const vectors[] = {values.data()};
+  linalg::combine<T>(vectors, std::span<const T>(&factor, 1), {}, values, threads);
+}
+
 }  // namespace
 
 std::vector<linalg::AxisTransfer> interpolation_axes(std::span<const std::size_t> cells, std::string_view location,
@@ -145,13 +152,21 @@ std::size_t Decomposition::default_levels(std::span<const std::size_t> cells, st
 }
 
 Decomposition::Decomposition(std::span<const std::size_t> cells, std::string_view location, std::size_t levels,
-                             double factor)
-    : factor_(factor) {
+                             std::span<const double> factors)
+    : factors_(factors.begin(), factors.end()) {
   check(cells, location);
-  if (!std::isfinite(factor)) {
-    throw Error(ErrorCode::not_finite, "factor", "`factor` must be finite, got " + std::to_string(factor));
-  }
   if (levels == 0) levels = default_levels(cells, location);
+  if (factors.empty()) factors_.assign(levels, 1);
+  if (factors_.size() != levels) {
+    throw Error(ErrorCode::shape_mismatch, "factors",
+                "`factors` must have one number for each of " + std::to_string(levels) + " levels, got " +
+                    std::to_string(factors_.size()));
+  }
+  for (const double factor : factors_) {
+    if (!(factor > 0 && std::isfinite(factor))) {
+      throw Error(ErrorCode::out_of_range, "factors", "`factors` must be positive, got " + std::to_string(factor));
+    }
+  }
   std::vector<std::size_t> now(cells.begin(), cells.end());
   std::size_t offset = 0;
   for (std::size_t level = 0; level < levels; ++level) {
@@ -183,29 +198,30 @@ Decomposition::Decomposition(std::span<const std::size_t> cells, std::string_vie
 
 template <class T>
 void Decomposition::compose(std::span<const T> levels, std::span<T> field, std::size_t threads) const {
-  if (levels_.size() == 1) {
-    std::copy_n(levels.begin(), field.size(), field.begin());
-    return;
-  }
-  // From the coarsest level up, in two buffers that take turns.
-  AlignedBuffer<T> even(levels_.size() > 2 ? levels_[1].points : 0), odd(levels_.size() > 3 ? levels_[2].points : 0);
+  const std::size_t count = levels_.size();
+  // From the coarsest level up, in two buffers that take turns. What lies in them is u_l + f_{l+1}/f_l T (...), so that
+  // each factor costs nothing but the scale of an interpolation.
+  AlignedBuffer<T> even(count > 2 ? levels_[1].points : 0), odd(count > 3 ? levels_[2].points : 0);
   std::span<const T> below = levels.subspan(levels_.back().offset, levels_.back().points);
-  for (std::size_t l = levels_.size() - 1; l-- > 0;) {
+  for (std::size_t l = count - 1; l-- > 0;) {
     const Level& level = levels_[l];
     const std::span<T> target = l == 0 ? field : (l % 2 == 1 ? even : odd).span().first(level.points);
-    interpolations_[l].apply<T>(below, static_cast<T>(factor_), levels.subspan(level.offset, level.points), target,
-                                threads);
+    interpolations_[l].apply<T>(below, static_cast<T>(factors_[l + 1] / factors_[l]),
+                                levels.subspan(level.offset, level.points), target, threads);
     below = target;
   }
+  if (count == 1) std::copy_n(levels.begin(), field.size(), field.begin());
+  if (factors_[0] != 1) scale(static_cast<T>(factors_[0]), field, threads);
 }
 
 template <class T>
 void Decomposition::compose_transposed(std::span<const T> field_gradient, std::span<T> levels_gradient,
                                        std::size_t threads) const {
   std::copy(field_gradient.begin(), field_gradient.end(), levels_gradient.begin());
+  if (factors_[0] != 1) scale(static_cast<T>(factors_[0]), levels_gradient.first(field_points()), threads);
   for (std::size_t l = 0; l + 1 < levels_.size(); ++l) {
     interpolations_[l].apply_transposed<T>(
-        levels_gradient.subspan(levels_[l].offset, levels_[l].points), static_cast<T>(factor_),
+        levels_gradient.subspan(levels_[l].offset, levels_[l].points), static_cast<T>(factors_[l + 1] / factors_[l]),
         levels_gradient.subspan(levels_[l + 1].offset, levels_[l + 1].points), threads);
   }
 }
@@ -213,6 +229,7 @@ void Decomposition::compose_transposed(std::span<const T> field_gradient, std::s
 template <class T>
 void Decomposition::decompose(std::span<const T> field, std::span<T> levels) const {
   std::copy(field.begin(), field.end(), levels.begin());
+  if (factors_[0] != 1) scale(static_cast<T>(1 / factors_[0]), levels.first(field.size()), 1);
   std::fill(levels.begin() + static_cast<std::ptrdiff_t>(field.size()), levels.end(), T(0));
 }
 

@@ -1,5 +1,5 @@
-// Multigrid decomposition of a field: u = u_1 + f T_1 (u_2 + f T_2 (u_3 + ...)), so that gradient methods move the
-// field on all levels at once. Sources: specs/odil.md, section 4; mODIL, arXiv 2303.04679.
+// Multigrid decomposition of a field: u = f_1 u_1 + T_1 (f_2 u_2 + T_2 (f_3 u_3 + ...)), so that gradient methods move
+// the field on all levels at once. Sources: specs/odil.md, section 4; mODIL, arXiv 2303.04679.
 #pragma once
 
 #include <cstddef>
@@ -57,9 +57,9 @@ class Decomposition {
   /// over the axes that are not '.', at least 1.
   /// Throws ERR_OUT_OF_RANGE naming the axis whose cells do not halve that often (cells of a 'c' axis stay >= 2 on a
   /// level that is interpolated), ERR_INVALID_ARG_VALUE for another location, ERR_SHAPE_MISMATCH when it has another
-  /// number of axes. `factor` is f.
+  /// number of axes, or there are not as many factors as levels. `factors`: f_1, f_2, ..., positive; empty: all 1.
   Decomposition(std::span<const std::size_t> cells, std::string_view location, std::size_t levels = 0,
-                double factor = 1);
+                std::span<const double> factors = {});
 
   static std::size_t default_levels(std::span<const std::size_t> cells, std::string_view location);
 
@@ -81,7 +81,7 @@ class Decomposition {
  private:
   std::vector<Level> levels_;
   std::vector<Interpolation> interpolations_;  // from level l + 1 to level l
-  double factor_;
+  std::vector<double> factors_;
 };
 
 /// Restriction of the multi-level loss by one level (odil.md, section 4): means of two cells, (1, 2, 1) / 4 at nodes

@@ -1,36 +1,24 @@
 // States, checkpoints and the loop of the methods without a line search.
 #include "odil/first_order.hpp"
 
+#include <algorithm>
 #include <string>
 
-#include "linalg/vectors.hpp"
+#include "core/error.hpp"
+#include "core/reductions.hpp"
 
 namespace dd::odil {
 namespace {
 
 constexpr std::size_t state_counters = 3;  // length of z, iterations, evaluations
+constexpr std::size_t state_values = 2;    // best loss, first gradient
+
+template <class T>
+double largest(std::span<const T> values, std::size_t threads) {
+  return static_cast<double>(max_abs(values, threads));
+}
 
 }  // namespace
-
-const char* first_order_status_name(FirstOrderStatus status) noexcept {
-  switch (status) {
-    case FirstOrderStatus::converged_gradient:
-      return "converged-gradient";
-    case FirstOrderStatus::converged_step:
-      return "converged-step";
-    case FirstOrderStatus::converged_loss:
-      return "converged-loss";
-    case FirstOrderStatus::max_iterations:
-      return "max-iterations";
-    case FirstOrderStatus::stopped:
-      return "stopped";
-    case FirstOrderStatus::line_search_failed:
-      return "line-search-failed";
-    case FirstOrderStatus::not_finite:
-      break;
-  }
-  return "not-finite";
-}
 
 void require_positive(double value, const char* name) {
   if (value > 0 && std::isfinite(value)) return;
@@ -39,7 +27,7 @@ void require_positive(double value, const char* name) {
 }
 
 template <class T>
-FirstOrderState<T>::FirstOrderState(std::span<const T> initial) : current_(initial.size()), best_(initial.size()) {
+FirstOrderMethod<T>::FirstOrderMethod(std::span<const T> initial) : current_(initial.size()), best_(initial.size()) {
   const std::size_t bad = first_non_finite(initial, 1);
   if (bad < initial.size()) {
     throw Error(ErrorCode::not_finite, "initial",
@@ -50,64 +38,108 @@ FirstOrderState<T>::FirstOrderState(std::span<const T> initial) : current_(initi
 }
 
 template <class T>
-FirstOrderState<T>::FirstOrderState(const Checkpoint& checkpoint, std::size_t least_values, std::size_t counters) {
+FirstOrderMethod<T>::FirstOrderMethod(const Checkpoint& checkpoint, std::size_t vectors, std::size_t counters) {
   const std::size_t length = checkpoint.counters.empty() ? 0 : static_cast<std::size_t>(checkpoint.counters[0]);
-  if (checkpoint.counters.size() != state_counters + counters || checkpoint.values.size() < 1 + 2 * length ||
-      checkpoint.values.size() != 1 + (2 + least_values) * length) {
+  const std::size_t values = checkpoint.values.size();
+  if (checkpoint.counters.size() != state_counters + counters || values < state_values || length > values ||
+      vectors > values || values != state_values + (2 + vectors) * length) {
     throw Error(ErrorCode::shape_mismatch, "checkpoint",
-                "`checkpoint` is not one of this method: it has " + std::to_string(checkpoint.values.size()) +
-                    " values and " + std::to_string(checkpoint.counters.size()) + " counters");
+                "`checkpoint` is not one of this method: it has " + std::to_string(values) + " values and " +
+                    std::to_string(checkpoint.counters.size()) + " counters");
   }
   current_ = Values(length);
   best_ = Values(length);
   iterations_ = checkpoint.counters[1];
   evaluations_ = checkpoint.counters[2];
   best_loss_ = checkpoint.values[0];
+  first_gradient_ = checkpoint.values[1];
   for (std::size_t i = 0; i < length; ++i) {
-    current_[i] = static_cast<T>(checkpoint.values[1 + i]);
-    best_[i] = static_cast<T>(checkpoint.values[1 + length + i]);
+    current_[i] = static_cast<T>(checkpoint.values[state_values + i]);
+    best_[i] = static_cast<T>(checkpoint.values[state_values + length + i]);
   }
 }
 
 template <class T>
-void FirstOrderState<T>::save_into(Checkpoint& checkpoint) const {
-  checkpoint.counters = {size(), iterations_, evaluations_};
-  checkpoint.values.reserve(1 + 2 * size());
-  checkpoint.values.push_back(best_loss_);
-  checkpoint.values.insert(checkpoint.values.end(), current_.begin(), current_.end());
-  checkpoint.values.insert(checkpoint.values.end(), best_.begin(), best_.end());
+const double* FirstOrderMethod<T>::more_values(const Checkpoint& checkpoint) const noexcept {
+  return checkpoint.values.data() + state_values + 2 * size();
 }
 
 template <class T>
-double FirstOrderState<T>::evaluate(Objective<T> objective, std::span<const T> z, std::span<T> gradient,
-                                    std::size_t threads) {
-  const double loss = objective(z, gradient);
+Checkpoint FirstOrderMethod<T>::save() const {
+  Checkpoint checkpoint;
+  checkpoint.counters = {size(), iterations_, evaluations_};
+  checkpoint.values.reserve(state_values + 2 * size());
+  checkpoint.values.push_back(best_loss_);
+  checkpoint.values.push_back(first_gradient_);
+  checkpoint.values.insert(checkpoint.values.end(), current_.begin(), current_.end());
+  checkpoint.values.insert(checkpoint.values.end(), best_.begin(), best_.end());
+  return checkpoint;
+}
+
+template <class T>
+double FirstOrderMethod<T>::evaluate(Objective<T>& objective, std::span<const T> z, std::span<T> gradient,
+                                     std::size_t threads) {
+  const double loss = objective.evaluate(z, gradient);
   ++evaluations_;
-  if (!std::isfinite(loss) || !std::isfinite(static_cast<double>(max_abs(std::span<const T>(gradient), threads)))) {
+  if (!std::isfinite(loss) || !std::isfinite(largest(std::span<const T>(gradient), threads))) {
+    objective.not_finite_at(z);
     return INFINITY;
   }
   return loss;
 }
 
 template <class T>
-void FirstOrderState<T>::note_best(double loss) {
-  if (!(loss < best_loss_)) return;
-  best_loss_ = loss;
-  std::copy(current_.begin(), current_.end(), best_.begin());
+bool FirstOrderMethod<T>::begin_iteration(Objective<T>& objective) {
+  if (!objective.begin(iterations_)) return false;
+  // The best state's loss under the old weights says nothing: it would be kept or dropped for the wrong reason.
+  if (std::isfinite(best_loss_)) best_loss_ = objective.loss(best());
+  return true;
 }
 
 template <class T>
-FirstOrderResult DirectMethod<T>::run_steps(Objective<T> objective, const StoppingRule& rule, RunControl& control,
-                                            FirstOrderHistory history,
-                                            FunctionRef<void(std::span<const T> gradient)> step) {
+void FirstOrderMethod<T>::note(const char* phase, double loss, double gradient_max, double step_max,
+                               RunControl& control, FirstOrderHistory history) {
+  if (loss < best_loss_) {
+    best_loss_ = loss;
+    std::copy(current_.begin(), current_.end(), best_.begin());
+  }
+  if (first_gradient_ == 0) first_gradient_ = gradient_max;
+  history({iterations_, loss, gradient_max, step_max, evaluations_});
+  control.report(
+      {.phase = phase, .iterations = iterations_, .objective = best_loss_, .best = std::as_bytes(best_.span())});
+}
+
+template <class T>
+bool FirstOrderMethod<T>::converged(const StoppingRule& rule, double gradient_max, bool moved, double step_max,
+                                    double fall, double loss, std::size_t threads, SolveStatus& status) const {
+  const auto short_step = [&] {
+    if (step_max == 0 || rule.step_tolerance == 0) return step_max == 0;
+    return step_max <= rule.step_tolerance * (largest(current(), threads) + rule.step_tolerance);
+  };
+  if (gradient_max <= rule.gradient_tolerance * first_gradient_) {
+    status = SolveStatus::gradient;
+  } else if (moved && short_step()) {
+    status = SolveStatus::step;
+  } else if (moved && rule.loss_tolerance > 0 && fall >= 0 && fall <= rule.loss_tolerance * (std::abs(loss) + fall)) {
+    status = SolveStatus::loss;
+  } else {
+    return false;
+  }
+  return true;
+}
+
+template <class T>
+FirstOrderResult DirectMethod<T>::run(Objective<T>& objective, const StoppingRule& rule, RunControl& control,
+                                      FirstOrderHistory history) {
   const std::size_t threads = control.threads();
   AlignedBuffer<T> gradient(this->size()), before(this->size());
   FirstOrderResult result;
   double last_loss = INFINITY, step_max = 0;
   for (;;) {
+    this->begin_iteration(objective);
     const double loss = this->evaluate(objective, this->current(), gradient.span(), threads);
     if (!std::isfinite(loss)) {
-      result.status = FirstOrderStatus::not_finite;
+      result.status = SolveStatus::not_finite;
       result.loss = last_loss;
       if (result.iterations > 0) {
         std::copy(before.begin(), before.end(), this->current_.begin());
@@ -116,40 +148,35 @@ FirstOrderResult DirectMethod<T>::run_steps(Objective<T> objective, const Stoppi
       }
       return result;
     }
-    this->note_best(loss);
     result.loss = loss;
-    const double gradient_max = static_cast<double>(max_abs(std::span<const T>(gradient.span()), threads));
-    history({this->iterations_, loss, gradient_max, step_max, this->evaluations_});
-    control.report({.iterations = this->iterations_, .objective = loss, .best = {}});
-    const double fall = last_loss - loss;
-    if (gradient_max <= rule.gradient_tolerance) {
-      result.status = FirstOrderStatus::converged_gradient;
-    } else if (result.iterations > 0 && step_max <= rule.step_tolerance) {
-      result.status = FirstOrderStatus::converged_step;
-    } else if (result.iterations > 0 && fall >= 0 && fall <= rule.loss_tolerance * std::abs(last_loss)) {
-      result.status = FirstOrderStatus::converged_loss;
-    } else if (result.iterations == rule.iterations) {
-      result.status = FirstOrderStatus::max_iterations;
-    } else if (control.should_stop()) {
-      result.status = FirstOrderStatus::stopped;
-    } else {
-      std::copy(this->current_.begin(), this->current_.end(), before.begin());
-      step(gradient.span());
-      step_max = 0;
-      for (std::size_t i = 0; i < before.size(); ++i) {
-        step_max = std::max(step_max, static_cast<double>(std::abs(this->current_[i] - before[i])));
-      }
-      ++this->iterations_;
-      ++result.iterations;
-      last_loss = loss;
-      continue;
+    const double gradient_max = largest(std::as_const(gradient).span(), threads);
+    this->note(name(), loss, gradient_max, step_max, control, history);
+    if (this->converged(rule, gradient_max, result.iterations > 0, step_max, last_loss - loss, loss, threads,
+                        result.status)) {
+      return result;
     }
-    return result;
+    if (result.iterations == rule.iterations) {
+      result.status = SolveStatus::max_iterations;
+      return result;
+    }
+    if (const StopReason reason = control.stop_reason(); reason != StopReason::none) {
+      result.status = status_of(reason);
+      return result;
+    }
+    std::copy(this->current_.begin(), this->current_.end(), before.begin());
+    step(std::as_const(gradient).span(), threads);
+    step_max = 0;
+    for (std::size_t i = 0; i < before.size(); ++i) {
+      step_max = std::max(step_max, static_cast<double>(std::abs(this->current_[i] - before[i])));
+    }
+    ++this->iterations_;
+    ++result.iterations;
+    last_loss = loss;
   }
 }
 
-template class FirstOrderState<float>;
-template class FirstOrderState<double>;
+template class FirstOrderMethod<float>;
+template class FirstOrderMethod<double>;
 template class DirectMethod<float>;
 template class DirectMethod<double>;
 

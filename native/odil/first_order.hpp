@@ -3,7 +3,6 @@
 // Source: specs/odil.md, section 5.
 #pragma once
 
-#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -11,34 +10,36 @@
 #include <vector>
 
 #include "core/aligned_buffer.hpp"
-#include "core/error.hpp"
 #include "core/function_ref.hpp"
-#include "core/reductions.hpp"
 #include "core/run_control.hpp"
+#include "odil/solve_status.hpp"
 
 namespace dd::odil {
 
-/// Writes the gradient at z and returns the loss. With frozen terms the "gradient" is not the slope of the loss.
+/// What is minimised. With frozen terms the "gradient" is not the slope of the loss.
 template <class T>
-using Objective = FunctionRef<double(std::span<const T> z, std::span<T> gradient)>;
+class Objective {
+ public:
+  virtual ~Objective() = default;
 
-enum class FirstOrderStatus : std::uint8_t {
-  converged_gradient,  ///< max |gradient| <= gradient_tolerance
-  converged_step,      ///< max |step| <= step_tolerance
-  converged_loss,      ///< the loss fell by loss_tolerance or less, relatively, in one iteration
-  max_iterations,
-  stopped,             ///< cancelled or out of time
-  line_search_failed,  ///< no lower loss along the direction: often as far as rounding lets it go
-  not_finite,          ///< loss or gradient is NaN or infinite; the state is the last one where they were not
+  /// Writes the gradient at z and returns the loss.
+  virtual double evaluate(std::span<const T> z, std::span<T> gradient) = 0;
+  virtual double loss(std::span<const T> z) = 0;
+  /// Told that the loss or the gradient at z was not finite.
+  virtual void not_finite_at(std::span<const T> z) { (void)z; }
+  /// Called before every iteration, counted over all calls. True where the same state may have another loss from now
+  /// on, because weights change.
+  virtual bool begin(std::uint64_t iteration) {
+    (void)iteration;
+    return false;
+  }
 };
-
-const char* first_order_status_name(FirstOrderStatus status) noexcept;
 
 struct StoppingRule {
   std::uint64_t iterations = 1000;  ///< of this call
-  double gradient_tolerance = 0;
-  double step_tolerance = 0;
-  double loss_tolerance = 0;
+  double gradient_tolerance = 0;    ///< of max |gradient|, relative to its first value
+  double step_tolerance = 0;        ///< of max |step|, relative to max |z|
+  double loss_tolerance = 0;        ///< of the fall in one iteration, relative to the loss
 };
 
 /// One line of the history: the state after `iteration` steps.
@@ -52,7 +53,7 @@ struct FirstOrderRecord {
 using FirstOrderHistory = FunctionRef<void(const FirstOrderRecord&)>;
 
 struct FirstOrderResult {
-  FirstOrderStatus status = FirstOrderStatus::max_iterations;
+  SolveStatus status = SolveStatus::max_iterations;
   std::uint64_t iterations = 0;  ///< of this call
   double loss = 0;               ///< at current(), as evaluated there
 };
@@ -63,12 +64,21 @@ struct Checkpoint {
   std::vector<std::uint64_t> counters;
 };
 
-/// Where a method stands, and the best it has seen.
+/// A gradient method: where it stands, and the best it has seen.
 template <class T>
-class FirstOrderState {
+class FirstOrderMethod {
  public:
   /// Throws ERR_NOT_FINITE naming the first bad element of `initial`.
-  explicit FirstOrderState(std::span<const T> initial);
+  explicit FirstOrderMethod(std::span<const T> initial);
+  virtual ~FirstOrderMethod() = default;
+  FirstOrderMethod(const FirstOrderMethod&) = delete;
+  FirstOrderMethod& operator=(const FirstOrderMethod&) = delete;
+
+  /// Takes up to rule.iterations steps from where it stands. With the same objective, running on from a checkpoint
+  /// gives the bits of a run that was never interrupted.
+  virtual FirstOrderResult run(Objective<T>& objective, const StoppingRule& rule, RunControl& control,
+                               FirstOrderHistory history) = 0;
+  virtual Checkpoint save() const;
 
   std::span<const T> current() const noexcept { return current_.span(); }
   /// The state of least loss so far; the initial one before anything is evaluated.
@@ -80,32 +90,41 @@ class FirstOrderState {
  protected:
   using Values = AlignedBuffer<T>;
 
-  /// Reads what save() wrote; `extra` vectors of the length of z follow in `more`. Throws ERR_SHAPE_MISMATCH.
-  FirstOrderState(const Checkpoint& checkpoint, std::size_t least_values, std::size_t counters);
+  /// Reads what save() wrote; `vectors` more of the length of z follow at more_values(). Throws ERR_SHAPE_MISMATCH.
+  FirstOrderMethod(const Checkpoint& checkpoint, std::size_t vectors, std::size_t counters);
+  const double* more_values(const Checkpoint& checkpoint) const noexcept;
 
   /// Loss and gradient at z; counts. Infinity when the loss or the gradient is not finite.
-  double evaluate(Objective<T> objective, std::span<const T> z, std::span<T> gradient, std::size_t threads);
-  /// Takes `loss` at the current state for the best if it is.
-  void note_best(double loss);
-  void save_into(Checkpoint& checkpoint) const;
+  double evaluate(Objective<T>& objective, std::span<const T> z, std::span<T> gradient, std::size_t threads);
+  /// Tells the objective that an iteration begins; true where losses have changed, the best one among them.
+  bool begin_iteration(Objective<T>& objective);
+  /// Takes `loss` at the current state for the best if it is, and reports.
+  void note(const char* phase, double loss, double gradient_max, double step_max, RunControl& control,
+            FirstOrderHistory history);
+  /// Whether a tolerance is met; `moved` is false before the first step of a call. `fall` is negative where it rose.
+  bool converged(const StoppingRule& rule, double gradient_max, bool moved, double step_max, double fall, double loss,
+                 std::size_t threads, SolveStatus& status) const;
 
   std::size_t size() const noexcept { return current_.size(); }
 
   Values current_, best_;
-  double best_loss_ = INFINITY;
+  double best_loss_ = INFINITY, first_gradient_ = 0;
   std::uint64_t iterations_ = 0, evaluations_ = 0;
 };
 
 /// The loop of the methods that take the step the gradient tells them, without asking for the loss it leads to.
-/// step(gradient) moves the current state.
 template <class T>
-class DirectMethod : public FirstOrderState<T> {
+class DirectMethod : public FirstOrderMethod<T> {
  public:
-  using FirstOrderState<T>::FirstOrderState;
+  FirstOrderResult run(Objective<T>& objective, const StoppingRule& rule, RunControl& control,
+                       FirstOrderHistory history) override;
 
  protected:
-  FirstOrderResult run_steps(Objective<T> objective, const StoppingRule& rule, RunControl& control,
-                             FirstOrderHistory history, FunctionRef<void(std::span<const T> gradient)> step);
+  using FirstOrderMethod<T>::FirstOrderMethod;
+
+  virtual const char* name() const noexcept = 0;
+  /// Moves the current state.
+  virtual void step(std::span<const T> gradient, std::size_t threads) = 0;
 };
 
 /// Positive and finite, or Error naming the option.

@@ -10,6 +10,7 @@
 
 #include "core/run_control.hpp"
 #include "odil/problem.hpp"
+#include "odil/solve_status.hpp"
 
 namespace dd::odil {
 
@@ -25,16 +26,6 @@ struct GaussNewtonOptions {
   double gradient_tolerance = 1e-10;  ///< of max |J^T v|, relative to its first value
   double step_tolerance = 1e-12;      ///< of |d|, relative to |z|
   double loss_tolerance = 1e-14;      ///< of the decrease, relative to the loss
-};
-
-enum class SolveStatus : std::uint8_t {
-  gradient,  ///< the gradient is as small as asked
-  step,      ///< steps no longer change the unknowns
-  loss,      ///< the loss no longer falls
-  max_iterations,
-  stalled,  ///< no damping gives a step that lowers the loss
-  cancelled,
-  time_limit,
 };
 
 struct GaussNewtonStep {

@@ -86,6 +86,29 @@ void GridBlock::evaluate(const PointSources<T>& sources, T* residuals, std::size
 template void GridBlock::evaluate(const PointSources<float>&, float*, std::size_t) const;
 template void GridBlock::evaluate(const PointSources<double>&, double*, std::size_t) const;
 
+template <class T>
+void GridBlock::evaluate_row(const PointSources<T>& sources, std::int32_t row, T* residuals,
+                             std::size_t threads) const {
+  T* const targets[] = {residuals - row * shape_.strides()[0]};
+  residual_.run_rows<T>({sources.operands, targets, sources.parameters, {}}, row, row + 1, threads);
+}
+template void GridBlock::evaluate_row(const PointSources<float>&, std::int32_t, float*, std::size_t) const;
+template void GridBlock::evaluate_row(const PointSources<double>&, std::int32_t, double*, std::size_t) const;
+
+RegionDerivatives GridBlock::derivatives(Graph& graph, std::size_t region) const {
+  RegionDerivatives result;
+  const NodeId root = regions_[region].root;
+  for (const Adjoint& adjoint : reverse(graph, root, graph.constant(1), wanted(graph, root))) {
+    const Node leaf = graph[adjoint.leaf];
+    if (leaf.op == Op::parameter) {
+      result.parameters.emplace_back(leaf.id, adjoint.value);
+    } else {
+      result.fields.emplace_back(Coefficient{static_cast<std::size_t>(leaf.id), leaf.shift}, adjoint.value);
+    }
+  }
+  return result;
+}
+
 // ---- J^T w -------------------------------------------------------------------------------------------------------
 
 RegionOutputs GridBlock::scatter(Graph& graph, const Region& region, const Box& box) const {
@@ -289,22 +312,16 @@ template void GridBlock::product(const PointSources<double>&, std::span<const do
 void GridBlock::compile_coefficients(Graph& graph) {
   std::vector<std::map<std::size_t, NodeId>> found;          // per region: coefficient -> expression
   std::vector<std::map<std::int32_t, NodeId>> of_parameter;  // per region: parameter -> expression
-  for (const Region& region : regions_) {
+  for (std::size_t r = 0; r < regions_.size(); ++r) {
+    const RegionDerivatives derivative = derivatives(graph, r);
     std::map<std::size_t, NodeId> own;
-    std::map<std::int32_t, NodeId> own_parameters;
-    for (const Adjoint& adjoint : reverse(graph, region.root, graph.constant(1), wanted(graph, region.root))) {
-      const Node leaf = graph[adjoint.leaf];
-      if (leaf.op == Op::parameter) {
-        own_parameters[leaf.id] = adjoint.value;
-        continue;
-      }
-      const Coefficient coefficient{static_cast<std::size_t>(leaf.id), leaf.shift};
+    for (const auto& [coefficient, value] : derivative.fields) {
       const auto place = std::find(coefficients_.begin(), coefficients_.end(), coefficient);
-      own[static_cast<std::size_t>(place - coefficients_.begin())] = adjoint.value;
+      own[static_cast<std::size_t>(place - coefficients_.begin())] = value;
       if (place == coefficients_.end()) coefficients_.push_back(coefficient);
     }
     found.push_back(std::move(own));
-    of_parameter.push_back(std::move(own_parameters));
+    of_parameter.emplace_back(derivative.parameters.begin(), derivative.parameters.end());
   }
   std::vector<RegionOutputs> outputs;
   const NodeId zero = graph.constant(0);

@@ -27,6 +27,12 @@ struct Coefficient {
   bool operator==(const Coefficient&) const = default;
 };
 
+/// The derivatives of one region's expression, as expressions; those that are 0 are left out.
+struct RegionDerivatives {
+  std::vector<std::pair<Coefficient, NodeId>> fields;
+  std::vector<std::pair<std::int32_t, NodeId>> parameters;
+};
+
 class GridBlock {
  public:
   /// `domain`: fields (the first `fields` operands) and arrays. Throws as make_regions does.
@@ -41,6 +47,12 @@ class GridBlock {
 
   template <class T>
   void evaluate(const PointSources<T>& sources, T* residuals, std::size_t threads) const;
+  /// The residuals of row `row` of the first axis, written from `residuals` on.
+  template <class T>
+  void evaluate_row(const PointSources<T>& sources, std::int32_t row, T* residuals, std::size_t threads) const;
+
+  const std::string& name() const noexcept { return name_; }
+  RegionDerivatives derivatives(Graph& graph, std::size_t region) const;
 
   /// targets[f] += (d F / d field f)^T w, parameter_sums[p] += (d F / d p)^T w.
   template <class T>

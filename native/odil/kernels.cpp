@@ -139,7 +139,7 @@ struct AdamKernel {
       "m += (g - m)(1 - b1), v += (g^2 - v)(1 - b2), x -= alpha_t m / (sqrt(v) + e)";
   static constexpr std::array<std::string_view, 2> size_names{"count", "step"};
   static constexpr Tolerance tolerance{.relative = 16 * eps<T>, .absolute = 8 * eps<T>};
-  static constexpr AdamOptions options{.rate = 0.01};
+  static constexpr AdamOptions options{.learning_rate = 0.01};
 
   static std::vector<KernelSize> test_sizes() { return {{{0, 1}}, {{1, 1}}, {{15, 2}}, {{33, 100}}, {{100003, 7}}}; }
   static std::vector<KernelSize> benchmark_sizes() { return {{{65536, 10}}, {{4194304, 10}}}; }
@@ -156,7 +156,7 @@ struct AdamKernel {
   static void reference(const KernelSize& size, std::span<void* const> buffers) {
     std::vector<std::vector<double>> all;
     for (void* const buffer : buffers) all.push_back(wide<T>(buffer, size[0]));
-    reference::adam(all[0], all[1], all[2], all[3], size[1], options.rate, options.beta1, options.beta2,
+    reference::adam(all[0], all[1], all[2], all[3], size[1], options.learning_rate, options.beta1, options.beta2,
                     options.epsilon);
     for (std::size_t b = 1; b < 4; ++b) write<T>(all[b], buffers[b]);
   }

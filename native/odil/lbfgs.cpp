@@ -5,6 +5,8 @@
 #include <string>
 #include <utility>
 
+#include "core/error.hpp"
+#include "core/reductions.hpp"
 #include "linalg/vectors.hpp"
 
 namespace dd::odil {
@@ -39,12 +41,12 @@ double largest(std::span<const T> values, std::size_t threads) {
 
 template <class T>
 Lbfgs<T>::Lbfgs(const LbfgsOptions& options, std::span<const T> initial)
-    : FirstOrderState<T>(initial), options_(checked(options)) {}
+    : FirstOrderMethod<T>(initial), options_(checked(options)) {}
 
 template <class T>
 Lbfgs<T>::Lbfgs(const LbfgsOptions& options, const Checkpoint& checkpoint)
-    : FirstOrderState<T>(checkpoint, 2 * pair_count(checkpoint), 1), options_(checked(options)) {
-  const double* from = checkpoint.values.data() + 1 + 2 * this->size();
+    : FirstOrderMethod<T>(checkpoint, 2 * pair_count(checkpoint), 1), options_(checked(options)) {
+  const double* from = this->more_values(checkpoint);
   for (std::size_t k = 0; k < pair_count(checkpoint); ++k) {
     Pair pair{AlignedBuffer<T>(this->size()), AlignedBuffer<T>(this->size())};
     for (AlignedBuffer<T>* vector : {&pair.step, &pair.change}) {
@@ -106,46 +108,37 @@ void Lbfgs<T>::remember(std::span<const T> old_gradient, std::span<const T> grad
 }
 
 template <class T>
-FirstOrderResult Lbfgs<T>::run(Objective<T> objective, const StoppingRule& rule, RunControl& control,
+FirstOrderResult Lbfgs<T>::run(Objective<T>& objective, const StoppingRule& rule, RunControl& control,
                                FirstOrderHistory history) {
   const std::size_t threads = control.threads(), size = this->size();
   AlignedBuffer<T> gradient(size), trial_gradient(size), direction(size), before(size);
   FirstOrderResult result;
-  double loss = this->evaluate(objective, this->current(), gradient.span(), threads);
-  result.loss = loss;
-  if (!std::isfinite(loss)) {
-    result.status = FirstOrderStatus::not_finite;
-    return result;
-  }
-  this->note_best(loss);
-  double step_max = 0, fall = INFINITY;
-  for (;;) {
+  double loss = 0, step_max = 0, fall = INFINITY;
+  for (bool evaluated = false;; evaluated = true) {
+    // Loss and gradient of the last step are those of the old weights: a line search would compare what differs.
+    if (this->begin_iteration(objective) || !evaluated) {
+      const double value = this->evaluate(objective, this->current(), gradient.span(), threads);
+      if (!std::isfinite(value)) {
+        result.status = SolveStatus::not_finite;
+        return result;
+      }
+      result.loss = loss = value;
+    }
     const double gradient_max = largest(std::as_const(gradient).span(), threads);
-    history({this->iterations_, loss, gradient_max, step_max, this->evaluations_});
-    control.report({.iterations = this->iterations_, .objective = loss, .best = {}});
-    const bool moved = result.iterations > 0;
-    if (gradient_max <= rule.gradient_tolerance) {
-      result.status = FirstOrderStatus::converged_gradient;
-      return result;
-    }
-    if (moved && step_max <= rule.step_tolerance) {
-      result.status = FirstOrderStatus::converged_step;
-      return result;
-    }
-    if (moved && fall <= rule.loss_tolerance * std::abs(loss)) {
-      result.status = FirstOrderStatus::converged_loss;
+    this->note("lbfgs", loss, gradient_max, step_max, control, history);
+    if (this->converged(rule, gradient_max, result.iterations > 0, step_max, fall, loss, threads, result.status)) {
       return result;
     }
     if (result.iterations == rule.iterations) {
-      result.status = FirstOrderStatus::max_iterations;
+      result.status = SolveStatus::max_iterations;
       return result;
     }
     std::copy(this->current_.begin(), this->current_.end(), before.begin());
     bool interrupted = false;
     LineSearchResult found;
     for (;;) {
-      if (control.should_stop()) {
-        result.status = FirstOrderStatus::stopped;
+      if (const StopReason reason = control.stop_reason(); reason != StopReason::none) {
+        result.status = status_of(reason);
         return result;
       }
       make_direction(gradient.span(), direction.span(), threads);
@@ -172,9 +165,9 @@ FirstOrderResult Lbfgs<T>::run(Objective<T> objective, const StoppingRule& rule,
     }
     if (found.status != LineSearchStatus::found) {
       std::copy(before.begin(), before.end(), this->current_.begin());
-      result.status = interrupted                                    ? FirstOrderStatus::stopped
-                      : found.status == LineSearchStatus::not_finite ? FirstOrderStatus::not_finite
-                                                                     : FirstOrderStatus::line_search_failed;
+      result.status = interrupted                                    ? status_of(control.stop_reason())
+                      : found.status == LineSearchStatus::not_finite ? SolveStatus::not_finite
+                                                                     : SolveStatus::stalled;
       return result;
     }
     fall = loss - found.point.value;
@@ -185,14 +178,12 @@ FirstOrderResult Lbfgs<T>::run(Objective<T> objective, const StoppingRule& rule,
     ++this->iterations_;
     ++result.iterations;
     result.loss = loss;
-    this->note_best(loss);
   }
 }
 
 template <class T>
 Checkpoint Lbfgs<T>::save() const {
-  Checkpoint checkpoint;
-  this->save_into(checkpoint);
+  Checkpoint checkpoint = FirstOrderMethod<T>::save();
   for (const Pair& pair : pairs_) {
     checkpoint.values.insert(checkpoint.values.end(), pair.step.begin(), pair.step.end());
     checkpoint.values.insert(checkpoint.values.end(), pair.change.begin(), pair.change.end());

@@ -16,16 +16,16 @@ struct LbfgsOptions {
 /// Memory: 2 memory + 6 vectors of the length of z. An iteration costs 4 memory passes over a vector beside its
 /// evaluations, inner products are float64.
 template <class T>
-class Lbfgs final : public FirstOrderState<T> {
+class Lbfgs final : public FirstOrderMethod<T> {
  public:
   /// Throws ERR_OUT_OF_RANGE when the memory is 0, or the line search's constants are not 0 < c1 < c2 < 1.
   Lbfgs(const LbfgsOptions& options, std::span<const T> initial);
   Lbfgs(const LbfgsOptions& options, const Checkpoint& checkpoint);
 
-  /// As Adam::run. A direction along which nothing is gained is tried once more without the memory.
-  FirstOrderResult run(Objective<T> objective, const StoppingRule& rule, RunControl& control,
-                       FirstOrderHistory history);
-  Checkpoint save() const;
+  /// A direction along which nothing is gained is tried once more without the memory.
+  FirstOrderResult run(Objective<T>& objective, const StoppingRule& rule, RunControl& control,
+                       FirstOrderHistory history) override;
+  Checkpoint save() const override;
 
  private:
   struct Pair {

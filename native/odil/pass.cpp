@@ -374,25 +374,41 @@ Pass::Pass(Graph& graph, const Domain& domain, const Shape& shape, std::vector<R
 struct PassRunner {
   struct Task {
     const Pass::Compiled* region;
+    Box box;                      // of the points that are asked for
+    std::size_t flattened;        // within them
     std::size_t first_run, runs;  // whole runs ...
     std::size_t begin, end;       // ... or a part of one
   };
 
-  static std::vector<Task> tasks(const Pass& pass, std::size_t first, std::size_t last) {
+  /// Rows of the first axis that are asked for.
+  struct Rows {
+    std::int32_t first = 0;
+    std::int32_t last = std::numeric_limits<std::int32_t>::max();
+  };
+
+  static std::vector<Task> tasks(const Pass& pass, std::size_t first, std::size_t last, const Rows& rows) {
     std::vector<Task> result;
     for (std::size_t r = first; r < last; ++r) {
       const Pass::Compiled& region = pass.regions_[r];
-      const Runs runs(pass.shape_, region.box, region.flattened);
+      Box box = region.box;
+      box.begin[0] = std::max(box.begin[0], rows.first);
+      box.end[0] = std::min(box.end[0], rows.last);
+      if (box.begin[0] >= box.end[0]) continue;
+      // A part of the rows is run through within rows only.
+      const bool whole = box.begin[0] == region.box.begin[0] && box.end[0] == region.box.end[0];
+      const std::size_t inner = std::max<std::size_t>(pass.shape_.axes - 1, 1);
+      const std::size_t flattened = whole ? region.flattened : std::min(region.flattened, inner);
+      const Runs runs(pass.shape_, box, flattened);
       if (runs.length() >= task_points) {
         for (std::size_t run = 0; run < runs.count(); ++run) {
           for (std::size_t at = 0; at < runs.length(); at += task_points) {
-            result.push_back({&region, run, 1, at, std::min(at + task_points, runs.length())});
+            result.push_back({&region, box, flattened, run, 1, at, std::min(at + task_points, runs.length())});
           }
         }
       } else {
         const std::size_t group = std::max<std::size_t>(1, task_points / runs.length());
         for (std::size_t run = 0; run < runs.count(); run += group) {
-          result.push_back({&region, run, std::min(group, runs.count() - run), 0, runs.length()});
+          result.push_back({&region, box, flattened, run, std::min(group, runs.count() - run), 0, runs.length()});
         }
       }
     }
@@ -404,7 +420,7 @@ struct PassRunner {
     const Pass::Compiled& region = *task.region;
     const bool packed = region.flattened == 0;
     Workspace<T> workspace(region.program, region.uniforms, arrays.parameters);
-    const Runs runs(pass.shape_, region.box, region.flattened);
+    const Runs runs(pass.shape_, task.box, task.flattened);
     if (packed) {
       PackedRunner<T> runner(region.program, region.targets, pass.operands_, pass.shape_, region.box, arrays,
                              workspace);
@@ -423,30 +439,43 @@ struct PassRunner {
     }
     add_sums<T>(workspace.sums(), region.targets, region.program.outputs, sums);
   }
+
+  template <class T>
+  static void run(const Pass& pass, const Rows& rows, const Arrays<T>& arrays, std::size_t threads) {
+    const auto& regions = pass.regions_;
+    for (std::size_t first = 0; first < regions.size();) {
+      std::size_t last = first;
+      bool adds = false;
+      while (last < regions.size() && regions[last].flattened == regions[first].flattened) {
+        adds = adds || regions[last].adds;
+        ++last;
+      }
+      const std::vector<Task> list = tasks(pass, first, last, rows);
+      std::vector<double> sums(list.size() * arrays.sums.size(), 0);
+      ThreadPool::shared().run_tasks(adds ? 1 : threads, list.size(), [&](std::size_t t) {
+        run<T>(pass, list[t], arrays, std::span(sums).subspan(t * arrays.sums.size(), arrays.sums.size()));
+      });
+      for (std::size_t t = 0; t < list.size(); ++t) {
+        for (std::size_t k = 0; k < arrays.sums.size(); ++k) arrays.sums[k] += sums[t * arrays.sums.size() + k];
+      }
+      first = last;
+    }
+  }
 };
 
 template <class T>
 void Pass::run(const Arrays<T>& arrays, std::size_t threads) const {
-  for (std::size_t first = 0; first < regions_.size();) {
-    std::size_t last = first;
-    bool adds = false;
-    while (last < regions_.size() && regions_[last].flattened == regions_[first].flattened) {
-      adds = adds || regions_[last].adds;
-      ++last;
-    }
-    const std::vector<PassRunner::Task> tasks = PassRunner::tasks(*this, first, last);
-    std::vector<double> sums(tasks.size() * arrays.sums.size(), 0);
-    ThreadPool::shared().run_tasks(adds ? 1 : threads, tasks.size(), [&](std::size_t t) {
-      PassRunner::run<T>(*this, tasks[t], arrays, std::span(sums).subspan(t * arrays.sums.size(), arrays.sums.size()));
-    });
-    for (std::size_t t = 0; t < tasks.size(); ++t) {
-      for (std::size_t k = 0; k < arrays.sums.size(); ++k) arrays.sums[k] += sums[t * arrays.sums.size() + k];
-    }
-    first = last;
-  }
+  PassRunner::run<T>(*this, PassRunner::Rows{}, arrays, threads);
 }
 template void Pass::run(const Arrays<float>&, std::size_t) const;
 template void Pass::run(const Arrays<double>&, std::size_t) const;
+
+template <class T>
+void Pass::run_rows(const Arrays<T>& arrays, std::int32_t first, std::int32_t last, std::size_t threads) const {
+  PassRunner::run<T>(*this, PassRunner::Rows{first, last}, arrays, threads);
+}
+template void Pass::run_rows(const Arrays<float>&, std::int32_t, std::int32_t, std::size_t) const;
+template void Pass::run_rows(const Arrays<double>&, std::int32_t, std::int32_t, std::size_t) const;
 
 std::vector<ProgramStatistics> Pass::statistics() const {
   std::vector<ProgramStatistics> result;

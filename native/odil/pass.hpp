@@ -56,6 +56,11 @@ class Pass {
   template <class T>
   void run(const Arrays<T>& arrays, std::size_t threads) const;
 
+  /// The same at the points whose index along the first axis lies in [first, last): equations that are solved row by
+  /// row of time. Touches nothing outside these rows of the targets.
+  template <class T>
+  void run_rows(const Arrays<T>& arrays, std::int32_t first, std::int32_t last, std::size_t threads) const;
+
   std::vector<ProgramStatistics> statistics() const;
 
  private:

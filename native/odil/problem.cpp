@@ -110,17 +110,30 @@ const float* Problem::array_data(std::size_t number) const {
 }
 
 template <class T>
-PointSources<T> Problem::sources(std::span<const T> unknowns) const {
+PointSources<T> Problem::sources(std::span<const T> fields, std::span<const double> parameters) const {
   PointSources<T> sources;
   for (std::size_t f = 0; f < description_.fields.size(); ++f) {
-    sources.operands.push_back(unknowns.data() + field_offsets_[f]);
+    sources.operands.push_back(fields.data() + field_offsets_[f]);
   }
   for (std::size_t a = 0; a < description_.arrays.size(); ++a) {
     const Shape& shape = description_.arrays[a].shape;
     sources.operands.push_back(array_data<T>(a) + (shape.repeated > 0 ? copies_around * shape.points() : 0));
   }
-  sources.parameters.assign(unknowns.begin() + static_cast<std::ptrdiff_t>(grid_unknowns_), unknowns.end());
+  sources.parameters.assign(parameters.begin(), parameters.end());
   return sources;
+}
+template PointSources<float> Problem::sources(std::span<const float>, std::span<const double>) const;
+template PointSources<double> Problem::sources(std::span<const double>, std::span<const double>) const;
+
+template <class T>
+PointSources<T> Problem::sources(std::span<const T> unknowns) const {
+  const std::span<const T> given = unknowns.subspan(grid_unknowns_);
+  return sources<T>(unknowns, std::vector<double>(given.begin(), given.end()));
+}
+
+void Problem::with_graph(FunctionRef<void(Graph&)> compile) const {
+  const std::lock_guard lock(mutex_);
+  compile(description_.graph);
 }
 
 template <class T>
@@ -152,28 +165,37 @@ double Problem::block_scale(std::size_t block, Normalization normalization) cons
   return normalization == Normalization::mean || description_.blocks[block].raw ? 1 / static_cast<double>(count) : 1;
 }
 
+std::vector<double> Problem::scales(Normalization normalization, std::span<const double> weights) const {
+  std::vector<double> result(description_.blocks.size());
+  for (std::size_t b = 0; b < result.size(); ++b) {
+    const double weight = weights.empty() ? 1 : weights[b];
+    result[b] = block_scale(b, normalization) * (description_.blocks[b].raw ? weight : weight * weight);
+  }
+  return result;
+}
+
 template <class T>
-double Problem::loss(std::span<const T> residuals, Normalization normalization, std::size_t threads) const {
+double Problem::loss(std::span<const T> residuals, std::span<const double> scales, std::size_t threads) const {
   double total = 0;
   for (std::size_t b = 0; b < grid_blocks_.size(); ++b) {
     const auto block = residuals.subspan(block_offsets_[b], block_offsets_[b + 1] - block_offsets_[b]);
     const double value = description_.blocks[b].raw ? sum_of(block, threads, [](double x) { return x; })
                                                     : sum_of(block, threads, [](double x) { return x * x; });
-    total += block_scale(b, normalization) * value;
+    total += scales[b] * value;
   }
   return total;
 }
-template double Problem::loss(std::span<const float>, Normalization, std::size_t) const;
-template double Problem::loss(std::span<const double>, Normalization, std::size_t) const;
+template double Problem::loss(std::span<const float>, std::span<const double>, std::size_t) const;
+template double Problem::loss(std::span<const double>, std::span<const double>, std::size_t) const;
 
 template <class T>
 double Problem::gradient(std::span<const T> unknowns, std::span<T> residuals, std::span<T> gradient,
-                         Normalization normalization, std::size_t threads) const {
+                         std::span<const double> scales, std::size_t threads) const {
   evaluate<T>(unknowns, residuals, threads);
-  const double value = loss<T>(residuals, normalization, threads);
+  const double value = loss<T>(residuals, scales, threads);
   for (std::size_t b = 0; b < grid_blocks_.size(); ++b) {
     const auto block = residuals.subspan(block_offsets_[b], block_offsets_[b + 1] - block_offsets_[b]);
-    const double scale = block_scale(b, normalization);
+    const double scale = scales[b];
     const bool raw = description_.blocks[b].raw;
     parallel_for(threads, block.size(), 32768, [&](std::size_t begin, std::size_t end) {
       for (std::size_t i = begin; i < end; ++i) {
@@ -188,10 +210,10 @@ double Problem::gradient(std::span<const T> unknowns, std::span<T> residuals, st
   add_transposed_product<T>(unknowns, residuals, gradient, threads);
   return value;
 }
-template double Problem::gradient(std::span<const float>, std::span<float>, std::span<float>, Normalization,
+template double Problem::gradient(std::span<const float>, std::span<float>, std::span<float>, std::span<const double>,
                                   std::size_t) const;
-template double Problem::gradient(std::span<const double>, std::span<double>, std::span<double>, Normalization,
-                                  std::size_t) const;
+template double Problem::gradient(std::span<const double>, std::span<double>, std::span<double>,
+                                  std::span<const double>, std::size_t) const;
 
 template <class T>
 void Problem::add_transposed_product(std::span<const T> unknowns, std::span<const T> weights, std::span<T> result,
@@ -289,20 +311,31 @@ std::string Problem::source_header() const {
          "// --fmad=false keeps the roundings of the source.\n\n";
 }
 
+namespace {
+
+/// "[3][4]".
+std::string place_name(const Shape& shape, std::size_t place) {
+  std::string name;
+  const auto at = shape.index(place);
+  for (std::size_t axis = 0; axis < shape.axes; ++axis) name += "[" + std::to_string(at[axis]) + "]";
+  return name;
+}
+
+}  // namespace
+
 std::string Problem::residual_name(std::size_t index) const {
   const auto next = std::upper_bound(block_offsets_.begin(), block_offsets_.end(), index);
   const auto block = static_cast<std::size_t>(next - block_offsets_.begin()) - 1;
-  std::size_t rest = index - block_offsets_[block];
-  std::string name = description_.blocks[block].name;
-  if (description_.blocks[block].scalar) return name + "[" + std::to_string(rest) + "]";
-  const Shape& shape = description_.blocks[block].shape;
-  const auto strides = shape.strides();
-  for (std::size_t axis = 0; axis < shape.axes; ++axis) {
-    const auto stride = static_cast<std::size_t>(strides[axis]);
-    name += "[" + std::to_string(rest / stride) + "]";
-    rest %= stride;
-  }
-  return name;
+  const std::size_t rest = index - block_offsets_[block];
+  const BlockDescription& of = description_.blocks[block];
+  return of.name + (of.scalar ? "[" + std::to_string(rest) + "]" : place_name(of.shape, rest));
+}
+
+std::string Problem::unknown_name(std::size_t index) const {
+  if (index >= grid_unknowns_) return "parameter " + std::to_string(index - grid_unknowns_);
+  std::size_t field = description_.fields.size() - 1;
+  while (field_offsets_[field] > index) --field;
+  return description_.fields[field].name + place_name(description_.fields[field].shape, index - field_offsets_[field]);
 }
 
 }  // namespace dd::odil

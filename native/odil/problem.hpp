@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "core/aligned_buffer.hpp"
+#include "core/function_ref.hpp"
 #include "linalg/sparse/matrix.hpp"
 #include "odil/grid_block.hpp"
 #include "odil/program_source.hpp"
@@ -63,6 +64,16 @@ class Problem {
   std::size_t field_offset(std::size_t field) const noexcept { return field_offsets_[field]; }
   std::size_t block_offset(std::size_t block) const noexcept { return block_offsets_[block]; }
 
+  /// Null for the blocks of the other kind.
+  const GridBlock* grid_block(std::size_t block) const noexcept { return grid_blocks_[block].get(); }
+  const ScalarBlock* scalar_block(std::size_t block) const noexcept { return scalar_blocks_[block].get(); }
+  const Domain& domain() const noexcept { return domain_; }
+  /// What blocks read: fields row-major in their order, and parameters.
+  template <class T>
+  PointSources<T> sources(std::span<const T> fields, std::span<const double> parameters) const;
+  /// Derives and compiles more from the problem's expressions; one thread at a time.
+  void with_graph(FunctionRef<void(Graph&)> compile) const;
+
   /// The values of constant array `number`; must be set before anything is evaluated.
   void set_array(std::size_t number, std::span<const double> values);
 
@@ -70,16 +81,29 @@ class Problem {
   template <class T>
   void evaluate(std::span<const T> unknowns, std::span<T> residuals, std::size_t threads) const;
 
-  /// Sum over blocks of scale_b sum_i F^2 (raw blocks: scale_b sum_i F) with scale 1/n_b or 1.
+  /// What the sums of each block are multiplied with in the loss: 1/n_b or 1, times the square of its weight (raw
+  /// blocks: its weight). `weights` is empty or has one for each block.
+  std::vector<double> scales(Normalization normalization, std::span<const double> weights = {}) const;
+
+  /// Sum over blocks of scale_b sum_i F^2 (raw blocks: scale_b sum_i F).
   template <class T>
-  double loss(std::span<const T> residuals, Normalization normalization, std::size_t threads) const;
+  double loss(std::span<const T> residuals, std::span<const double> scales, std::size_t threads) const;
+  template <class T>
+  double loss(std::span<const T> residuals, Normalization normalization, std::size_t threads) const {
+    return loss<T>(residuals, scales(normalization), threads);
+  }
   double block_scale(std::size_t block, Normalization normalization) const noexcept;
 
   /// gradient = d loss / d unknowns, and the loss. `residuals` is scratch of that length. Frozen terms have no
   /// derivative, so where there are some this is not the slope of the loss (odil.md, section 1.3).
   template <class T>
   double gradient(std::span<const T> unknowns, std::span<T> residuals, std::span<T> gradient,
-                  Normalization normalization, std::size_t threads) const;
+                  std::span<const double> scales, std::size_t threads) const;
+  template <class T>
+  double gradient(std::span<const T> unknowns, std::span<T> residuals, std::span<T> gradient,
+                  Normalization normalization, std::size_t threads) const {
+    return this->gradient<T>(unknowns, residuals, gradient, scales(normalization), threads);
+  }
 
   /// result += J(z)^T w.
   template <class T>
@@ -107,6 +131,8 @@ class Problem {
 
   /// "block u[3][4]": where in the blocks residual number `index` is.
   std::string residual_name(std::size_t index) const;
+  /// "u[3][4]", or "parameter 2": which unknown number `index` is.
+  std::string unknown_name(std::size_t index) const;
 
  private:
   template <class T>

@@ -17,6 +17,7 @@ namespace dd::odil {
 struct Operand {
   std::string name;
   Shape shape;
+  std::string location{};  ///< of fields: 'c' or 'n' for each axis
 };
 
 struct Domain {

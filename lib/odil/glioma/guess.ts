@@ -2,7 +2,7 @@
 // images (odil.md, section 7.5).
 import { makeError } from '../../runtime/errors';
 import { integer, number, object, oneOf, optional, parse, withDefault } from '../../runtime/validate';
-import type { State } from '../problem';
+import type { State } from '../state';
 import { diffusionCoefficients, grow, type Growth, seed } from './forward';
 import { classes, dice, segment } from './labels';
 import type { Patient } from './patient';

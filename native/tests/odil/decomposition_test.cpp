@@ -116,7 +116,9 @@ TEST_SUITE("odil/decomposition") {
                           {{300, 200}, "nc", 3}};
     for (const Case& one : cases) {
       CAPTURE(one.location);
-      const Decomposition decomposition(one.cells, one.location, one.levels, 0.75);
+      std::vector<double> factors;
+      for (std::size_t l = 0; l < one.levels; ++l) factors.push_back(l % 2 == 0 ? 0.5 : 1.5);
+      const Decomposition decomposition(one.cells, one.location, one.levels, factors);
       REQUIRE(decomposition.levels().size() == one.levels);
       const std::vector<T> x = random_values<T>(decomposition.unknowns(), 1);
       const std::vector<T> y = random_values<T>(decomposition.field_points(), 2);
@@ -179,7 +181,12 @@ TEST_SUITE("odil/decomposition") {
     CHECK(code_of([] { Decomposition(std::vector<std::size_t>{2, 0}, "cc", 1); }, message) == ErrorCode::out_of_range);
     CHECK(code_of([] { Decomposition(std::vector<std::size_t>(6, 2), "cccccc", 1); }, message) ==
           ErrorCode::out_of_range);
-    CHECK(code_of([] { Decomposition(std::vector<std::size_t>{2}, "c", 1, NAN); }, message) == ErrorCode::not_finite);
+    for (const double factor : {std::nan(""), 0.0, -1.0}) {
+      CHECK(code_of([&] { Decomposition(std::vector<std::size_t>{2}, "c", 1, std::vector<double>{factor}); },
+                    message) == ErrorCode::out_of_range);
+    }
+    CHECK(code_of([] { Decomposition(std::vector<std::size_t>{8}, "c", 2, std::vector<double>{1}); }, message) ==
+          ErrorCode::shape_mismatch);
     CHECK(code_of([] { odil::Restriction(std::vector<std::size_t>{4, 3}, "cc"); }, message) == ErrorCode::out_of_range);
     CHECK(message.find("axis 1") != std::string::npos);
   }

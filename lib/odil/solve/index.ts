@@ -1,0 +1,255 @@
+// problem.solve: picks a method, refuses options that are another one's, runs it, and turns what it found into a solution.
+import { makeError } from '../../runtime/errors';
+import type { NativeProgress } from '../../runtime/native';
+import { requireBackend, runAsync, runSync } from '../../runtime/run';
+import { fail, oneOf, optional, parse } from '../../runtime/validate';
+import type { Reals } from '../native';
+import type { Problem } from '../problem';
+import type { BlockSummary, State } from '../state';
+import { type Checkpoint, checkpointSchema } from './checkpoint';
+import {
+  adam,
+  type AdamOptions,
+  type FirstOrderReport,
+  gradientDescent,
+  type GradientDescentOptions,
+  lbfgs,
+  type LbfgsOptions,
+} from './first-order';
+import { gaussNewton, type GaussNewtonOptions, type GaussNewtonReport } from './gauss-newton';
+import {
+  everybodys,
+  type Method,
+  type MethodName,
+  type NativeOutcome,
+  type Prepared,
+  type SolveRunOptions,
+  type SolveSyncRunOptions,
+  type Task,
+} from './method';
+import { weightsSchema } from './weights';
+
+/** Every method by its name: the only place that lists them. */
+const methods: Readonly<Record<MethodName, Method>> = {
+  'gauss-newton': gaussNewton,
+  lbfgs,
+  adam,
+  'gradient-descent': gradientDescent,
+};
+const methodNames = Object.keys(methods) as MethodName[];
+
+/** Options where the method is left open: those of the one that is picked. */
+export interface AutoOptions extends Omit<GaussNewtonOptions, 'method'>, Omit<LbfgsOptions, 'method'> {
+  /** Picks by what the problem is; the report says which and why. */
+  method?: 'auto';
+}
+
+/** Options of the methods; `method` tells which of them. */
+export type MethodOptions = AutoOptions | GaussNewtonOptions | AdamOptions | LbfgsOptions | GradientDescentOptions;
+
+/** Where to start. */
+export interface StartOptions<Array_ extends Reals = Float64Array> {
+  /**
+   * A state, for example that of another solution; default: the initial one of the problem. Of Float32Arrays: a
+   * gradient method computes in single precision.
+   */
+  initial?: State<Array_>;
+  /**
+   * The checkpoint of a solution: goes on as if it had never stopped, to the bit, with the options of that run where no
+   * new ones are given.
+   */
+  resume?: Checkpoint;
+}
+
+/** Options of `problem.solve`. */
+export type SolveOptions<Array_ extends Reals = Float64Array> = MethodOptions &
+  StartOptions<Array_> &
+  SolveRunOptions<Array_>;
+/** Options of `problem.solveSync`. */
+export type SolveSyncOptions<Array_ extends Reals = Float64Array> = MethodOptions &
+  StartOptions<Array_> &
+  SolveSyncRunOptions<Array_>;
+
+/** How a run went; `method` tells what else is in it. */
+export type SolveReport = GaussNewtonReport | FirstOrderReport;
+
+/** What `solve` finds: a state, and how it was found. */
+export type Solution<Array_ extends Reals = Float64Array> = State<Array_> &
+  SolveReport & {
+    /** Per block: number of residuals, root of their mean square, contribution to the loss. */
+    blocks: Record<string, BlockSummary>;
+  };
+
+interface Choice {
+  readonly name: MethodName;
+  readonly reason: string;
+}
+
+const methodSchema = oneOf(['auto', ...methodNames]);
+
+/** The method for this problem, with the reason in a sentence. */
+function choose(problem: Problem, asked: 'auto' | MethodName, { multigrid, single }: Wishes): Choice {
+  if (asked !== 'auto') return { name: asked, reason: 'asked for' };
+  const raw = problem.rawBlockNames[0];
+  if (raw !== undefined) return { name: 'lbfgs', reason: `the block ${raw} is raw: the loss is no sum of squares` };
+  if (single) return { name: 'lbfgs', reason: 'the initial state is in single precision' };
+  if (multigrid) return { name: 'lbfgs', reason: 'a multigrid decomposition is for gradient methods' };
+  return { name: 'gauss-newton', reason: 'the loss is a sum of squares' };
+}
+
+interface Wishes {
+  readonly multigrid: boolean;
+  readonly single: boolean;
+}
+
+const whyNot: Readonly<Record<string, string>> = {
+  multigrid: ': a decomposition has more unknowns than the fields have points, so that J^T J is singular',
+};
+
+/** Throws for an option of another method, which would be ignored otherwise. */
+function refuseOthers(options: object, { name, reason }: Choice): void {
+  for (const key of Object.keys(options)) {
+    if (methods[name].own.includes(key) || everybodys.includes(key)) continue;
+    const owners = methodNames.filter((other) => methods[other].own.includes(key));
+    if (owners.length === 0) continue; // nobody's: the schema says so
+    throw makeError(
+      'ERR_INVALID_ARG_VALUE',
+      `options.${key}`,
+      `\`options.${key}\` is an option of ${owners.map((owner) => `'${owner}'`).join(', ')}, not of '${name}' ` +
+        `(${reason})${whyNot[key] ?? ''}`,
+    );
+  }
+}
+
+interface Call {
+  readonly choice: Choice;
+  readonly task: Task;
+  /** Options that are left for the method. */
+  readonly rest: object;
+  /** Those a checkpoint keeps. */
+  readonly kept: Record<string, unknown>;
+}
+
+const withoutUndefined = (given: object): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+
+/** What a checkpoint does not keep: what belongs to one call. */
+const ofOneCall = [...'backend threads seed signal onAbort onProgress timeLimitMs cancelFlag maxIterations'.split(' ')];
+
+function resumed(problem: Problem, given: Record<string, unknown>): [Checkpoint | undefined, Record<string, unknown>] {
+  const checkpoint = parse(
+    given['resume'],
+    'options.resume',
+    optional(checkpointSchema(methodNames, problem.unknowns)),
+  );
+  if (checkpoint === undefined) return [undefined, given];
+  for (const key of ['initial', 'multigrid']) {
+    if (key in given) {
+      throw makeError(
+        'ERR_INVALID_ARG_VALUE',
+        `options.${key}`,
+        `\`options.${key}\` cannot be given with \`options.resume\`, which brings its own`,
+      );
+    }
+  }
+  const asked = given['method'] ?? 'auto';
+  if (asked !== 'auto' && asked !== checkpoint.method) {
+    fail('ERR_INVALID_ARG_VALUE', 'options.method', `'${checkpoint.method}', that of \`options.resume\``, asked);
+  }
+  return [checkpoint, { ...checkpoint.options, ...given, method: checkpoint.method }];
+}
+
+function prepareCall(problem: Problem, options: unknown): Call {
+  if (typeof options !== 'object' || options === null) fail('ERR_INVALID_ARG_TYPE', 'options', 'an object', options);
+  const [checkpoint, given] = resumed(problem, withoutUndefined(options));
+  const { method: asked = 'auto', initial, resume: _, weights, ...rest } = given;
+  if (rest['multigrid'] === false) delete rest['multigrid'];
+  const unknowns =
+    checkpoint === undefined
+      ? problem.pack((initial as State | undefined) ?? problem.initialState(), 'options.initial')
+      : new (checkpoint.precision === 'float32' ? Float32Array : Float64Array)(problem.unknowns);
+  const single = unknowns instanceof Float32Array;
+  const choice = choose(problem, parse(asked, 'options.method', methodSchema), {
+    multigrid: 'multigrid' in rest,
+    single,
+  });
+  refuseOthers(rest, choice);
+  if (single && choice.name === 'gauss-newton') {
+    fail('ERR_INVALID_ARG_TYPE', 'options.initial', "made of Float64Arrays for 'gauss-newton'", initial);
+  }
+  const kept = Object.fromEntries(Object.entries({ ...rest, weights }).filter(([key]) => !ofOneCall.includes(key)));
+  return {
+    choice: checkpoint === undefined ? choice : { ...choice, reason: 'that of the checkpoint' },
+    task: {
+      handle: problem.handle,
+      unknowns,
+      weights: parse(weights, 'options.weights', weightsSchema(problem.blockNames)),
+      resume: checkpoint,
+    },
+    rest,
+    kept: withoutUndefined(kept),
+  };
+}
+
+/** The run's options, with progress that brings states. */
+function withStates<Run extends { onProgress: ((progress: never) => void) | undefined }>(
+  problem: Problem,
+  run: Run,
+): Run {
+  const { onProgress } = run;
+  if (onProgress === undefined) return run;
+  const tell = onProgress as (progress: NativeProgress) => void;
+  const wrapped = (progress: NativeProgress): void => {
+    tell({ ...progress, best: progress.best === undefined ? undefined : problem.unpack(progress.best as Reals) });
+  };
+  return { ...run, onProgress: wrapped };
+}
+
+function solutionOf(
+  problem: Problem,
+  { choice, task, kept }: Call,
+  { normalization }: Prepared<unknown>,
+  outcome: NativeOutcome,
+): Solution {
+  const { unknowns, weights, checkpoint, ...report } = outcome;
+  const state = problem.unpack(unknowns as Float64Array);
+  const named = Object.fromEntries([...weights].map((weight, k) => [problem.blockNames[k] as string, weight]));
+  const { blocks, loss } = problem.evaluate(state, { normalization, weights: named });
+  return {
+    ...state,
+    blocks,
+    ...(report as unknown as SolveReport),
+    method: choice.name,
+    reason: choice.reason,
+    loss,
+    checkpoint: {
+      method: choice.name,
+      precision: task.unknowns instanceof Float32Array ? 'float32' : 'float64',
+      unknowns: problem.unknowns,
+      options: kept,
+      ...checkpoint,
+    },
+  } as Solution;
+}
+
+/** @internal */
+export async function solve(problem: Problem, options: unknown): Promise<Solution> {
+  const call = prepareCall(problem, options);
+  const method = methods[call.choice.name];
+  const prepared = method.prepare(call.rest);
+  requireBackend(prepared.run.backend, 'odil solves on the CPU');
+  const run = withStates(problem, prepared.run);
+  const outcome = await runAsync<NativeOutcome>(run, (native) => prepared.start(call.task, native), method.argumentsAt);
+  return solutionOf(problem, call, prepared, outcome);
+}
+
+/** @internal */
+export function solveSync(problem: Problem, options: unknown): Solution {
+  const call = prepareCall(problem, options);
+  const method = methods[call.choice.name];
+  const prepared = method.prepareSync(call.rest);
+  requireBackend(prepared.run.backend, 'odil solves on the CPU');
+  const run = withStates(problem, prepared.run);
+  const outcome = runSync<NativeOutcome>(run, (native) => prepared.start(call.task, native), method.argumentsAt);
+  return solutionOf(problem, call, prepared, outcome);
+}

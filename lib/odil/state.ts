@@ -1,0 +1,35 @@
+// The values of all unknowns, and what is found by evaluating a problem there.
+import type { Reals } from './native';
+
+/** Values of all unknowns; all of one type. */
+export interface State<Array_ extends Reals = Reals> {
+  /** By name, row-major. */
+  fields: Record<string, Array_>;
+  /** By name. */
+  parameters?: Record<string, Array_>;
+  /** Weights by name. */
+  networks?: Record<string, Array_>;
+}
+
+/** How blocks of different sizes are weighed: sum of the means of squares, or of all squares. */
+export type Normalization = 'mean' | 'sum';
+
+/** One block at one state. */
+export interface BlockSummary {
+  /** Number of residuals. */
+  count: number;
+  /** Root of their mean square. */
+  norm: number;
+  /** Contribution to the loss. */
+  loss: number;
+}
+
+/** What `evaluate` finds. */
+export interface ProblemEvaluation<Array_ extends Reals = Reals> {
+  /** Residuals by block, row-major. */
+  residuals: Record<string, Array_>;
+  /** Per block: number of residuals, root of their mean square, contribution to the loss. */
+  blocks: Record<string, BlockSummary>;
+  /** Sum of the contributions. */
+  loss: number;
+}
