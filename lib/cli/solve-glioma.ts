@@ -15,6 +15,7 @@ export interface GliomaFlags {
   grey?: string;
   pet?: string;
   labelValues?: [number, number, number];
+  slice?: boolean;
   synthetic?: number;
   days: number;
   cells?: number;
@@ -42,6 +43,7 @@ export function addGliomaFlags(command: Command): Command {
       'glioma: labels of enhancing core, oedema, necrotic core (default: 1,3,4)',
       labelValues,
     )
+    .option('--slice', 'glioma: only the plane across z through the middle of the core')
     .option(
       '--synthetic <n>',
       'glioma: instead of files, a tumour in a brain made of formulas, n^3 voxels',
@@ -93,15 +95,42 @@ function fromFiles({ labels, white, grey, pet }: GliomaFlags): Images {
   };
 }
 
+/** One plane of every image, across z through the middle of the core. */
+function sliceOf({ images, affine, truth, text }: Images, oedema: number): Images {
+  const { shape, values } = images.labels;
+  const core = Array.from(values, (label, at) => (label !== 0 && label !== oedema ? at % shape[2] : -1)).filter(
+    (z) => z >= 0,
+  );
+  if (core.length === 0) throw new UsageError('the labels hold no voxel of core');
+  const z = Math.round(core.reduce((sum, one) => sum + one, 0) / core.length);
+  const box = { from: [0, 0, z], to: [shape[0], shape[1], z + 1] } as const;
+  const cut = (volume: odil.glioma.VolumeInput): odil.glioma.Volume =>
+    glioma.crop({ shape: volume.shape, values: Float64Array.from(volume.values) }, box);
+  return {
+    images: {
+      labels: cut(images.labels),
+      white: cut(images.white),
+      grey: cut(images.grey),
+      ...(images.pet !== undefined && { pet: cut(images.pet) }),
+    },
+    ...(truth !== undefined && { truth: cut(truth) }),
+    ...(affine !== undefined && {
+      affine: affine.map(([a, b, c, d]) => [a, b, c, d + z * c]) as unknown as formats.Affine,
+    }),
+    text: `${text} Only the plane z = ${z}.`,
+  };
+}
+
 /** The problem, and what is drawn and written of its solution. */
 export function gliomaTarget(flags: GliomaFlags): SolveTarget {
   if (flags.synthetic !== undefined && flags.labels !== undefined) throw new UsageError('give --synthetic or files');
-  const { images, affine, truth, text } =
-    flags.synthetic === undefined ? fromFiles(flags) : synthetic(flags.synthetic, flags.days);
   const { cells = 16, timeCells = 32 } = flags;
   const names = flags.labelValues;
+  const whole = flags.synthetic === undefined ? fromFiles(flags) : synthetic(flags.synthetic, flags.days);
+  const slice = flags.slice === true;
+  const { images, affine, truth, text } = slice ? sliceOf(whole, names?.[1] ?? glioma.brats.oedema) : whole;
   const patient = glioma.preparePatient(images, {
-    cells: [cells, cells, cells],
+    cells: [cells, cells, slice ? 1 : cells],
     ...(names !== undefined && { labels: { enhancing: names[0], oedema: names[1], necrotic: names[2] } }),
   });
   const guess = glioma.initialGuess(patient, { timeCells, days: flags.days });
@@ -121,6 +150,7 @@ export function gliomaTarget(flags: GliomaFlags): SolveTarget {
       ];
       return {
         text,
+        instead: true,
         rows: rowsOf(
           parameters,
           truth === undefined

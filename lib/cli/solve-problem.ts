@@ -4,21 +4,9 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { formats, odil } from '..';
-import { uniforms } from '../runtime/random';
+import { inverseHeat } from './solve-heat';
+import type { SolveTarget } from './solve';
 import { readJson, UsageError } from './usage';
-
-/** What is to be solved. */
-export interface Target {
-  /** For headings and the folder of the results. */
-  name: string;
-  problem: odil.Problem;
-  /** Known values of the unknowns, by name. */
-  reference?: Readonly<Record<string, Float64Array>>;
-  /** Where values were measured, in coordinates. */
-  measured?: { x: number[]; y: number[] };
-  /** Options of `problem.solve` that the file asks for. */
-  solve?: Record<string, unknown>;
-}
 
 /** Flags that choose a problem. */
 export interface ProblemFlags {
@@ -52,52 +40,13 @@ const builders: Readonly<Record<string, (options: never) => odil.Problem>> = {
 /** Names of the problems that need no file. */
 export const builtIn: readonly string[] = Object.keys(builders);
 
-function build(name: string, options: Options): Target {
+function build(name: string, options: Options): SolveTarget {
   const problem = (builders[name] as (options: Options) => odil.Problem)(options);
   const reference = (problem as Partial<odil.problems.WithReference>).reference;
   return { name, problem, ...(reference !== undefined && { reference }) };
 }
 
-/**
- * Heat with an unknown conductivity: temperatures of the true one are computed first and measured at random points in
- * the middle third of time.
- */
-function inverseHeat(options: Options, { measurements, seed }: ProblemFlags): Target {
-  if (options['data'] !== undefined) return build('heat', { inferConductivity: {}, ...options });
-  const { inferConductivity: _, ...forward } = options;
-  const truth = odil.problems.heat(forward);
-  const u = truth.solveSync({ maxIterations: 50 }).fields['u'] as Float64Array;
-  const { axes } = truth.grid;
-  const [rows, columns] = axes.map(({ cells }) => cells) as [number, number];
-  const [first, last] = [Math.floor(rows / 3), Math.ceil((2 * rows) / 3)];
-  if (measurements > (last - first) * columns) {
-    throw new UsageError(
-      `the middle third of time has ${(last - first) * columns} points, --measurements asks for more`,
-    );
-  }
-  const mask = new Float64Array(u.length);
-  const next = uniforms(seed);
-  for (let count = 0; count < measurements;) {
-    const at = (first + Math.floor(next() * (last - first))) * columns + Math.floor(next() * columns);
-    if (mask[at] === 1) continue;
-    mask[at] = 1;
-    count += 1;
-  }
-  const points = [...mask.keys()].filter((i) => mask[i] === 1);
-  const [t, x] = [truth.grid.coordinates('t'), truth.grid.coordinates('x')];
-  const target = build('heat', { inferConductivity: {}, ...options, data: { mask, values: u } });
-  return {
-    ...target,
-    name: 'heat with unknown conductivity',
-    reference: { u },
-    measured: {
-      x: points.map((i) => x[i % columns] as number),
-      y: points.map((i) => t[Math.floor(i / columns)] as number),
-    },
-  };
-}
-
-function fromName(name: string, given: Options, flags: ProblemFlags): Target {
+function fromName(name: string, given: Options, flags: ProblemFlags): SolveTarget {
   const { cells, timeCells, dimensions } = flags;
   const options: Options = {
     ...given,
@@ -140,7 +89,7 @@ function withArrays(value: unknown, folder: string): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, withArrays(one, folder)]));
 }
 
-function fromJson(file: string, flags: ProblemFlags): Target {
+function fromJson(file: string, flags: ProblemFlags): SolveTarget {
   const { problem, options = {}, solve = {}, ...others } = readJson(file) as Record<string, unknown>;
   if (typeof problem !== 'string' || !builtIn.includes(problem) || Object.keys(others).length > 0) {
     throw new UsageError(
@@ -161,7 +110,7 @@ interface Definition extends Omit<odil.ProblemOptions, 'grid'> {
 const moduleForm =
   'must export by default { axes, fields, parameters?, networks?, residuals(symbols), reference?, solve? }, or a function of { odil } that returns this or odil.problem(...)';
 
-function define(file: string, exported: unknown): Target {
+function define(file: string, exported: unknown): SolveTarget {
   const name = path.basename(file, path.extname(file));
   if (exported instanceof odil.Problem) return { name, problem: exported };
   const given = exported as Partial<Definition> | null | undefined;
@@ -173,7 +122,7 @@ function define(file: string, exported: unknown): Target {
   return { name, problem, ...(reference !== undefined && { reference }), ...(solve !== undefined && { solve }) };
 }
 
-async function fromModule(file: string): Promise<Target> {
+async function fromModule(file: string): Promise<SolveTarget> {
   if (!fs.existsSync(file)) throw new UsageError(`cannot read ${file}: there is no such file`);
   const typescript = /\.[mc]?ts$/.test(file);
   const stripsTypes = Boolean((process.features as { typescript?: string | false }).typescript);
@@ -194,7 +143,7 @@ async function fromModule(file: string): Promise<Target> {
 }
 
 /** The problem that is meant. */
-export async function targetOf(what: string, flags: ProblemFlags): Promise<Target> {
+export async function targetOf(what: string, flags: ProblemFlags): Promise<SolveTarget> {
   if (builtIn.includes(what)) return fromName(what, {}, flags);
   if (/\.json$/.test(what)) return fromJson(what, flags);
   if (/\.[mc]?[jt]s$/.test(what)) return fromModule(what);

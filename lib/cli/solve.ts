@@ -8,20 +8,35 @@ import { writeWhole } from '../runtime/files';
 import { native } from '../runtime/native';
 import { progressBar } from './progress-bar';
 import { addGliomaFlags, type GliomaFlags, gliomaTarget } from './solve-glioma';
-import { builtIn, type ProblemFlags, type Target, targetOf } from './solve-problem';
+import { builtIn, type ProblemFlags, targetOf } from './solve-problem';
 import { textTable } from './table';
 import { positiveInteger, positiveNumber, UsageError, wholeNumber } from './usage';
 
-/** What a problem adds to the results. */
-export interface SolveTarget extends Target {
-  initial?: odil.State<Float64Array>;
-  /** More pictures, files and lines of a solution. */
-  more?: (solution: Found) => {
-    pictures: PictureFile[];
-    files: { name: string; write: (file: string) => void }[];
-    rows: string[][];
-    text?: string;
-  };
+/** What is to be solved, and what is known about it. */
+export interface SolveTarget {
+  /** For headings and the folder of the results. */
+  name: string;
+  problem: odil.Problem;
+  /** Known values of the unknowns, by name. */
+  reference?: Readonly<Record<string, Float64Array>>;
+  /** Where values were measured, in coordinates. */
+  measured?: { x: number[]; y: number[] };
+  /** Options of `problem.solve` that the problem's file asks for. */
+  solve?: Record<string, unknown>;
+  /** What a problem adds to the results. */
+  more?: (solution: Found) => More;
+}
+
+/** Beside what every solution has. */
+export interface More {
+  /** A sentence about the case. */
+  text?: string;
+  /** Lines of the table: name and value. */
+  rows: string[][];
+  /** Pictures; with `instead` in the place of those of the fields. */
+  pictures: PictureFile[];
+  instead?: boolean;
+  files?: { name: string; write: (file: string) => void }[];
 }
 
 /** A solution, whatever the method. */
@@ -74,7 +89,6 @@ function solveOptions(flags: SolveFlags, target: SolveTarget): Record<string, un
     ...(maxIterations !== undefined && { maxIterations }),
     ...(threads !== undefined && { threads }),
     ...(time !== undefined && { timeLimitMs: time * 1000 }),
-    ...(target.initial !== undefined && { initial: target.initial }),
     ...flags.option,
   };
 }
@@ -114,8 +128,8 @@ function writeResults(
   );
   const plain = (group: Record<string, Float64Array> = {}): Record<string, number[]> =>
     Object.fromEntries(Object.entries(group).map(([name, values]) => [name, [...values]]));
-  const more = target.more?.(solution) ?? { pictures: [], files: [], rows: [] };
-  for (const { name, write } of more.files) write(place(name));
+  const more: More = target.more?.(solution) ?? { pictures: [], rows: [] };
+  for (const { name, write } of more.files ?? []) write(place(name));
   const rows = [
     ...Object.entries(solution.parameters ?? {}).map(([name, values]) => [
       name,
@@ -139,32 +153,20 @@ function writeResults(
     history: solution.history,
   };
   writeWhole(place('solution.json'), `${JSON.stringify(record, null, 2)}\n`);
-  if (flags.pictures)
-    writePage(target, solution, { more: more.pictures, rows, place, cards: flags.cards, text: more.text });
+  if (flags.pictures) writePage(target, solution, { more, rows, place, cards: flags.cards });
   return { ...record, rows, files };
 }
 
 function writePage(
   target: SolveTarget,
   solution: Found,
-  {
-    more,
-    rows,
-    place,
-    cards,
-    text,
-  }: {
-    more: PictureFile[];
-    rows: string[][];
-    place: (name: string) => string;
-    cards: string | undefined;
-    text: string | undefined;
-  },
+  given: { more: More; rows: string[][]; place: (name: string) => string; cards: string | undefined },
 ): void {
   const { problem, reference, measured } = target;
-  const drawn =
-    more.length > 0
-      ? more
+  const { more, rows, place, cards } = given;
+  const ofFields =
+    more.instead === true
+      ? []
       : picturesOfFields({
           grid: problem.grid,
           locations: problem.locations,
@@ -172,12 +174,13 @@ function writePage(
           ...(reference !== undefined && { reference }),
           ...(measured !== undefined && { measured }),
         });
+  const drawn = [...more.pictures, ...ofFields];
   const convergence = convergencePicture(`${target.name}: loss`, solution.history);
   for (const { name, contents } of [...drawn, ...(convergence === undefined ? [] : [convergence])]) {
     writeWhole(place(name), contents);
   }
   const sentence =
-    (text === undefined ? '' : `${escapeHtml(text)} `) +
+    (more.text === undefined ? '' : `${escapeHtml(more.text)} `) +
     `${problem.unknowns} unknowns, ${problem.residuals} residuals; loss ${solution.loss.toExponential(3)} after ${solution.iterations} iterations and ${solution.seconds.toFixed(2)} s (${solution.status}).`;
   const section = solutionSection(target.name, { text: sentence, table: [['', 'value'], ...rows], pictures: drawn });
   const sections: Section[] = [section];

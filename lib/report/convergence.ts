@@ -27,6 +27,13 @@ export interface ConvergencePlot {
 
 const colors = ['#1d4ed8', '#ea580c', '#047857', '#9333ea', '#b91c1c', '#52606d'];
 
+/** The next of 1, 2, 5 times a power of ten. */
+function roundDown(value: number): number {
+  const power = 10 ** Math.floor(Math.log10(value) + 1e-12);
+  return power * (value >= 5 * power ? 5 : value >= 2 * power ? 2 : 1);
+}
+const roundUp = (value: number): number => 1 / roundDown(1 / value);
+
 const schema = object({
   title: text,
   curves: arrayOf(object({ label: text, values: numbers, at: optional(numbers) }), { min: 1 }),
@@ -59,8 +66,7 @@ export function convergencePlot(plot: ConvergencePlot): string {
         xLabel,
         yLabel,
         xRange: [0, last === 0 ? 1 : last],
-        yRange:
-          high === 0 ? [0.1, 1] : [10 ** Math.floor(Math.log10(low) - 1e-9), 10 ** Math.ceil(Math.log10(high) + 1e-9)],
+        yRange: high === 0 ? [0.1, 1] : [roundDown(low), roundUp(high)],
         yScale: 'log',
         series: all,
       },

@@ -76,7 +76,12 @@ function decades([low, high]: readonly [number, number]): number[] {
   const step = Math.max(1, Math.ceil((last - first) / 9));
   const positions: number[] = [];
   for (let power = first; power <= last; power += step) positions.push(10 ** power);
-  return positions;
+  if (positions.length > 2) return positions;
+  // Few powers: what lies between them, too.
+  const finer = [first - 1, ...Array.from({ length: last - first + 1 }, (_, k) => first + k)];
+  return finer
+    .flatMap((power) => [1, 2, 5].map((factor) => factor * 10 ** power))
+    .filter((one) => one >= low && one <= high);
 }
 
 /** A position as a label. @internal */

@@ -38,7 +38,7 @@ interface Plane {
   cut: string;
 }
 
-/** The last two axes of a field where the others have an index. */
+/** The last two axes of a field where the others have an index; time goes upwards, of two axes in space the later one. */
 function planeOf(grid: Grid, values: Float64Array, counts: readonly number[], at: readonly number[]): Plane {
   const [rows, columns] = [counts[counts.length - 2] as number, counts[counts.length - 1] as number];
   const outer = counts.slice(0, -2);
@@ -48,13 +48,11 @@ function planeOf(grid: Grid, values: Float64Array, counts: readonly number[], at
     const half = counts[k] === axis.cells ? 0.5 : 0;
     return `${axis.name} = ${Number((axis.lower + ((at[k] as number) + half) * axis.step).toPrecision(3))}`;
   });
-  return {
-    values: values.slice(index * rows * columns, (index + 1) * rows * columns),
-    rows,
-    columns,
-    axes: [counts.length - 2, counts.length - 1],
-    cut: cut.join(', '),
-  };
+  const own = values.slice(index * rows * columns, (index + 1) * rows * columns);
+  const [first, second] = [counts.length - 2, counts.length - 1];
+  if (grid.axes[first]?.name === 't') return { values: own, rows, columns, axes: [first, second], cut: cut.join(', ') };
+  const turned = own.map((_, i) => own[(i % rows) * columns + Math.floor(i / rows)] as number);
+  return { values: turned, rows: columns, columns: rows, axes: [second, first], cut: cut.join(', ') };
 }
 
 function drawPlane(
@@ -127,7 +125,7 @@ function picturesOfField(given: SolutionPictures, name: string): PictureFile[] {
       { length: counts[0] as number },
       (_, t) => planeOf(grid, values, counts, [t, ...at.slice(1)]).values,
     );
-    const { rows, columns } = plane;
+    const { rows, columns } = plane; // as they are drawn
     const scale = Math.max(1, Math.min(8, Math.floor(320 / Math.max(rows, columns))));
     result.push({ name: `${name}.gif`, contents: heatMapGif({ frames, rows, columns, scale }) });
   }
@@ -155,7 +153,7 @@ export function pictureHtml(pictures: readonly PictureFile[]): string {
   const figures = pictures.map(({ name, contents }) =>
     typeof contents === 'string'
       ? `<figure>${contents}</figure>`
-      : `<figure><img alt="${name}" style="image-rendering:pixelated" src="data:image/gif;base64,${Buffer.from(contents).toString('base64')}"></figure>`,
+      : `<figure><img alt="${name}" style="image-rendering:pixelated" src="data:image/gif;base64,${Buffer.from(contents).toString('base64')}"><em>${name.replace(/\.gif$/, '')} over time</em></figure>`,
   );
   return `<div class="columns">${figures.join('')}</div>`;
 }

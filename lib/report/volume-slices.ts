@@ -1,5 +1,5 @@
 // Three slices through a volume: what is inside a body, with lines of what was found in it.
-import { arrayOf, integer, number, object, optional, parse, type Schema, withDefault } from '../runtime/validate';
+import { arrayOf, fail, integer, number, object, optional, parse, type Schema, withDefault } from '../runtime/validate';
 import { makeError } from '../runtime/errors';
 import { colorTable } from './color-map';
 import { contourLines } from './contours';
@@ -64,7 +64,7 @@ const three =
   };
 const anyArray: Schema<unknown> = (value) => value;
 const schema = object({
-  shape: three(integer({ min: 2, max: 4096 })),
+  shape: three(integer({ min: 1, max: 4096 })),
   background: anyArray,
   values: optional(anyArray),
   range: optional(rangeSchema),
@@ -120,6 +120,9 @@ export function volumeSlices(picture: VolumeSlices): string {
   );
   const background = volume(given.background, 'background');
   const values = given.values === undefined ? undefined : volume(given.values, 'values');
+  if (shape.filter((extent) => extent > 1).length < 2) {
+    fail('ERR_OUT_OF_RANGE', 'picture.shape', 'more than one voxel along two axes', shape);
+  }
   const range = given.range ?? [0, values === undefined ? 1 : Math.max(rangeOf(values)[1], 1e-300)];
   const lines = contours.map((contour, k) => ({ ...contour, values: volume(contour.values, `contours[${k}].values`) }));
   const [grey, color] = [colorTable('grey'), colorTable('heat')];
@@ -131,6 +134,7 @@ export function volumeSlices(picture: VolumeSlices): string {
   let left = 20;
   let tallest = 0;
   for (const axis of [2, 1, 0]) {
+    if (shape.some((extent, other) => other !== axis && extent < 2)) continue; // a line
     const cut = (all: ArrayLike<number>): { values: Float64Array; columns: number } =>
       plane(all, shape, axis, at[axis] as number);
     const behind = cut(background);
