@@ -33,7 +33,7 @@ export interface More {
   text?: string;
   /** Lines of the table: name and value. */
   rows: string[][];
-  /** Pictures; with `instead` in the place of those of the fields. */
+  /** Pictures; with `instead` in the place of those of the fields, and the lines in that of the parameters. */
   pictures: PictureFile[];
   instead?: boolean;
   files?: { name: string; write: (file: string) => void }[];
@@ -131,7 +131,7 @@ function writeResults(
   const more: More = target.more?.(solution) ?? { pictures: [], rows: [] };
   for (const { name, write } of more.files ?? []) write(place(name));
   const rows = [
-    ...Object.entries(solution.parameters ?? {}).map(([name, values]) => [
+    ...Object.entries((more.instead === true ? undefined : solution.parameters) ?? {}).map(([name, values]) => [
       name,
       [...values].map((v) => v.toPrecision(6)).join(', '),
     ]),

@@ -1,5 +1,6 @@
 // The contract with native/addon/odil*.cpp.
 import { native, type NativeRun } from '../runtime/native';
+import type { ParameterRanges } from './parameter-range';
 
 declare const problemBrand: unique symbol;
 /** An opaque handle. @internal */
@@ -110,7 +111,21 @@ export interface NativeFirstOrder extends NativeWeights {
   checkpoint: { values: Float64Array; counters: Float64Array } | undefined;
 }
 
-/** native/addon/odil_problem.cpp odil_solve.cpp and odil_first_order.cpp. @internal */
+/** Options of Gauss-Newton in control space at the edge; block -1: the one that is found. @internal */
+export interface NativeControlSpace extends ParameterRanges {
+  block: number;
+  normalization: string;
+  weights: Float64Array;
+  weak: boolean;
+  maxIterations: number;
+  lossTolerance: number;
+  linearTolerance: number;
+  linearIterations: number;
+  initialLambda: number;
+  halvings: number;
+}
+
+/** native/addon/odil_problem.cpp, odil_solve.cpp, odil_first_order.cpp and odil_evolution.cpp. @internal */
 export interface NativeOdil {
   createProblem(description: NativeProblemDescription): NativeProblem;
   disposeProblem(problem: NativeProblem): void;
@@ -130,11 +145,20 @@ export interface NativeOdil {
     threads: number,
     weights: Float64Array,
   ): number;
+  blockSums(problem: NativeProblem, unknowns: Reals, threads: number): Float64Array;
   jacobian(problem: NativeProblem, unknowns: Float64Array, threads: number): NativeColumns;
   listing(problem: NativeProblem, block: number): string;
   source(problem: NativeProblem, precision: 'float32' | 'float64'): string;
   residualName(problem: NativeProblem, residual: number): string;
   gaussNewton(problem: NativeProblem, unknowns: Float64Array, options: NativeGaussNewton, run: NativeRun): unknown;
+  evolution(problem: NativeProblem, block: number): { block: number; hasData: boolean; reason: string };
+  march(
+    problem: NativeProblem,
+    unknowns: Reals,
+    options: { block: number; newtonSteps: number },
+    run: NativeRun,
+  ): unknown;
+  controlSpace(problem: NativeProblem, unknowns: Reals, options: NativeControlSpace, run: NativeRun): unknown;
   firstOrder(problem: NativeProblem, unknowns: Reals, options: NativeFirstOrder, run: NativeRun): unknown;
 }
 

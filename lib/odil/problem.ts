@@ -21,6 +21,13 @@ import { GraphWriter } from './graph-writer';
 import { Grid, gridSchema, locationSchema, nameSchema } from './grid';
 import { nativeOdil, type NativeProblem, type Reals } from './native';
 import { type Activation, Network, networkSize } from './network';
+import {
+  checkRange,
+  rangeMembers,
+  RangeList,
+  type ParameterRangeOptions,
+  type ParameterRanges,
+} from './parameter-range';
 import { type Solution, solve, type SolveOptions, solveSync, type SolveSyncOptions } from './solve';
 import { fixedWeightsSchema } from './solve/weights';
 import type { Normalization, ProblemEvaluation, State } from './state';
@@ -34,7 +41,7 @@ export type FieldOptions =
     };
 
 /** An array of unknown numbers. */
-export interface ParameterOptions {
+export interface ParameterOptions extends ParameterRangeOptions {
   /** How many; default: the length of `initial`, else 1. */
   size?: number;
   /** Initial values; default zeros. */
@@ -61,6 +68,8 @@ export interface ProblemOptions {
   parameters?: Readonly<Record<string, ParameterOptions>>;
   /** Unknown functions by name; default none. */
   networks?: Readonly<Record<string, NetworkOptions>>;
+  /** Makes the same problem on a coarser grid, with parameters of the same names, for `solve({ gridSequence: true })`. */
+  coarser?: () => Problem;
 }
 
 /** What the author of residuals is given beside fields, parameters and networks. */
@@ -187,12 +196,24 @@ export class Problem {
   readonly #parts: readonly Part[];
   readonly #blocks: readonly Block[];
   readonly #handle: NativeProblem;
+  /** @internal */
+  readonly ranges: ParameterRanges;
+  /** @internal */
+  readonly coarser: (() => Problem) | undefined;
   #disposed = false;
 
   /** @internal */
-  constructor(of: Grid, parts: readonly Part[], blocks: readonly Block[], handle: NativeProblem) {
+  constructor(
+    of: Grid,
+    { parts, ranges }: Pick<Unknowns, 'parts' | 'ranges'>,
+    blocks: readonly Block[],
+    handle: NativeProblem,
+    coarser: (() => Problem) | undefined,
+  ) {
     this.grid = of;
     this.#parts = parts;
+    this.ranges = ranges;
+    this.coarser = coarser;
     this.#blocks = blocks;
     this.#evaluateSchema = evaluateSchema(blocks.map((block) => block.name));
     this.#handle = handle;
@@ -216,11 +237,60 @@ export class Problem {
     return Object.fromEntries(fields.map(({ name, location }) => [name, location as string]));
   }
 
-  /** The initial values of all unknowns, a copy. */
-  initialState(): State<Float64Array> {
-    const packed = new Float64Array(this.unknowns);
+  /** Throws for a parameter outside its range; `packed` came from `argument`. @internal */
+  checkRanges(packed: Reals, argument: string): void {
+    const { lower, upper, logarithm } = this.ranges;
+    const first = this.unknowns - lower.length;
+    for (const part of this.#parts) {
+      if (part.group === 'fields') continue;
+      for (let i = 0; i < part.length; i += 1) {
+        const k = part.offset + i - first;
+        const range: [number, number, boolean] = [lower[k] as number, upper[k] as number, logarithm[k] === 1];
+        checkRange(packed[part.offset + i] as number, range, `${argument}.${part.group}.${part.name}[${i}]`);
+      }
+    }
+  }
+
+  /** The name of parameter number `number`, counted over all. @internal */
+  parameterName(number: number): string {
+    const first = this.unknowns - this.ranges.lower.length;
+    const part = this.#parts.find(({ offset, length }) => first + number >= offset && first + number < offset + length);
+    if (part === undefined) return `parameter ${number}`;
+    return part.length === 1 ? part.name : `${part.name}[${first + number - part.offset}]`;
+  }
+
+  /** The initial values of all unknowns, a copy, in double or single precision. */
+  initialState(): State<Float64Array>;
+  /** The initial values of all unknowns, a copy, in double or single precision. */
+  initialState(precision: 'float32'): State<Float32Array>;
+  initialState(precision: 'float64' | 'float32' = 'float64'): State {
+    return this.unpack(this.packInitial(parse(precision, 'precision', oneOf(['float64', 'float32'])) === 'float32'));
+  }
+
+  /** All initial values one after the other, a copy. @internal */
+  packInitial(single: boolean): Reals {
+    const packed = single ? new Float32Array(this.unknowns) : new Float64Array(this.unknowns);
     for (const part of this.#parts) packed.set(part.initial, part.offset);
-    return this.unpack(packed);
+    return packed;
+  }
+
+  /** What each block contributes at packed unknowns, without making arrays of residuals. @internal */
+  summarise(
+    unknowns: Reals,
+    { normalization, weights, threads }: { normalization: Normalization; weights: Float64Array; threads: number },
+  ): Pick<ProblemEvaluation, 'blocks' | 'loss'> {
+    const sums = callNative(() => nativeOdil.blockSums(this.handle, unknowns, threads));
+    const blocks: ProblemEvaluation['blocks'] = {};
+    let total = 0;
+    for (const [k, { name, count, raw }] of this.#blocks.entries()) {
+      const weight = weights[k] ?? 1;
+      const scale = (normalization === 'mean' || raw ? 1 / count : 1) * (raw ? weight : weight ** 2);
+      const [plain, squares] = [sums[2 * k] as number, sums[2 * k + 1] as number];
+      const loss = scale * (raw ? plain : squares);
+      blocks[name] = { count, norm: Math.sqrt(squares / count), loss };
+      total += loss;
+    }
+    return { blocks, loss: total };
   }
 
   /**
@@ -386,6 +456,7 @@ const anyRecord: Schema<Record<string, unknown>> = (value, argument) => {
 const stateSchema = object({ fields: anyRecord, parameters: optional(anyRecord), networks: optional(anyRecord) });
 
 const parameterSchema = object({
+  ...rangeMembers,
   size: optional(integer({ min: 1 })),
   initial: optional(typedArray(['Float64Array'])),
 });
@@ -400,6 +471,7 @@ const problemSchema = object({
   fields: anyRecord,
   parameters: optional(anyRecord),
   networks: optional(anyRecord),
+  coarser: optional(functionOf<() => Problem>()),
 });
 
 /** Collects the unknowns and hands out what stands for them in expressions. */
@@ -409,6 +481,7 @@ class Unknowns {
   readonly fields = new Map<string, { number: number; location: string }>();
   readonly parameters = new Map<string, { offset: number; size: number }>();
   parameterCount = 0;
+  readonly #ranges = new RangeList();
   readonly #grid: Grid;
   #offset = 0;
 
@@ -446,7 +519,12 @@ class Unknowns {
         ? new Float64Array(size)
         : parse(given.initial, `${argument}.initial`, numbersOf(size, 'size'));
     this.#name(name, argument, this.#numbers(name, size));
+    this.#ranges.add(given, initial, argument);
     this.#add('parameters', name, initial);
+  }
+
+  get ranges(): ParameterRanges {
+    return this.#ranges.ranges;
   }
 
   addNetwork(name: string, options: unknown): void {
@@ -454,6 +532,7 @@ class Unknowns {
     const { layers, activation, initial } = parse(options, argument, networkSchema);
     const size = networkSize(layers);
     this.#name(name, argument, new Network(layers, activation, this.#numbers(`${name} weights`, size)));
+    this.#ranges.addFree(size);
     this.#add(
       'networks',
       name,
@@ -578,7 +657,7 @@ export function problem<const Options extends ProblemOptions>(
       graph: writer.graph(),
     }),
   );
-  return new Problem(grid, unknowns.parts, blocks, handle);
+  return new Problem(grid, unknowns, blocks, handle, given.coarser);
 }
 
 const expressionSchema: Schema<Expression> = (value, argument) => {

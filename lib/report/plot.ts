@@ -122,6 +122,8 @@ function drawPanel(panel: Panel, top: number, width: number, height: number, ind
   const y = (value: number): number =>
     log && !(value > 0) ? NaN : Math.min(Math.max(unclipped(value), top - height), top + 2 * height);
   const parts: string[] = [];
+  // Names hold for a whole page of pictures: the same name, the same rectangle.
+  const clip = `panel-${index}-${width}x${height}`;
   parts.push(
     `<text x="${margin.left}" y="${top - 34}" font-size="15" font-weight="600" fill="${ink}">${escapeHtml(panel.title)}</text>`,
   );
@@ -154,7 +156,7 @@ function drawPanel(panel: Panel, top: number, width: number, height: number, ind
     `<rect x="${margin.left}" y="${top}" width="${plotWidth}" height="${height}" fill="none" stroke="#cbd2d9"/>`,
   );
   parts.push(
-    `<clipPath id="panel-${index}"><rect x="${margin.left}" y="${top}" width="${plotWidth}" height="${height}"/></clipPath>`,
+    `<clipPath id="${clip}"><rect x="${margin.left}" y="${top}" width="${plotWidth}" height="${height}"/></clipPath>`,
   );
   // From the top down; a label that would touch the one above it goes below its line.
   let labelAbove = -Infinity;
@@ -163,7 +165,7 @@ function drawPanel(panel: Panel, top: number, width: number, height: number, ind
     const below = at - labelAbove < 14;
     if (level.label !== '') labelAbove = at;
     parts.push(
-      `<line x1="${margin.left}" x2="${width - margin.right}" y1="${at.toFixed(1)}" y2="${at.toFixed(1)}" stroke="${level.color}" stroke-dasharray="5 4" clip-path="url(#panel-${index})"/>`,
+      `<line x1="${margin.left}" x2="${width - margin.right}" y1="${at.toFixed(1)}" y2="${at.toFixed(1)}" stroke="${level.color}" stroke-dasharray="5 4" clip-path="url(#${clip})"/>`,
     );
     parts.push(
       `<text x="${width - margin.right - 6}" y="${at.toFixed(1)}" dy="${below ? 13 : -5}" font-size="11" text-anchor="end" fill="${level.color}">${escapeHtml(level.label)}</text>`,
@@ -172,7 +174,7 @@ function drawPanel(panel: Panel, top: number, width: number, height: number, ind
   for (const series of panel.series) {
     const dashes = series.dashes === undefined ? '' : ` stroke-dasharray="${series.dashes}"`;
     parts.push(
-      `<path d="${path(series, x, y)}" fill="none" stroke="${series.color}" stroke-width="${series.width ?? 1.8}" stroke-linejoin="round"${dashes} clip-path="url(#panel-${index})"/>`,
+      `<path d="${path(series, x, y)}" fill="none" stroke="${series.color}" stroke-width="${series.width ?? 1.8}" stroke-linejoin="round"${dashes} clip-path="url(#${clip})"/>`,
     );
   }
   let legend = margin.left;

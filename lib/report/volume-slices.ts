@@ -110,7 +110,7 @@ function plane(
  */
 export function volumeSlices(picture: VolumeSlices): string {
   const given = parse(picture, 'picture', schema);
-  const { shape, title, width, contours } = given;
+  const { shape, title, contours } = given;
   const count = shape[0] * shape[1] * shape[2];
   const volume = (values: unknown, name: string): ArrayLike<number> =>
     parse(values, `picture.${name}`, valuesSchema(count, 'one per voxel'));
@@ -128,6 +128,8 @@ export function volumeSlices(picture: VolumeSlices): string {
   const [grey, color] = [colorTable('grey'), colorTable('heat')];
   const greyRange = rangeOf(background);
 
+  const alone = shape.some((extent) => extent < 2); // a single plane
+  const width = alone ? 2 * given.width : given.width;
   const gap = 22;
   const top = contours.length > 0 ? 74 : 56;
   const slices: string[] = [];
@@ -174,7 +176,7 @@ export function volumeSlices(picture: VolumeSlices): string {
     return key;
   });
   const bar = values !== undefined;
-  const [fullWidth, fullHeight] = [left + (bar ? 70 : 0), top + tallest + 20];
+  const [fullWidth, fullHeight] = [Math.max(left + (bar ? 84 : 0), keyAt), top + tallest + 20];
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${fullWidth} ${fullHeight}" width="${fullWidth}" height="${fullHeight}" role="img" ${font}>`,
     `<title>${escapeHtml(title)}</title>`,

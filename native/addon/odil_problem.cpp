@@ -209,6 +209,23 @@ Napi::Value gradient(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), loss);
 }
 
+template <class T>
+Napi::Value block_sums_as(const Problem& problem, const Napi::CallbackInfo& info) {
+  const auto unknowns = typed_array<T>(info[1], "state", problem.unknowns());
+  std::vector<double> sums;
+  for (const BlockSums& block : problem.block_sums<T>(unknowns, thread_count(info[2]))) {
+    sums.push_back(block.plain);
+    sums.push_back(block.squares);
+  }
+  return copy_to_typed_array<double>(info.Env(), sums);
+}
+
+/// (problem, unknowns, threads) -> sum and sum of squares, block by block.
+Napi::Value block_sums(const Napi::CallbackInfo& info) {
+  const auto problem = object_of<Problem>(info[0], "problem");
+  return is_float32(info[1]) ? block_sums_as<float>(*problem, info) : block_sums_as<double>(*problem, info);
+}
+
 /// (problem, unknowns, threads) -> { rows, columns, columnPointers, rowIndices, values }: compressed columns.
 Napi::Value jacobian(const Napi::CallbackInfo& info) {
   const auto problem = object_of<Problem>(info[0], "problem");
@@ -274,6 +291,7 @@ void export_odil_problem(Napi::Object room) {
   export_function<dispose_problem>(room, "disposeProblem");
   export_function<evaluate>(room, "evaluate");
   export_function<gradient>(room, "gradient");
+  export_function<block_sums>(room, "blockSums");
   export_function<jacobian>(room, "jacobian");
   export_function<listing>(room, "listing");
   export_function<source>(room, "source");

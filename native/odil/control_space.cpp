@@ -76,6 +76,11 @@ class ControlSpace {
     for (std::size_t row = 0; row < evolution.rows; ++row) {
       if (evolution.equations[row]) {
         weights_[row] = std::sqrt(scales_[evolution.equations[row]->block]);
+        if (!(weights_[row] > 0)) {
+          throw Error(ErrorCode::invalid_argument_value, "weights",
+                      "the weight of `" + problem.description().blocks[evolution.equations[row]->block].name +
+                          "`, which determines the state, must be positive");
+        }
       }
     }
     problem.with_graph([&](Graph& graph) { jumping_ = jumping_parameters(graph, problem); });

@@ -87,13 +87,15 @@ template void GridBlock::evaluate(const PointSources<float>&, float*, std::size_
 template void GridBlock::evaluate(const PointSources<double>&, double*, std::size_t) const;
 
 template <class T>
-void GridBlock::evaluate_row(const PointSources<T>& sources, std::int32_t row, T* residuals,
-                             std::size_t threads) const {
-  T* const targets[] = {residuals - row * shape_.strides()[0]};
-  residual_.run_rows<T>({sources.operands, targets, sources.parameters, {}}, row, row + 1, threads);
+void GridBlock::evaluate_rows(const PointSources<T>& sources, std::int32_t first, std::int32_t last, T* residuals,
+                              std::size_t threads) const {
+  T* const targets[] = {residuals - first * shape_.strides()[0]};
+  residual_.run_rows<T>({sources.operands, targets, sources.parameters, {}}, first, last, threads);
 }
-template void GridBlock::evaluate_row(const PointSources<float>&, std::int32_t, float*, std::size_t) const;
-template void GridBlock::evaluate_row(const PointSources<double>&, std::int32_t, double*, std::size_t) const;
+template void GridBlock::evaluate_rows(const PointSources<float>&, std::int32_t, std::int32_t, float*,
+                                       std::size_t) const;
+template void GridBlock::evaluate_rows(const PointSources<double>&, std::int32_t, std::int32_t, double*,
+                                       std::size_t) const;
 
 RegionDerivatives GridBlock::derivatives(Graph& graph, std::size_t region) const {
   RegionDerivatives result;

@@ -47,9 +47,14 @@ class GridBlock {
 
   template <class T>
   void evaluate(const PointSources<T>& sources, T* residuals, std::size_t threads) const;
-  /// The residuals of row `row` of the first axis, written from `residuals` on.
+  /// The residuals of rows [first, last) of the first axis, written from `residuals` on.
   template <class T>
-  void evaluate_row(const PointSources<T>& sources, std::int32_t row, T* residuals, std::size_t threads) const;
+  void evaluate_rows(const PointSources<T>& sources, std::int32_t first, std::int32_t last, T* residuals,
+                     std::size_t threads) const;
+  template <class T>
+  void evaluate_row(const PointSources<T>& sources, std::int32_t row, T* residuals, std::size_t threads) const {
+    evaluate_rows<T>(sources, row, row + 1, residuals, threads);
+  }
 
   const std::string& name() const noexcept { return name_; }
   RegionDerivatives derivatives(Graph& graph, std::size_t region) const;

@@ -383,7 +383,7 @@ void throw_march_error(const Problem& problem, const MarchResult& result) {
 
 template <class T>
 MarchResult march(const Problem& problem, const Evolution& evolution, std::span<T> state,
-                  std::span<const double> parameters, RunControl& control) {
+                  std::span<const double> parameters, std::size_t newton_steps, RunControl& control) {
   if (evolution.has_data) {
     throw dd::Error(ErrorCode::invalid_argument_value, "method",
                     "`method` 'marching' needs residuals that are all equations of an evolution; here some are data: "
@@ -394,7 +394,7 @@ MarchResult march(const Problem& problem, const Evolution& evolution, std::span<
   const PointSources<T> sources = problem.sources<T>(state, parameters);
   std::size_t rows = 0;
   const MarchResult result = marching.run(
-      sources, state.data(), {}, [](std::size_t, T*) {},
+      sources, state.data(), {.newton_steps = newton_steps}, [](std::size_t, T*) {},
       [&](std::size_t, const T*) {
         control.report({.phase = "marching",
                         .fraction = static_cast<double>(++rows) / static_cast<double>(evolution.rows),
@@ -408,7 +408,9 @@ MarchResult march(const Problem& problem, const Evolution& evolution, std::span<
   }
   return result;
 }
-template MarchResult march(const Problem&, const Evolution&, std::span<float>, std::span<const double>, RunControl&);
-template MarchResult march(const Problem&, const Evolution&, std::span<double>, std::span<const double>, RunControl&);
+template MarchResult march(const Problem&, const Evolution&, std::span<float>, std::span<const double>, std::size_t,
+                           RunControl&);
+template MarchResult march(const Problem&, const Evolution&, std::span<double>, std::span<const double>, std::size_t,
+                           RunControl&);
 
 }  // namespace dd::odil

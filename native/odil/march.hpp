@@ -153,6 +153,6 @@ class NonlinearMarch {
 /// residuals that are no equations. The same bytes for any number of threads. Cost: linear in the points.
 template <class T>
 MarchResult march(const Problem& problem, const Evolution& evolution, std::span<T> state,
-                  std::span<const double> parameters, RunControl& control);
+                  std::span<const double> parameters, std::size_t newton_steps, RunControl& control);
 
 }  // namespace dd::odil

@@ -12,6 +12,7 @@ namespace dd::odil {
 namespace {
 
 constexpr std::size_t sum_grain = 4096;
+constexpr std::size_t rows_points = std::size_t{1} << 19;  // that pass through a buffer at once
 
 /// Sum of f(value) in float64 by pieces of a fixed size.
 template <class T, class F>
@@ -187,6 +188,56 @@ double Problem::loss(std::span<const T> residuals, std::span<const double> scale
 }
 template double Problem::loss(std::span<const float>, std::span<const double>, std::size_t) const;
 template double Problem::loss(std::span<const double>, std::span<const double>, std::size_t) const;
+
+template <class T>
+std::vector<BlockSums> Problem::block_sums(std::span<const T> unknowns, std::size_t threads) const {
+  const PointSources<T> at = sources<T>(unknowns);
+  const auto plain = [](std::span<const T> values) { return sum_of(values, 1, [](double x) { return x; }); };
+  const auto squared = [](std::span<const T> values) { return sum_of(values, 1, [](double x) { return x * x; }); };
+  std::vector<BlockSums> sums;
+  AlignedBuffer<T> buffer;
+  for (std::size_t b = 0; b < grid_blocks_.size(); ++b) {
+    if (!grid_blocks_[b]) {
+      std::vector<double> values(scalar_blocks_[b]->residuals());
+      scalar_blocks_[b]->evaluate<T>(at.operands, at.parameters, values);
+      const std::vector<T> rounded(values.begin(), values.end());
+      sums.push_back({plain(rounded), squared(rounded)});
+      continue;
+    }
+    // Rows pass through a buffer from which whole pieces are added up; what is left goes in front of the next rows.
+    const Shape& shape = description_.blocks[b].shape;
+    const auto rows = static_cast<std::size_t>(shape.count[0]);
+    const std::size_t row_points = shape.points() / rows;
+    const std::size_t group = std::max<std::size_t>(1, rows_points / row_points);
+    buffer.reserve_discarding(group * row_points + sum_grain);
+    std::vector<double> pieces, squares;
+    std::size_t left = 0;
+    for (std::size_t row = 0; row < rows; row += group) {
+      const std::size_t last = std::min(row + group, rows);
+      grid_blocks_[b]->evaluate_rows<T>(at, static_cast<std::int32_t>(row), static_cast<std::int32_t>(last),
+                                        buffer.data() + left, threads);
+      const std::size_t filled = left + (last - row) * row_points;
+      const std::size_t whole = last == rows ? (filled + sum_grain - 1) / sum_grain : filled / sum_grain;
+      const std::size_t first_piece = pieces.size();
+      pieces.resize(first_piece + whole);
+      squares.resize(first_piece + whole);
+      parallel_for(threads, whole, 16, [&](std::size_t begin, std::size_t end) {
+        for (std::size_t piece = begin; piece < end; ++piece) {
+          const std::size_t from = piece * sum_grain, count = std::min(sum_grain, filled - from);
+          const std::span<const T> values(buffer.data() + from, count);
+          pieces[first_piece + piece] = plain(values);
+          squares[first_piece + piece] = squared(values);
+        }
+      });
+      left = filled - std::min(filled, whole * sum_grain);
+      std::copy(buffer.data() + filled - left, buffer.data() + filled, buffer.data());
+    }
+    sums.push_back({sum(pieces, 1), sum(squares, 1)});
+  }
+  return sums;
+}
+template std::vector<BlockSums> Problem::block_sums(std::span<const float>, std::size_t) const;
+template std::vector<BlockSums> Problem::block_sums(std::span<const double>, std::size_t) const;
 
 template <class T>
 double Problem::gradient(std::span<const T> unknowns, std::span<T> residuals, std::span<T> gradient,

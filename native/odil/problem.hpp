@@ -48,6 +48,12 @@ enum class Normalization : std::uint8_t {
   sum,   ///< sum of all squares
 };
 
+/// Over the residuals of one block.
+struct BlockSums {
+  double plain = 0;
+  double squares = 0;
+};
+
 class Problem {
  public:
   /// Checks and compiles. Throws Error naming what is wrong: accesses outside (see make_regions), fields or arrays that
@@ -92,6 +98,9 @@ class Problem {
   double loss(std::span<const T> residuals, Normalization normalization, std::size_t threads) const {
     return loss<T>(residuals, scales(normalization), threads);
   }
+  /// The sums that `loss` scales, to the bit, without keeping all residuals.
+  template <class T>
+  std::vector<BlockSums> block_sums(std::span<const T> unknowns, std::size_t threads) const;
   double block_scale(std::size_t block, Normalization normalization) const noexcept;
 
   /// gradient = d loss / d unknowns, and the loss. `residuals` is scratch of that length. Frozen terms have no

@@ -16,6 +16,15 @@ import {
   lbfgs,
   type LbfgsOptions,
 } from './first-order';
+import {
+  controlSpace,
+  type ControlSpaceOptions,
+  type ControlSpaceReport,
+  findEvolution,
+  marching,
+  type MarchingOptions,
+  type MarchingReport,
+} from './evolution';
 import { gaussNewton, type GaussNewtonOptions, type GaussNewtonReport } from './gauss-newton';
 import {
   everybodys,
@@ -27,11 +36,14 @@ import {
   type SolveSyncRunOptions,
   type Task,
 } from './method';
+import { gridSequence } from './grid-sequence';
 import { weightsSchema } from './weights';
 
 /** Every method by its name: the only place that lists them. */
 const methods: Readonly<Record<MethodName, Method>> = {
   'gauss-newton': gaussNewton,
+  marching,
+  'control-space': controlSpace,
   lbfgs,
   adam,
   'gradient-descent': gradientDescent,
@@ -39,13 +51,21 @@ const methods: Readonly<Record<MethodName, Method>> = {
 const methodNames = Object.keys(methods) as MethodName[];
 
 /** Options where the method is left open: those of the one that is picked. */
-export interface AutoOptions extends Omit<GaussNewtonOptions, 'method'>, Omit<LbfgsOptions, 'method'> {
+export interface AutoOptions
+  extends Omit<GaussNewtonOptions, 'method'>, Omit<LbfgsOptions, 'method'>, Omit<ControlSpaceOptions, 'method'> {
   /** Picks by what the problem is; the report says which and why. */
   method?: 'auto';
 }
 
 /** Options of the methods; `method` tells which of them. */
-export type MethodOptions = AutoOptions | GaussNewtonOptions | AdamOptions | LbfgsOptions | GradientDescentOptions;
+export type MethodOptions =
+  | AutoOptions
+  | GaussNewtonOptions
+  | MarchingOptions
+  | ControlSpaceOptions
+  | AdamOptions
+  | LbfgsOptions
+  | GradientDescentOptions;
 
 /** Where to start. */
 export interface StartOptions<Array_ extends Reals = Float64Array> {
@@ -71,7 +91,7 @@ export type SolveSyncOptions<Array_ extends Reals = Float64Array> = MethodOption
   SolveSyncRunOptions<Array_>;
 
 /** How a run went; `method` tells what else is in it. */
-export type SolveReport = GaussNewtonReport | FirstOrderReport;
+export type SolveReport = GaussNewtonReport | MarchingReport | ControlSpaceReport | FirstOrderReport;
 
 /** What `solve` finds: a state, and how it was found. */
 export type Solution<Array_ extends Reals = Float64Array> = State<Array_> &
@@ -88,17 +108,42 @@ interface Choice {
 const methodSchema = oneOf(['auto', ...methodNames]);
 
 /** The method for this problem, with the reason in a sentence. */
-function choose(problem: Problem, asked: 'auto' | MethodName, { multigrid, single }: Wishes): Choice {
+function choose(problem: Problem, asked: 'auto' | MethodName, { options, single }: Wishes): Choice {
   if (asked !== 'auto') return { name: asked, reason: 'asked for' };
   const raw = problem.rawBlockNames[0];
   if (raw !== undefined) return { name: 'lbfgs', reason: `the block ${raw} is raw: the loss is no sum of squares` };
+  if ('multigrid' in options) return { name: 'lbfgs', reason: 'a multigrid decomposition is for gradient methods' };
+  const evolution = chooseEvolution(problem, options);
+  if (typeof evolution === 'object') return evolution;
   if (single) return { name: 'lbfgs', reason: 'the initial state is in single precision' };
-  if (multigrid) return { name: 'lbfgs', reason: 'a multigrid decomposition is for gradient methods' };
-  return { name: 'gauss-newton', reason: 'the loss is a sum of squares' };
+  return { name: 'gauss-newton', reason: `the loss is a sum of squares, and it does not march: ${evolution}` };
+}
+
+/** More parameters than this make dense systems and one field each too large to be chosen unasked. */
+const mostParameters = 64;
+
+/** The method that marches through time, or why none does. */
+function chooseEvolution(problem: Problem, options: object): Choice | string {
+  const foreign = Object.keys(options).find(
+    (key) => methods['gauss-newton'].own.includes(key) && !methods['control-space'].own.includes(key),
+  );
+  if (foreign !== undefined) return `${foreign} is an option of Gauss-Newton`;
+  if ('compat' in options) return 'the published code does not';
+  const found = findEvolution(problem);
+  if (found.block < 0) return found.reason;
+  const name = problem.blockNames[found.block] as string;
+  const parameters = problem.ranges.lower.length;
+  if (!found.hasData && parameters === 0) {
+    return { name: 'marching', reason: `${name} determines every row of time from earlier ones` };
+  }
+  if (!found.hasData) return 'there are parameters and no data';
+  if (parameters > mostParameters) return `there are more than ${mostParameters} parameters`;
+  return { name: 'control-space', reason: `${name} marches through time, and the rest are data` };
 }
 
 interface Wishes {
-  readonly multigrid: boolean;
+  /** Those that were given, runs' apart. */
+  readonly options: object;
   readonly single: boolean;
 }
 
@@ -133,6 +178,9 @@ interface Call {
 const withoutUndefined = (given: object): Record<string, unknown> =>
   Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 
+/** Methods whose runs go on from the state alone. */
+const startsFromState: readonly MethodName[] = ['marching', 'control-space'];
+
 /** What a checkpoint does not keep: what belongs to one call. */
 const ofOneCall = [...'backend threads seed signal onAbort onProgress timeLimitMs cancelFlag maxIterations'.split(' ')];
 
@@ -159,18 +207,28 @@ function resumed(problem: Problem, given: Record<string, unknown>): [Checkpoint 
   return [checkpoint, { ...checkpoint.options, ...given, method: checkpoint.method }];
 }
 
-function prepareCall(problem: Problem, options: unknown): Call {
+/** `parameters`: where parameters start instead, those of all names one after the other. */
+function prepareCall(problem: Problem, options: unknown, parameters?: Reals): Call {
   if (typeof options !== 'object' || options === null) fail('ERR_INVALID_ARG_TYPE', 'options', 'an object', options);
   const [checkpoint, given] = resumed(problem, withoutUndefined(options));
   const { method: asked = 'auto', initial, resume: _, weights, ...rest } = given;
   if (rest['multigrid'] === false) delete rest['multigrid'];
   const unknowns =
     checkpoint === undefined
-      ? problem.pack((initial as State | undefined) ?? problem.initialState(), 'options.initial')
+      ? initial === undefined
+        ? problem.packInitial(parameters instanceof Float32Array)
+        : problem.pack(initial as State, 'options.initial')
       : new (checkpoint.precision === 'float32' ? Float32Array : Float64Array)(problem.unknowns);
+  if (checkpoint !== undefined && startsFromState.includes(checkpoint.method)) {
+    if (checkpoint.values.length !== problem.unknowns) {
+      fail('ERR_SHAPE_MISMATCH', 'options.resume.values', `of length ${problem.unknowns}`, checkpoint.values);
+    }
+    unknowns.set(checkpoint.values);
+  }
+  if (parameters !== undefined) unknowns.set(parameters, unknowns.length - parameters.length);
   const single = unknowns instanceof Float32Array;
   const choice = choose(problem, parse(asked, 'options.method', methodSchema), {
-    multigrid: 'multigrid' in rest,
+    options: rest,
     single,
   });
   refuseOthers(rest, choice);
@@ -181,6 +239,7 @@ function prepareCall(problem: Problem, options: unknown): Call {
   return {
     choice: checkpoint === undefined ? choice : { ...choice, reason: 'that of the checkpoint' },
     task: {
+      problem,
       handle: problem.handle,
       unknowns,
       weights: parse(weights, 'options.weights', weightsSchema(problem.blockNames)),
@@ -211,45 +270,76 @@ function solutionOf(
   { normalization }: Prepared<unknown>,
   outcome: NativeOutcome,
 ): Solution {
-  const { unknowns, weights, checkpoint, ...report } = outcome;
-  const state = problem.unpack(unknowns as Float64Array);
-  const named = Object.fromEntries([...weights].map((weight, k) => [problem.blockNames[k] as string, weight]));
-  const { blocks, loss } = problem.evaluate(state, { normalization, weights: named });
+  const { unknowns, weights = task.weights.weights, checkpoint, ...report } = outcome;
+  const { blocks, loss } = problem.summarise(unknowns, { normalization, weights, threads: 0 });
   return {
-    ...state,
+    ...problem.unpack(unknowns as Float64Array),
     blocks,
     ...(report as unknown as SolveReport),
     method: choice.name,
     reason: choice.reason,
     loss,
-    checkpoint: {
-      method: choice.name,
-      precision: task.unknowns instanceof Float32Array ? 'float32' : 'float64',
-      unknowns: problem.unknowns,
-      options: kept,
-      ...checkpoint,
+    // Made when it is asked for: where the state says all, a copy of it.
+    get checkpoint(): Checkpoint {
+      return {
+        method: choice.name,
+        precision: task.unknowns instanceof Float32Array ? 'float32' : 'float64',
+        unknowns: problem.unknowns,
+        options: kept,
+        ...(checkpoint ?? { values: Float64Array.from(unknowns), counters: new Float64Array(0) }),
+      };
     },
   } as Solution;
 }
 
-/** @internal */
-export async function solve(problem: Problem, options: unknown): Promise<Solution> {
-  const call = prepareCall(problem, options);
+/** Names of parameters instead of their numbers. */
+function named(problem: Problem, outcome: NativeOutcome): NativeOutcome {
+  const { history } = outcome as { history?: object[] };
+  const names = (numbers: unknown): string[] => (numbers as number[]).map((number) => problem.parameterName(number));
+  const entries = history?.map((entry) =>
+    'frozen' in entry && 'activeBounds' in entry
+      ? { ...entry, frozen: names(entry.frozen), activeBounds: names(entry.activeBounds) }
+      : entry,
+  );
+  return entries === undefined ? outcome : ({ ...outcome, history: entries } as NativeOutcome);
+}
+
+async function solveOne(problem: Problem, options: unknown, parameters?: Reals): Promise<Solution> {
+  const call = prepareCall(problem, options, parameters);
   const method = methods[call.choice.name];
   const prepared = method.prepare(call.rest);
   requireBackend(prepared.run.backend, 'odil solves on the CPU');
   const run = withStates(problem, prepared.run);
   const outcome = await runAsync<NativeOutcome>(run, (native) => prepared.start(call.task, native), method.argumentsAt);
-  return solutionOf(problem, call, prepared, outcome);
+  return solutionOf(problem, call, prepared, named(problem, outcome));
 }
 
-/** @internal */
-export function solveSync(problem: Problem, options: unknown): Solution {
-  const call = prepareCall(problem, options);
+function solveOneSync(problem: Problem, options: unknown, parameters?: Reals): Solution {
+  const call = prepareCall(problem, options, parameters);
   const method = methods[call.choice.name];
   const prepared = method.prepareSync(call.rest);
   requireBackend(prepared.run.backend, 'odil solves on the CPU');
   const run = withStates(problem, prepared.run);
   const outcome = runSync<NativeOutcome>(run, (native) => prepared.start(call.task, native), method.argumentsAt);
-  return solutionOf(problem, call, prepared, outcome);
+  return solutionOf(problem, call, prepared, named(problem, outcome));
+}
+
+/** @internal */
+export async function solve(problem: Problem, options: unknown): Promise<Solution> {
+  const sequence = gridSequence(problem, options);
+  if (sequence === undefined) return solveOne(problem, options);
+  for (const grid of sequence.coarse()) {
+    sequence.add(grid, await solveOne(grid, sequence.options(), sequence.parameters));
+  }
+  return sequence.finish(await solveOne(problem, sequence.options(), sequence.parameters));
+}
+
+/** @internal */
+export function solveSync(problem: Problem, options: unknown): Solution {
+  const sequence = gridSequence(problem, options);
+  if (sequence === undefined) return solveOneSync(problem, options);
+  for (const grid of sequence.coarse()) {
+    sequence.add(grid, solveOneSync(grid, sequence.options(), sequence.parameters));
+  }
+  return sequence.finish(solveOneSync(problem, sequence.options(), sequence.parameters));
 }

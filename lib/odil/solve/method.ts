@@ -5,12 +5,13 @@ import type { NativeRun } from '../../runtime/native';
 import { runMembers, type RunOptions, syncRunMembers, type SyncRunOptions } from '../../runtime/run';
 import { integer, number, object, oneOf, optional, parse, type Schema } from '../../runtime/validate';
 import type { NativeProblem, NativeWeights, Reals } from '../native';
+import type { Problem } from '../problem';
 import type { Normalization, State } from '../state';
 import type { Checkpoint } from './checkpoint';
 import type { BlockWeights } from './weights';
 
 /** The ways to minimise. */
-export type MethodName = 'gauss-newton' | 'adam' | 'lbfgs' | 'gradient-descent';
+export type MethodName = 'gauss-newton' | 'marching' | 'control-space' | 'adam' | 'lbfgs' | 'gradient-descent';
 
 /** What every method takes. */
 export interface CommonSolveOptions {
@@ -36,11 +37,11 @@ export interface CommonSolveOptions {
 }
 
 /**
- * Why a run ended: a tolerance was met, or something stopped it before. `'stalled'`: no step lowers the loss, often as
+ * Why a run ended: a tolerance was met, or something stopped it before. `'solved'`: all equations hold. `'stalled'`: no step lowers the loss, often as
  * far as rounding lets it go. `'not-finite'`: NaN or infinity on the way; the state is the best one before.
  */
 export type SolveStatus =
-  'gradient' | 'step' | 'loss' | 'max-iterations' | 'stalled' | 'not-finite' | 'cancelled' | 'time';
+  'solved' | 'gradient' | 'step' | 'loss' | 'max-iterations' | 'stalled' | 'not-finite' | 'cancelled' | 'time';
 
 /** How a run went, whatever the method. */
 export interface CommonSolveReport {
@@ -62,6 +63,7 @@ export interface CommonSolveReport {
 
 /** A problem and where to start. @internal */
 export interface Task {
+  readonly problem: Problem;
   readonly handle: NativeProblem;
   /** Where to start; only their type counts when a run is resumed. */
   readonly unknowns: Reals;
@@ -72,9 +74,10 @@ export interface Task {
 /** What native methods give back beside what is their own. @internal */
 export interface NativeOutcome {
   unknowns: Reals;
-  /** At the end; empty where all are 1. */
-  weights: Float64Array;
-  checkpoint: Pick<Checkpoint, 'values' | 'counters'>;
+  /** At the end; empty where all are 1. Absent where they are those that were given. */
+  weights?: Float64Array;
+  /** Absent where the state is all that a run needs to go on. */
+  checkpoint?: Pick<Checkpoint, 'values' | 'counters'>;
 }
 
 const commonMembers = {

@@ -135,7 +135,8 @@ TEST_CASE("marching finds the state at which all equations are 0, for any number
       const std::span<double> state = std::span(unknowns).first(problem->grid_unknowns());
       std::fill(state.begin(), state.end(), 0);
       dd::RunControl control(threads);
-      march<double>(*problem, evolution, state, std::span(unknowns).subspan(problem->grid_unknowns()), control);
+      march<double>(*problem, evolution, state, std::span(unknowns).subspan(problem->grid_unknowns()), 50,
+                    control);
       std::vector<double> residuals(problem->residuals());
       problem->evaluate<double>(unknowns, residuals, 1);
       CHECK(dd::max_abs(std::span<const double>(residuals), 1) < 1e-9);
@@ -179,7 +180,7 @@ TEST_CASE("marching names the residual that is not finite") {
   std::vector<double> state(problem->grid_unknowns(), 0);
   dd::RunControl control;
   try {
-    march<double>(*problem, evolution, state, {}, control);
+    march<double>(*problem, evolution, state, {}, 50, control);
     FAIL("must throw");
   } catch (const dd::Error& error) {
     CHECK(error.code() == dd::ErrorCode::not_finite);
