@@ -137,17 +137,17 @@ test('a module in TypeScript where Node reads it; otherwise it says what to do',
 });
 
 test('glioma from NIfTI files: the result lies on the voxels of the images', () => {
-  const brain = odil.glioma.syntheticBrain(20);
+  const brain = odil.glioma.syntheticBrain(32);
   const tumour = odil.glioma.growTumour(
     brain,
     {
       diffusion: 0.04,
-      growth: 0.1,
+      growth: 0.07,
       ratio: 20,
-      centres: [[9, 8, 10]],
+      centres: [[14, 13, 17]],
       thresholds: { oedema: 0.25, core: 0.5, necrotic: 0.8 },
     },
-    { days: 50 },
+    { days: 60 },
   );
   const affine: formats.Affine = [
     [1, 0, 0, -10],
@@ -160,11 +160,11 @@ test('glioma from NIfTI files: the result lies on the voxels of the images', () 
   write('wm.nii', brain.white);
   write('gm.nii', brain.grey);
   const images = ['--labels', 'seg.nii.gz', '--white', 'wm.nii', '--grey', 'gm.nii'];
-  const sizes = ['--cells', '6', '--time-cells', '6', '--max-iterations', '3', '--slice'];
+  const sizes = ['--cells', '12', '--time-cells', '6', '--max-iterations', '3', '--slice'];
   const result = solved('glioma', ...images, ...sizes, '-o', 'tumour');
-  expect(result.fields['u']?.shape).toEqual([6, 6, 6, 1]);
+  expect(result.fields['u']?.shape).toEqual([6, 12, 12, 1]);
   const found = formats.readNifti(at('tumour/concentration.nii.gz'));
-  expect(found.shape.slice(0, 2)).toEqual([20, 20]);
+  expect(found.shape.slice(0, 2)).toEqual([32, 32]);
   expect(found.affine[0][3]).toBe(-10);
   expect(found.affine[2][3]).toBeGreaterThan(7);
   expect(Math.max(...found.values)).toBeGreaterThan(0.3);
