@@ -79,7 +79,14 @@ export interface HeatMap extends FieldPicture {
   /** Lines of equal value; default none. */
   contours?: readonly Contours[];
   /** Points to mark, in units of the axes. */
-  points?: { x: ArrayLike<number>; y: ArrayLike<number>; label?: string };
+  points?: {
+    /** Across. */
+    x: ArrayLike<number>;
+    /** Upwards, as many. */
+    y: ArrayLike<number>;
+    /** Words in the legend; default none. */
+    label?: string;
+  };
   /** Width and height of the axes in pixels; default 420 and what keeps values square, between 140 and 420. */
   width?: number;
   /** See `width`. */
@@ -122,8 +129,7 @@ function fieldOf(given: {
 /**
  * A field as a PNG file: the bare pixels.
  *
- * @param picture  values and colours
- * @param scale    pixels per value in each direction; default 1
+ * @param picture  values and colours; `scale`: pixels per value in each direction, default 1
  * @returns        the bytes of the file
  * @throws ERR_SHAPE_MISMATCH  not `rows` times `columns` values
  */

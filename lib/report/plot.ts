@@ -35,9 +35,23 @@ export interface Panel {
   /** Curves, drawn in order. */
   series: readonly Series[];
   /** Intervals of x to shade, with a word at the top. */
-  shaded?: readonly { from: number; to: number; label?: string }[];
+  shaded?: readonly {
+    /** Where it begins. */
+    from: number;
+    /** Where it ends. */
+    to: number;
+    /** The word; default none. */
+    label?: string;
+  }[];
   /** Horizontal lines. */
-  levels?: readonly { y: number; label: string; color: string }[];
+  levels?: readonly {
+    /** How high. */
+    y: number;
+    /** Words beside it. */
+    label: string;
+    /** CSS colour. */
+    color: string;
+  }[];
 }
 
 /** Size of a plot in pixels and its panels from top to bottom. */

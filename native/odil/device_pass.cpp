@@ -139,8 +139,8 @@ std::vector<PointRow<T>> DevicePass::rows(const Compiled& region, const Arrays<T
       const auto operand = static_cast<std::size_t>(external.id);
       const Shape& shape = operands_[operand].shape;
       // Read only: an external is never a destination.
-      row = row_in(const_cast<T*>(arrays.operands[operand]), shape, shape_,
-                   distance(shape, region.box, external.shift));
+      row =
+          row_in(const_cast<T*>(arrays.operands[operand]), shape, shape_, distance(shape, region.box, external.shift));
     }
     result.push_back(row);
   }

@@ -42,7 +42,8 @@ struct Sample {
   /// One instruction: three levels in time.
   NodeId wave() {
     const NodeId acceleration = graph.add(graph.add(u(-1, 0, 0), times(-2, u(0, 0, 0))), u(1, 0, 0));
-    return graph.subtract(acceleration, times(0.25, graph.add(u(0, -1, 0), graph.add(u(0, 1, 0), times(-2, u(0, 0, 0))))));
+    return graph.subtract(acceleration,
+                          times(0.25, graph.add(u(0, -1, 0), graph.add(u(0, 1, 0), times(-2, u(0, 0, 0))))));
   }
   /// Seven points, with walls along x and y.
   NodeId laplacian() {
@@ -127,9 +128,8 @@ struct ProgramKernel {
     const std::vector<double> u = wide(0, points), a = wide(1, points / size[1]);
     const std::span<const double> operands[] = {u, a};
     for (std::size_t point = 0; point < points; ++point) {
-      static_cast<T*>(buffers[2])[point] =
-          static_cast<T>(reference::value_at<double>(sample.graph, sample.root, sample.domain, sample.shape.index(point),
-                                                     operands, std::array{parameter}));
+      static_cast<T*>(buffers[2])[point] = static_cast<T>(reference::value_at<double>(
+          sample.graph, sample.root, sample.domain, sample.shape.index(point), operands, std::array{parameter}));
     }
   }
   template <class Run>

@@ -167,8 +167,8 @@ class RegionSource {
     kernel_.line("long long rest = point;");
     for (std::size_t axis = shape_.axes; axis-- > 0;) {
       const std::string extent = text_of(box_.end[axis] - box_.begin[axis]);
-      kernel_.line("const long long i" + std::to_string(axis) + " = " + text_of(box_.begin[axis]) + " + rest % " + extent +
-                   "; rest /= " + extent + ";");
+      kernel_.line("const long long i" + std::to_string(axis) + " = " + text_of(box_.begin[axis]) + " + rest % " +
+                   extent + "; rest /= " + extent + ";");
     }
   }
 
@@ -224,9 +224,8 @@ class RegionSource {
     const Instruction& instruction = program_.instructions[n];
     std::vector<std::string> rows;
     for (std::size_t k = 0; k < instruction.terms; ++k) rows.push_back(row(instruction.operand[k]));
-    const std::string value = instruction.code == Code::combine
-                                  ? combination(instruction, rows)
-                                  : operation(instruction.code, rows, kernel_.type());
+    const std::string value = instruction.code == Code::combine ? combination(instruction, rows)
+                                                                : operation(instruction.code, rows, kernel_.type());
     if (instruction.destination >= program_.registers) {
       kernel_.line("residual[" + place(shape_, Shift{}) + "] = " + value + ";");
       return;
@@ -249,7 +248,8 @@ class RegionSource {
 
 std::string identifier(std::string name) {
   const auto fits = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
-  std::replace_if(name.begin(), name.end(), [&](char c) { return !fits(c); }, '_');
+  std::replace_if(
+      name.begin(), name.end(), [&](char c) { return !fits(c); }, '_');
   return name;
 }
 
@@ -271,8 +271,9 @@ std::string grid_block_source(Graph& graph, const Domain& domain, std::size_t op
       text += std::string(axis == 0 ? " " : ", ") + domain.axis_names[axis] + " " + std::to_string(box.begin[axis]) +
               " to " + std::to_string(box.end[axis] - 1);
     }
-    text += "\n" + RegionSource(graph, domain, shape, regions[r], precision)
-                       .write(name + "_region" + std::to_string(r), operands);
+    text +=
+        "\n" +
+        RegionSource(graph, domain, shape, regions[r], precision).write(name + "_region" + std::to_string(r), operands);
   }
   return text;
 }

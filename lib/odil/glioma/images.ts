@@ -125,6 +125,12 @@ export interface PatientFiles {
   pet?: string;
 }
 
+/** Images of a patient with their place in space. */
+export interface PlacedImages extends PatientImages {
+  /** See `PatientImages`. */
+  labels: PlacedVolume;
+}
+
 /**
  * All images of a patient from NIfTI files, which must lie on the same voxels. Labels are rounded to whole numbers.
  *
@@ -132,7 +138,7 @@ export interface PatientFiles {
  * @throws ERR_INVALID_FORMAT  see `formats.parseNifti`
  * @throws ERR_SHAPE_MISMATCH  images of different voxels or places
  */
-export function readImages(files: PatientFiles): PatientImages & { labels: PlacedVolume } {
+export function readImages(files: PatientFiles): PlacedImages {
   const file = (value: unknown, argument: string): string =>
     typeof value === 'string' ? value : fail('ERR_INVALID_ARG_TYPE', argument, 'the name of a file', value);
   const names = parse(

@@ -18,6 +18,7 @@ export {
 } from './guess';
 export {
   type PatientFiles,
+  type PlacedImages,
   type PlacedVolume,
   readImages,
   readVolume,

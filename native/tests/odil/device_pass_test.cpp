@@ -108,8 +108,8 @@ TEST_CASE("outputs that points would have to add up together are refused on a de
   const Output sum{graph.access(0, Shift{}), OutputKind::sum}, added{graph.access(0, Shift{}), OutputKind::accumulate};
   const Box box{{}, {8, 1, 1, 1, 1}};
   CHECK_THROWS_AS(DevicePass(graph, domain, shape, {{box, {sum}, {{0, shape, {}}}}}), dd::Error);
-  CHECK_THROWS_AS(
-      DevicePass(graph, domain, shape, {{box, {added, added}, {{0, shape, {}}, {0, shape, Shift{1}}}}}), dd::Error);
+  CHECK_THROWS_AS(DevicePass(graph, domain, shape, {{box, {added, added}, {{0, shape, {}}, {0, shape, Shift{1}}}}}),
+                  dd::Error);
 }
 
 TEST_SUITE_END();

@@ -82,8 +82,8 @@ std::string runners_of(const std::string& kernels, const Case& given, std::uint6
   for (std::size_t b = 0; b < given.problem->description().blocks.size(); ++b) {
     const BlockDescription& block = given.problem->description().blocks[b];
     const std::string stem = "case" + std::to_string(seed) + "_block" + std::to_string(b);
-    text += "extern \"C\" void run_" + stem + "(const " + type + "* const* operands, const double* parameters, " + type +
-            "* residual) {\n  for (unsigned p = 0; p < " + std::to_string(block.residuals() / 128 * 128 + 256) +
+    text += "extern \"C\" void run_" + stem + "(const " + type + "* const* operands, const double* parameters, " +
+            type + "* residual) {\n  for (unsigned p = 0; p < " + std::to_string(block.residuals() / 128 * 128 + 256) +
             "; ++p) {\n    blockIdx.x = p / 128; threadIdx.x = p % 128;\n";
     for (std::size_t at = 0; (at = kernels.find("void " + stem, at)) != std::string::npos; ++at) {
       const std::string name = kernels.substr(at + 5, kernels.find('(', at) - at - 5);
@@ -105,7 +105,8 @@ std::vector<T> by_block_kernels(const Case& given, const BlockDescription& block
   std::vector<T> residual(block.shape.points());
   T* const targets[] = {residual.data()};
   dd::HostLauncher launcher(dd::HostExecutor::ordered);
-  DevicePass(graph, given.domain, block.shape, std::move(regions)).run<T>(launcher, {operands, targets, parameters, {}});
+  DevicePass(graph, given.domain, block.shape, std::move(regions))
+      .run<T>(launcher, {operands, targets, parameters, {}});
   return residual;
 }
 
@@ -128,8 +129,8 @@ void check_case(void* library, const Case& given, std::uint64_t seed) {
     if (block.scalar) {
       std::vector<T> all(given.problem->residuals());
       given.problem->evaluate<T>(unknowns, all, 1);
-      CHECK(std::equal(residual.begin(), residual.end(), all.begin() + static_cast<std::ptrdiff_t>(
-                                                                           given.problem->block_offset(b))));
+      CHECK(std::equal(residual.begin(), residual.end(),
+                       all.begin() + static_cast<std::ptrdiff_t>(given.problem->block_offset(b))));
     } else {
       CHECK(residual == by_block_kernels<T>(given, block, operands, parameters));
     }

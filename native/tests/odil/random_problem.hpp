@@ -44,7 +44,8 @@ inline Shape random_shape(Random& random) {
 }
 
 /// An access that stays inside: near edges of axes that are not periodic another expression takes its place.
-inline NodeId guarded_access(Graph& graph, Random& random, const Shape& shape, const std::array<bool, max_axes>& periodic) {
+inline NodeId guarded_access(Graph& graph, Random& random, const Shape& shape,
+                             const std::array<bool, max_axes>& periodic) {
   Shift shift{};
   for (std::size_t axis = 0; axis < shape.axes; ++axis) {
     if (!random.chance(0.4)) continue;
@@ -73,8 +74,8 @@ inline NodeId guarded_access(Graph& graph, Random& random, const Shape& shape, c
 /// Keeps values moderate, so that the tolerance means something.
 inline NodeId bounded(Graph& graph, NodeId node) { return graph.apply(Op::tanh, node); }
 
-inline NodeId random_expression(Graph& graph, Random& random, const Shape& shape, const std::array<bool, max_axes>& periodic,
-                         int operations) {
+inline NodeId random_expression(Graph& graph, Random& random, const Shape& shape,
+                                const std::array<bool, max_axes>& periodic, int operations) {
   std::vector<NodeId> pool;
   for (int k = 0; k < 5; ++k) pool.push_back(guarded_access(graph, random, shape, periodic));
   pool.push_back(graph.parameter(0));
