@@ -134,6 +134,11 @@ export function gliomaTarget(flags: GliomaFlags): SolveTarget {
     ...(names !== undefined && { labels: { enhancing: names[0], oedema: names[1], necrotic: names[2] } }),
   });
   const guess = glioma.initialGuess(patient, { timeCells, days: flags.days });
+  if (guess.parameters.diffusion === 0) {
+    throw new UsageError(
+      `the labels show no oedema on a grid of ${cells} cells, which the initial guess is made from: give more --cells`,
+    );
+  }
   const problem = odil.problems.glioma({ scan: patient.scan, guess, days: flags.days, ...flags.set });
   return {
     name: 'glioma',

@@ -175,21 +175,22 @@ function writePage(
           ...(measured !== undefined && { measured }),
         });
   const drawn = [...more.pictures, ...ofFields];
-  const convergence = convergencePicture(`${target.name}: loss`, solution.history);
+  const convergence = convergencePicture('loss', solution.history);
   for (const { name, contents } of [...drawn, ...(convergence === undefined ? [] : [convergence])]) {
     writeWhole(place(name), contents);
   }
   const sentence =
     (more.text === undefined ? '' : `${escapeHtml(more.text)} `) +
     `${problem.unknowns} unknowns, ${problem.residuals} residuals; loss ${solution.loss.toExponential(3)} after ${solution.iterations} iterations and ${solution.seconds.toFixed(2)} s (${solution.status}).`;
-  const section = solutionSection(target.name, { text: sentence, table: [['', 'value'], ...rows], pictures: drawn });
+  const heading = target.name.charAt(0).toUpperCase() + target.name.slice(1);
+  const section = solutionSection(heading, { text: sentence, table: [['', 'value'], ...rows], pictures: drawn });
   const sections: Section[] = [section];
   if (convergence !== undefined) sections.push({ heading: 'How the run went', html: convergence.contents as string });
   const { version, isa } = native.buildInfo();
   writeWhole(
     place('index.html'),
     htmlPage({
-      title: target.name,
+      title: heading,
       lead: 'A discretised equation and what is known about its solution, solved as one sum of squares.',
       sections,
       footer: `discrete-descent ${version}, ${process.platform}-${process.arch}, kernels at level ${isa}.`,

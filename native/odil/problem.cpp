@@ -351,7 +351,7 @@ std::string Problem::source(std::size_t number, SourcePrecision precision) const
 std::string Problem::source_header() const {
   std::string text =
       "// Residuals as CUDA C++: for every block a kernel per region, each with at least as many threads as it has\n"
-      "// points. Arguments of all of them:\n";
+      "// points. Arguments of all of them (arrays: the constants of the builder in the order of their use):\n";
   for (std::size_t k = 0; k < domain_.operands.size(); ++k) {
     text += "//   operand" + std::to_string(k) + ": " + domain_.operands[k].name + ", " +
             std::to_string(domain_.operands[k].shape.points()) + " values, row-major\n";

@@ -80,7 +80,7 @@ test('heat with an unknown conductivity makes its own measurements, the same for
   expect(result.history[result.history.length - 1]?.loss).toBeLessThan(result.history[0]?.loss as number);
   expect(Object.keys(result.files)).toEqual(expect.arrayContaining(['conductivity.svg', 'u.svg', 'convergence.svg']));
   expect(JSON.parse(fs.readFileSync(at('cards.json'), 'utf8'))).toEqual([
-    { heading: 'heat with unknown conductivity', html: expect.stringContaining('<svg') as string },
+    { heading: 'Heat with unknown conductivity', html: expect.stringContaining('<svg') as string },
   ]);
   expect(solved(...flags, '-o', 'again', '--no-pictures').loss).toBe(result.loss);
   expect(fs.readdirSync(at('again')).sort()).toEqual(['solution.json', 'u.npy']);
@@ -169,6 +169,10 @@ test('glioma from NIfTI files: the result lies on the voxels of the images', () 
   expect(found.affine[2][3]).toBeGreaterThan(7);
   expect(Math.max(...found.values)).toBeGreaterThan(0.3);
   expect(fs.readFileSync(at('tumour/slices.svg'), 'utf8')).toContain('core (image)');
+  // Too coarse to see the rim of oedema.
+  const coarse = solve('glioma', ...images, '--cells', '2', '--time-cells', '6', '-o', 'coarse');
+  expect(coarse.stderr).toMatch(/no oedema on a grid of 2 cells/);
+  expect(coarse.status).toBe(2);
   // The other labels of BraTS.
   const renamed = tumour.labels.values.map((label) => ({ 0: 0, 1: 4, 3: 2, 4: 1 })[label] as number);
   write('brats.nii', { shape: tumour.labels.shape, values: renamed });
