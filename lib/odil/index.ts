@@ -54,7 +54,7 @@ export type {
   LineSearchOptions,
   MultigridOptions,
 } from './solve/first-order';
-export type { GaussNewtonOptions, GaussNewtonRecord, GaussNewtonReport } from './solve/gauss-newton';
+export type { GaussNewtonOptions, GaussNewtonRecord, GaussNewtonReport, LinearSolver } from './solve/gauss-newton';
 export type {
   CommonSolveOptions,
   CommonSolveReport,

@@ -72,6 +72,7 @@ export type Reals = Float64Array | Float32Array;
 /** Options of Gauss-Newton at the edge. @internal */
 export interface NativeGaussNewton {
   normalization: string;
+  linearSolver: string;
   levenbergMarquardt: boolean;
   maxIterations: number;
   initialLambda: number;

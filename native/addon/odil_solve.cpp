@@ -16,11 +16,21 @@ namespace {
 
 using namespace dd::odil;
 
+LinearSolver linear_solver_of(const std::string& name) {
+  for (const LinearSolver solver :
+       {LinearSolver::automatic, LinearSolver::cholesky, LinearSolver::lu, LinearSolver::qr, LinearSolver::bordered,
+        LinearSolver::block_tridiagonal, LinearSolver::multigrid, LinearSolver::conjugate_gradient}) {
+    if (name == linear_solver_name(solver)) return solver;
+  }
+  throw_type("linearSolver", "the name of a linear solver");
+}
+
 class GaussNewton final : public Computation {
  public:
   GaussNewton(std::shared_ptr<const Problem> problem, std::span<const double> unknowns, const Napi::Object& chosen)
       : problem_(std::move(problem)), unknowns_(unknowns.begin(), unknowns.end()) {
     options_.normalization = normalization_of(chosen.Get("normalization"));
+    options_.linear_solver = linear_solver_of(text(chosen.Get("linearSolver"), "linearSolver"));
     options_.levenberg_marquardt = chosen.Get("levenbergMarquardt").ToBoolean();
     options_.max_iterations = size(chosen.Get("maxIterations"), "maxIterations");
     options_.initial_lambda = number(chosen.Get("initialLambda"), "initialLambda");
@@ -41,6 +51,9 @@ class GaussNewton final : public Computation {
     object.Set("loss", result_.loss);
     object.Set("iterations", static_cast<double>(result_.iterations));
     object.Set("factorizations", static_cast<double>(result_.factorizations));
+    object.Set("linearSolver", linear_solver_name(result_.linear_solver));
+    object.Set("linearSolverReason", result_.reason);
+    object.Set("linearIterations", static_cast<double>(result_.linear_iterations));
     object.Set("seconds", seconds_);
     object.Set("weights", copy_to_typed_array<double>(env, {}));
     Napi::Object checkpoint = Napi::Object::New(env);

@@ -6,16 +6,18 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "core/run_control.hpp"
-#include "odil/problem.hpp"
+#include "odil/linear_step.hpp"
 #include "odil/solve_status.hpp"
 
 namespace dd::odil {
 
 struct GaussNewtonOptions {
   Normalization normalization = Normalization::mean;
+  LinearSolver linear_solver = LinearSolver::automatic;
   std::size_t max_iterations = 100;
   /// Levenberg-Marquardt with gain ratios; without it every step is taken as it is, as the official code does.
   bool levenberg_marquardt = true;
@@ -38,8 +40,11 @@ struct GaussNewtonStep {
 struct GaussNewtonResult {
   SolveStatus status = SolveStatus::max_iterations;
   double loss = 0;
-  std::size_t iterations = 0;  ///< steps taken
-  std::size_t factorizations = 0;
+  std::size_t iterations = 0;                            ///< steps taken
+  std::size_t factorizations = 0;                        ///< or solutions by an iterative solver
+  LinearSolver linear_solver = LinearSolver::automatic;  ///< used last
+  std::string reason;                                    ///< why that one
+  std::size_t linear_iterations = 0;                     ///< of iterative solvers
   std::vector<GaussNewtonStep> history;
 };
 

@@ -137,6 +137,9 @@ void Problem::with_graph(FunctionRef<void(Graph&)> compile) const {
   compile(description_.graph);
 }
 
+template PointSources<float> Problem::sources(std::span<const float>) const;
+template PointSources<double> Problem::sources(std::span<const double>) const;
+
 template <class T>
 std::vector<T*> Problem::field_targets(std::span<T> unknowns) const {
   std::vector<T*> targets;

@@ -124,6 +124,12 @@ class Problem {
   void product(std::span<const T> unknowns, std::span<const T> direction, std::span<T> result,
                std::size_t threads) const;
 
+  /// What blocks read at one state.
+  template <class T>
+  PointSources<T> sources(std::span<const T> unknowns) const;
+  /// A grid block whose coefficients are compiled.
+  const GridBlock& with_coefficients(std::size_t block) const;
+
   /// The pattern of J, with zeros: the same for all z.
   linalg::SparseMatrix pattern() const;
   /// Fills `matrix.values`.
@@ -147,10 +153,7 @@ class Problem {
   template <class T>
   const T* array_data(std::size_t number) const;
   template <class T>
-  PointSources<T> sources(std::span<const T> unknowns) const;
-  template <class T>
   std::vector<T*> field_targets(std::span<T> unknowns) const;
-  const GridBlock& with_coefficients(std::size_t block) const;
 
   mutable ProblemDescription description_;  // the graph grows when derivatives are compiled, under mutex_
   Domain domain_;

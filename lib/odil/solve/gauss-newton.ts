@@ -3,13 +3,35 @@ import { number, oneOf, optional, withDefault } from '../../runtime/validate';
 import { nativeOdil } from '../native';
 import { type CommonSolveOptions, type CommonSolveReport, method } from './method';
 
+/**
+ * How the linear step is found. `'cholesky'`: sparse, of J^T J. `'lu'`: of square J. `'qr'`: dense and rank-revealing,
+ * for small problems. `'bordered'`: parameters and networks as a dense border of the fields' factor.
+ * `'block-tridiagonal'`: dense blocks, one per level of the first axis. `'multigrid'`: square J that couples neighbours
+ * of one field. `'conjugate-gradient'`: on J^T J, preconditioned by the square block among the residuals.
+ */
+export type LinearSolver = (typeof linearSolvers)[number];
+
+const linearSolvers = [
+  'auto',
+  'cholesky',
+  'lu',
+  'qr',
+  'bordered',
+  'block-tridiagonal',
+  'multigrid',
+  'conjugate-gradient',
+] as const;
+
 /** Options of Gauss-Newton. */
 export interface GaussNewtonOptions extends CommonSolveOptions {
   /** How; `'auto'` (default) picks by what the problem is, and the report says why. */
   method?: 'auto' | 'gauss-newton';
+  /** How the linear step is found; default `'auto'`, which the report explains. */
+  linearSolver?: LinearSolver;
   /**
-   * `'levenberg-marquardt'` (default): steps are damped until the loss falls as predicted. `'none'`: every step is
-   * taken as it is, as the official code does; frozen terms need it.
+   * `'levenberg-marquardt'` (default): steps are damped until the loss falls as predicted; those of `'lu'` and
+   * `'multigrid'` are shortened instead. `'none'`: every step is taken as it is, as the official code does; frozen
+   * terms need it.
    */
   damping?: 'levenberg-marquardt' | 'none';
   /** Damping at the start, relative to the diagonal of J^T J; default 1e-6. */
@@ -36,8 +58,14 @@ export interface GaussNewtonRecord {
 export interface GaussNewtonReport extends CommonSolveReport {
   /** What has run. */
   method: 'gauss-newton';
-  /** Factorisations, those of rejected steps included. */
+  /** Factorisations, those of rejected steps included; solutions where the solver is an iterative one. */
   factorizations: number;
+  /** The one used last. */
+  linearSolver: LinearSolver;
+  /** Why that one. */
+  linearSolverReason: string;
+  /** Iterations of `'conjugate-gradient'` or cycles of `'multigrid'`, of all steps. */
+  linearIterations: number;
   /** One entry per step taken. */
   history: GaussNewtonRecord[];
 }
@@ -45,6 +73,7 @@ export interface GaussNewtonReport extends CommonSolveReport {
 /** @internal */
 export const gaussNewton = method(
   {
+    linearSolver: withDefault(oneOf(linearSolvers), 'auto'),
     damping: optional(oneOf(['levenberg-marquardt', 'none'])),
     initialLambda: withDefault(number({ min: 0 }), 1e-6),
     damp: withDefault(number({ min: 0 }), 0),
@@ -64,6 +93,7 @@ export const gaussNewton = method(
       task.unknowns as Float64Array,
       {
         normalization: options.normalization,
+        linearSolver: options.linearSolver,
         levenbergMarquardt: damping === 'levenberg-marquardt',
         maxIterations: options.maxIterations,
         initialLambda: options.initialLambda,

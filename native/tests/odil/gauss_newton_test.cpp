@@ -18,7 +18,7 @@ ProblemDescription nonlinear_line(bool raw) {
   Graph& graph = description.graph;
   description.axis_names = {"x"};
   const Shape shape{1, {cells, 1, 1, 1, 1}};
-  description.fields = {{"u", shape}};
+  description.fields = {{"u", shape, "c"}};
   description.arrays = {{"f", shape}};
   const NodeId u = graph.access(0, {});
   const NodeId minus = graph.where_index(0, 1, graph.negate(u), graph.access(0, Shift{-1}));
