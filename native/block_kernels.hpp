@@ -10,6 +10,7 @@
 #include "linalg/products.kernel.hpp"
 #include "odil/adam.kernel.hpp"
 #include "odil/program.kernel.hpp"
+#include "odil/row_solver.kernel.hpp"
 #include "quantize/assignment.kernel.hpp"
 #include "quantize/descent.kernel.hpp"
 #include "quantize/gptq.kernel.hpp"

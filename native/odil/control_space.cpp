@@ -65,14 +65,14 @@ class ControlSpace {
         linear_(problem, evolution, programs_),
         nonlinear_(problem, evolution, programs_),
         scales_(problem.scales(options.normalization, options.weights)),
-        data_(problem, evolution, scales_),
+        data_(problem, evolution, scales_, programs_.reach()),
         losses_(problem, evolution, scales_),
         weights_(evolution.rows, 1),
-        reach_(std::max(programs_.reach(), data_.reach())),
         misfit_(vector()),
         control_step_(vector()),
         change_(vector()),
-        product_(vector()) {
+        product_(vector()),
+        residual_(vector()) {
     for (std::size_t row = 0; row < evolution.rows; ++row) {
       if (evolution.equations[row]) {
         weights_[row] = std::sqrt(scales_[evolution.equations[row]->block]);
@@ -142,7 +142,7 @@ class ControlSpace {
  private:
   enum class Outcome { accepted, rejected, stopped };
 
-  StateVector<T> vector() const { return StateVector<T>(evolution_.rows * evolution_.row_points, reach_); }
+  StateVector<T> vector() const { return StateVector<T>(evolution_.rows * evolution_.row_points, data_.reach()); }
   T* row_of(StateVector<T>& vector, std::size_t row) const { return vector.data() + row * evolution_.row_points; }
 
   ControlSpaceResult& stopped(ControlSpaceResult& result) const {
@@ -215,7 +215,7 @@ class ControlSpace {
     const std::vector<double> inner = scale_.inner(parameters_);
     const std::vector<bool> free = free_parameters(inner, step);
     std::vector<double> slope;  // of the loss by the parameters once the control has changed
-    if (!find_control(mu, free, slope, step)) return Outcome::stopped;
+    if (!(options_.weak ? find_control(mu, free, slope, step) : remove_misfit(slope, step))) return Outcome::stopped;
     const std::vector<double> parameter_step =
         ParameterSystem::bounded_step(elimination_.normal, scale_, mu, free, slope, inner);
     if (!find_change(factors, parameter_step, step)) return Outcome::stopped;
@@ -228,10 +228,13 @@ class ControlSpace {
     std::vector<StateVector<T>> result(scale_.size());
     std::vector<std::size_t> moving;
     std::vector<T*> states;
-    elimination_.fields.clear();  // their memory is needed again
+    // The fields of the last step give their memory back.
+    std::vector<RowRangeField<T>> used = std::move(elimination_.fields);
+    elimination_.fields.clear();
     for (std::size_t k = 0; k < scale_.size(); ++k) {
       if (columns_[k].size() == 0) continue;
-      result[k] = vector();
+      const bool fits = k < used.size() && used[k].values.span().size() == state_.size();
+      result[k] = fits ? std::move(used[k].values) : vector();
       moving.push_back(k);
       states.push_back(result[k].data());
     }
@@ -315,9 +318,8 @@ class ControlSpace {
     return result;
   }
 
-  /// product += D^T D change - sum_k coefficient_k D^T S_k.
-  void add_data(std::span<const double> coefficients) {
-    data_.add_normal(change_.data(), product_.data(), threads_);
+  /// product -= sum_k coefficient_k D^T S_k.
+  void subtract_fields(std::span<const double> coefficients) {
     for (std::size_t k = 0; k < coefficients.size(); ++k) {
       const RowRangeField<T>& field = elimination_.fields[k];
       if (field.rows == 0 || coefficients[k] == 0) continue;
@@ -329,27 +331,30 @@ class ControlSpace {
 
   double norm_squared(const StateVector<T>& of) const { return dot(of.span(), of.span(), threads_); }
 
-  /// The step of the weighted residuals of the equations, by conjugate gradients on I + K^T P K from minus what they
-  /// are. `slope`: S^T (r + K y).
-  bool find_control(double mu, const std::vector<bool>& free, std::vector<double>& slope, ControlSpaceStep& step) {
-    const std::size_t p = scale_.size();
+  /// The step of the weighted residuals of the equations that makes them 0. `slope`: S^T (r + K y).
+  bool remove_misfit(std::vector<double>& slope, ControlSpaceStep& step) {
     for (std::size_t i = 0; i < misfit_.span().size(); ++i) control_step_.data()[i] = -misfit_.data()[i];
-    const ParameterSystem system(elimination_.normal, scale_, mu, free);
     if (!forward(control_step_)) return false;
     ++step.marches;
     slope = project();
-    for (std::size_t k = 0; k < p; ++k) slope[k] += elimination_.slope[k];
-    if (!options_.weak) return true;
-    if (residual_.span().empty()) {
-      residual_ = vector();
-      direction_ = vector();
-    }
-    // product_ holds D^T r. r_0 = -K^T P (r_d + K y_0) as the control begins with minus the misfit.
-    add_data(system.solve(slope));
+    for (std::size_t k = 0; k < slope.size(); ++k) slope[k] += elimination_.slope[k];
+    return true;
+  }
+
+  /// The step of the weighted residuals of the equations, by conjugate gradients on I + K^T P K from 0, so that
+  /// whatever has been found when they end lowers the linearised loss. `slope`: S^T (r + K y).
+  bool find_control(double mu, const std::vector<bool>& free, std::vector<double>& slope, ControlSpaceStep& step) {
+    const std::size_t p = scale_.size();
+    const ParameterSystem system(elimination_.normal, scale_, mu, free);
+    slope = elimination_.slope;
+    std::fill(control_step_.span().begin(), control_step_.span().end(), T(0));
+    if (direction_.span().empty()) direction_ = vector();
+    // product_ holds D^T r: the first residual is -r_m - K^T P r_d.
+    subtract_fields(system.solve(slope));
     if (!adjoint()) return false;
     ++step.marches;
     for (std::size_t i = 0; i < residual_.span().size(); ++i) {
-      residual_.data()[i] = direction_.data()[i] = -product_.data()[i];
+      residual_.data()[i] = direction_.data()[i] = -misfit_.data()[i] - product_.data()[i];
     }
     const double first = norm_squared(residual_);
     double squares = first;
@@ -359,7 +364,8 @@ class ControlSpace {
       if (!forward(direction_)) return false;
       const std::vector<double> moved = project();
       std::fill(product_.span().begin(), product_.span().end(), T(0));
-      add_data(system.solve(moved));
+      data_.add_normal(change_.data(), product_.data(), threads_);
+      subtract_fields(system.solve(moved));
       if (!adjoint()) return false;
       step.marches += 2;
       linalg::add_scaled<T>(T(1), direction_.span(), product_.span(), threads_);
@@ -424,7 +430,7 @@ class ControlSpace {
           for (std::size_t i = 0; i < points; ++i) residuals[i] -= weight * (misfit[i] + share * change[i]);
         },
         [&](std::size_t row, const T* residuals) {
-          keep_misfit(trial_misfit_, row, residuals);
+          keep_misfit(residual_, row, residuals);
           losses_.add(at, row, residuals, threads_);
           return losses_.partial() < best;  // false for NaN
         },
@@ -433,7 +439,7 @@ class ControlSpace {
     if (marched.status != MarchStatus::finished) {
       // What could not be marched may hold anything, and later marches multiply it with 0.
       std::fill(product_.span().begin(), product_.span().end(), T(0));
-      std::fill(trial_misfit_.span().begin(), trial_misfit_.span().end(), T(0));
+      std::fill(residual_.span().begin(), residual_.span().end(), T(0));
       return INFINITY;
     }
     return losses_.finish(at);
@@ -441,7 +447,6 @@ class ControlSpace {
 
   Outcome search_line(std::span<const double> inner, std::span<const double> parameter_step, ControlSpaceResult& result,
                       ControlSpaceStep& step) {
-    if (trial_misfit_.span().empty()) trial_misfit_ = vector();
     double alpha = 1;
     for (std::size_t halving = 0; halving <= options_.halvings; ++halving, alpha /= 2) {
       std::vector<double> moved(inner.begin(), inner.end());
@@ -453,7 +458,7 @@ class ControlSpace {
       if (!loss) return Outcome::stopped;
       if (!(*loss < result.loss)) continue;
       std::copy(product_.span().begin(), product_.span().end(), state_.begin());
-      std::swap(misfit_, trial_misfit_);
+      std::swap(misfit_, residual_);
       std::copy(parameters.begin(), parameters.end(), parameters_.begin());
       result.loss = *loss;
       step.alpha = alpha;
@@ -498,9 +503,8 @@ class ControlSpace {
   DataOperator<T> data_;
   RowLosses<T> losses_;
   std::vector<double> weights_;  // of the equations, by row
-  std::size_t reach_;
-  StateVector<T> misfit_, control_step_, change_, product_;  // r_m, y, M W^-1 y, and scratch
-  StateVector<T> residual_, direction_, trial_misfit_;       // made when they are needed
+  StateVector<T> misfit_, control_step_, change_, product_;  // r_m, y, M W^-1 y, and what is multiplied or tried
+  StateVector<T> residual_, direction_;  // of conjugate gradients; then the first holds the misfit of trial states
   Elimination<T> elimination_;
   std::vector<AlignedBuffer<T>> columns_;  // d equation / d parameter of one row
   std::vector<bool> jumping_;

@@ -29,11 +29,11 @@ struct ParameterRange {
 
 struct ControlSpaceOptions {
   Normalization normalization = Normalization::mean;
-  std::vector<double> weights;  ///< of the blocks; empty where all are 1
+  std::vector<double> weights{};  ///< of the blocks; empty where all are 1
   /// Weak: the equations may be missed where data ask for it, at their weight. Strong: they hold.
   bool weak = true;
   std::size_t max_iterations = 50;
-  double loss_tolerance = 1e-6;     ///< of the decrease of a step, relative to the loss
+  double loss_tolerance = 1e-4;     ///< of the decrease of a step, relative to the loss
   double linear_tolerance = 0.1;    ///< of conjugate gradients, relative to the first residual
   std::size_t linear_iterations = 50;  ///< at most per step
   double initial_lambda = 1;        ///< damping of parameters, in units of the loss at one step's scale
@@ -69,7 +69,7 @@ struct ControlSpaceResult {
 ///
 /// Throws Error(invalid_argument_value, parameter) for one that is not positive and has a logarithm, Error(out_of_range)
 /// for one outside its bounds; Error(not_finite or not_converged or singular, residual) when the first state cannot be
-/// marched. Memory: eight fields, and one more per parameter of the equations. Cost of a step: two marches per
+/// marched. Memory: nine fields, and one more per parameter of the equations. Cost of a step: two marches per
 /// iteration of conjugate gradients, one per parameter of the equations, and one or more nonlinear ones.
 template <class T>
 ControlSpaceResult control_space(const Problem& problem, const Evolution& evolution, std::span<T> state,

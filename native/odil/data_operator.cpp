@@ -10,7 +10,7 @@
 namespace dd::odil {
 namespace {
 
-constexpr std::size_t kept_bytes = std::size_t{256} << 20;
+constexpr std::size_t kept_bytes = std::size_t{64} << 20;
 constexpr std::size_t grain = 32768;
 
 template <class T>
@@ -21,8 +21,9 @@ double row_dot(const T* a, const T* b, std::size_t points) {
 }  // namespace
 
 template <class T>
-DataOperator<T>::DataOperator(const Problem& problem, const Evolution& evolution, std::vector<double> scales)
-    : problem_(problem), evolution_(evolution), scales_(std::move(scales)) {
+DataOperator<T>::DataOperator(const Problem& problem, const Evolution& evolution, std::vector<double> scales,
+                              std::size_t reach)
+    : problem_(problem), evolution_(evolution), scales_(std::move(scales)), reach_(reach) {
   const Shape& state = problem.description().fields[0].shape;
   const std::size_t parameters = problem.description().parameters;
   direct_rows_.assign(parameters, {evolution.rows, 0});

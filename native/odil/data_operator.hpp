@@ -32,8 +32,8 @@ struct Elimination {
 template <class T>
 class DataOperator {
  public:
-  /// Blocks are scaled by `scales` (squared weights).
-  DataOperator(const Problem& problem, const Evolution& evolution, std::vector<double> scales);
+  /// Blocks are scaled by `scales` (squared weights). `reach`: of the equations, for fields that marches read.
+  DataOperator(const Problem& problem, const Evolution& evolution, std::vector<double> scales, std::size_t reach);
 
   /// Takes derivatives at a state and eliminates parameters: `sensitivities[k]` is d state / d parameter k, empty where
   /// the equations do not depend on it, and is used up; `factors[k]` scales direct derivatives by parameter k.
@@ -45,7 +45,7 @@ class DataOperator {
   /// result += D^T D state.
   void add_normal(const T* state, T* result, std::size_t threads);
 
-  /// Elements beyond both ends of a state that are read and multiplied with 0.
+  /// Elements beyond both ends of a state that are read and multiplied with 0, here or by the equations.
   std::size_t reach() const noexcept { return reach_; }
 
  private:

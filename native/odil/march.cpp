@@ -12,7 +12,7 @@
 namespace dd::odil {
 namespace {
 
-constexpr std::size_t kept_bytes = std::size_t{192} << 20;  // coefficients that vary from row to row
+constexpr std::size_t kept_bytes = std::size_t{64} << 20;  // coefficients that vary from row to row
 constexpr std::size_t threaded_points = 16384;              // less work per row is not worth waking anybody
 constexpr std::size_t most_halvings = 8;
 

@@ -18,16 +18,20 @@ import { type GliomaParameters, type Guess, parameterState } from '../glioma/gue
 import { classes } from '../glioma/labels';
 import { type Scan, scanSchema } from '../glioma/patient';
 import { leastMatter, tissueFaces } from '../glioma/tissue';
-import { pointSchema } from '../glioma/volume';
+import { pointSchema, resample, type Shape3 } from '../glioma/volume';
 import { grid } from '../grid';
-import { type Problem, problem, type Residuals, type Tools } from '../problem';
+import type { ParameterRangeOptions } from '../parameter-range';
+import { type ParameterOptions, type Problem, problem, type Residuals, type Tools } from '../problem';
 
 /** Options of `problems.glioma`. */
 export interface GliomaOptions {
   /** The images on the model's grid, from `glioma.preparePatient(...).scan`. */
   scan: Scan;
-  /** Where the unknowns start and what the prior holds on to, from `glioma.initialGuess`. Default: zeros, no prior. */
-  guess?: Pick<Guess, 'u' | 'parameters'>;
+  /**
+   * Where the unknowns start and what the prior holds on to, from `glioma.initialGuess`. Default: zeros, no prior.
+   * `u` may be left out: `'control-space'` marches it from the parameters.
+   */
+  guess?: Pick<Guess, 'parameters'> & Partial<Pick<Guess, 'u'>>;
   /** Rows in time, at least 2; default: those of the guess, else 192. */
   timeCells?: number;
   /** Days from the first cell to the images; default 100. */
@@ -55,7 +59,7 @@ export interface GliomaOptions {
 
 const positive = number({ above: 0 });
 const guessSchema = object({
-  u: typedArray(['Float64Array']),
+  u: optional(typedArray(['Float64Array'])),
   parameters: object({
     diffusion: positive,
     growth: positive,
@@ -91,6 +95,21 @@ const petFloor = 0.1;
 
 /** How far the parameters may lie from their guess: logarithms, millimetres, concentrations. */
 const spread = { diffusion: 0.5, growth: 0.3, ratio: 0.7, centre: 2, threshold: 0.05 };
+
+/** The published bounds, and the steps that the solver is willing to take at once. */
+const ranges: Record<Names, ParameterRangeOptions> = {
+  diffusion: { lower: 0.01, upper: 10, transform: 'log' },
+  growth: { lower: 0.02, transform: 'log' },
+  centre: { scale: 2 },
+  petScale: { lower: 0.5, upper: 1.02, transform: 'log' },
+  coreThreshold: { lower: 0.5, upper: 0.85, scale: 0.1 },
+  oedemaThreshold: { lower: 0.2, upper: 0.5, scale: 0.1 },
+  logRatio: { lower: 1, upper: 3, scale: 0.7 / Math.LN10 },
+  petBackground: { lower: 0, upper: 0.5, scale: 0.1 },
+};
+
+/** Sequences of grids begin at about these. */
+const leastCells = { time: 48, space: 12 };
 
 const noParameters: GliomaParameters = {
   diffusion: 0,
@@ -222,9 +241,10 @@ export function glioma(options: GliomaOptions): Problem {
   const given = parse(options, 'options', schema);
   const { scan, guess, compat } = given;
   const cells = scan.shape.reduce((product, count) => product * count, 1);
-  const timeCells = given.timeCells ?? (guess === undefined ? 192 : Math.max(2, Math.floor(guess.u.length / cells)));
-  if (guess !== undefined && guess.u.length !== timeCells * cells) {
-    fail('ERR_SHAPE_MISMATCH', 'options.guess.u', `of length ${timeCells * cells} (timeCells x cells)`, guess.u);
+  const known = guess?.u;
+  const timeCells = given.timeCells ?? (known === undefined ? 192 : Math.max(2, Math.floor(known.length / cells)));
+  if (known !== undefined && known.length !== timeCells * cells) {
+    fail('ERR_SHAPE_MISMATCH', 'options.guess.u', `of length ${timeCells * cells} (timeCells x cells)`, known);
   }
   if (guess === undefined && (given.prior ?? 0) > 0) {
     fail('ERR_INVALID_ARG_VALUE', 'options.guess', 'given where there is a prior', guess);
@@ -234,12 +254,50 @@ export function glioma(options: GliomaOptions): Problem {
   const along = (axis: number) => ({ cells: scan.shape[axis] as number, upper: scan.extent[axis] as number, periodic });
   const of = grid({ t: { cells: timeCells, upper: given.days }, x: along(0), y: along(1), z: along(2) });
   const values = parameterState(guess?.parameters ?? noParameters);
-  const parameters = Object.fromEntries(Object.entries(values).map(([name, initial]) => [name, { initial }])) as Record<
-    Names,
-    { initial: Float64Array }
-  >;
-  const u = guess === undefined ? { location: 'cccc' } : { location: 'cccc', initial: guess.u };
-  return problem({ grid: of, fields: { u }, parameters }, (symbols) =>
+  const parameters = Object.fromEntries(
+    Object.entries(values).map(([name, initial]) => [
+      name,
+      guess === undefined ? { initial } : { initial, ...rangeAround(ranges[name as Names], initial) },
+    ]),
+  ) as Record<Names, ParameterOptions>;
+  const u = known === undefined ? { location: 'cccc' } : { location: 'cccc', initial: known };
+  const coarse = guess === undefined ? undefined : coarserScan(scan, timeCells);
+  const coarser = () =>
+    glioma({
+      ...given,
+      scan: coarse as Scan,
+      guess: { parameters: (guess as NonNullable<typeof guess>).parameters },
+      timeCells: timeCells / 2,
+      prior: priorWeight,
+    } as GliomaOptions);
+  return problem({ grid: of, fields: { u }, parameters, ...(coarse === undefined ? {} : { coarser }) }, (symbols) =>
     residuals({ ...given, ...symbols }, priorWeight),
   );
+}
+
+/** Between the published bounds, which are moved where the guess lies outside. */
+function rangeAround(range: ParameterRangeOptions, initial: Float64Array): ParameterRangeOptions {
+  const { lower = -Infinity, upper = Infinity, ...rest } = range as { lower?: number; upper?: number };
+  return {
+    ...rest,
+    ...(lower === -Infinity ? {} : { lower: Math.min(lower, ...initial) }),
+    ...(upper === Infinity ? {} : { upper: Math.max(upper, ...initial) }),
+  };
+}
+
+/** The images on half as many cells, or nothing where they cannot be halved or little would be left. */
+function coarserScan(scan: Scan, timeCells: number): Scan | undefined {
+  if (timeCells % 2 !== 0 || timeCells / 2 < leastCells.time) return undefined;
+  if (scan.shape.some((cells) => cells % 2 !== 0 || cells / 2 < leastCells.space)) return undefined;
+  const shape = scan.shape.map((cells) => cells / 2) as unknown as Shape3;
+  const half = (values: Float64Array, how: 'linear' | 'nearest') =>
+    resample({ shape: scan.shape, values }, shape, how).values;
+  return {
+    shape,
+    extent: scan.extent,
+    white: half(scan.white, 'linear'),
+    grey: half(scan.grey, 'linear'),
+    classes: half(scan.classes, 'nearest'),
+    ...(scan.pet === undefined ? {} : { pet: half(scan.pet, 'nearest') }),
+  };
 }

@@ -18,6 +18,8 @@ export interface HeatOptions {
    * converges linearly. Default false.
    */
   frozen?: boolean;
+  /** Multiple of the reference conductivity, for twin experiments with a model that is wrong; default 1. */
+  conductivityScale?: number;
   /** Whether the initial temperature is imposed; default true. */
   initialCondition?: boolean;
   /** Infer the conductivity as a network of the temperature; default: it is the reference. */
@@ -55,6 +57,7 @@ const schema = object({
   timeCells: withDefault(integer({ min: 2 }), 64),
   cells: withDefault(integer({ min: 2 }), 64),
   frozen: withDefault(boolean, false),
+  conductivityScale: withDefault(number({ above: 0 }), 1),
   initialCondition: withDefault(boolean, true),
   inferConductivity: optional(
     object({
@@ -113,7 +116,9 @@ function residuals(given: Given, of: Grid, symbols: HeatSymbols): Residuals {
   const p = row(before);
   const frozen = (value: Expression): Expression => (given.frozen ? value.frozen() : value);
   const k = (value: Expression): Expression => {
-    if (conductivity === undefined || given.inferConductivity === undefined) return referenceConductivity(value);
+    if (conductivity === undefined || given.inferConductivity === undefined) {
+      return referenceConductivity(value).times(given.conductivityScale);
+    }
     return sigmoid(conductivity.apply(value)[0] as Expression).times(given.inferConductivity.largest);
   };
   const sums = {

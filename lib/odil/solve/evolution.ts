@@ -23,7 +23,7 @@ export interface MarchingOptions extends CommonSolveOptions {
 
 /**
  * Options of `'control-space'`: Gauss-Newton whose unknowns are the errors of the model and the parameters, while the
- * state marches. For time-dependent problems with data, regularisation or parameters. `lossTolerance`: default 1e-6;
+ * state marches. For time-dependent problems with data, regularisation or parameters. `lossTolerance`: default 1e-4;
  * `maxIterations`: default 50.
  */
 export interface ControlSpaceOptions extends CommonSolveOptions {
@@ -172,7 +172,7 @@ export const controlSpace = method(
     halvings: withDefault(integer({ min: 0, max: 60 }), 6),
     gridSequence: withDefault(boolean, false),
   },
-  { ...noTolerances, maxIterations: 50, lossTolerance: 1e-6, argumentsAt: { method: 'options.method' } },
+  { ...noTolerances, maxIterations: 50, lossTolerance: 1e-4, argumentsAt: { method: 'options.method' } },
   (task, options, run) => {
     refuse(options, ['gradientTolerance', 'stepTolerance'], 'control-space');
     const { problem, weights } = task;

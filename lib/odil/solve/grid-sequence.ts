@@ -77,7 +77,12 @@ export function gridSequence(problem: Problem, options: unknown): GridSequence |
       return parameters;
     },
     add(coarse, solution) {
-      const found = coarse.pack(solution);
+      const { fields, parameters: own, networks } = solution;
+      const found = coarse.pack({
+        fields,
+        ...(own === undefined ? {} : { parameters: own }),
+        ...(networks === undefined ? {} : { networks }),
+      });
       if (coarse.ranges.lower.length !== count) {
         throw makeError('ERR_SHAPE_MISMATCH', 'coarser', '`coarser` must make a problem with the same parameters');
       }

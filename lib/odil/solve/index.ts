@@ -235,6 +235,7 @@ function prepareCall(problem: Problem, options: unknown, parameters?: Reals): Ca
   if (single && choice.name === 'gauss-newton') {
     fail('ERR_INVALID_ARG_TYPE', 'options.initial', "made of Float64Arrays for 'gauss-newton'", initial);
   }
+  if (choice.name === 'control-space') problem.checkRanges(unknowns, 'options.initial');
   const kept = Object.fromEntries(Object.entries({ ...rest, weights }).filter(([key]) => !ofOneCall.includes(key)));
   return {
     choice: checkpoint === undefined ? choice : { ...choice, reason: 'that of the checkpoint' },
