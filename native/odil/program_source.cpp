@@ -4,12 +4,20 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
+#include <initializer_list>
+#include <string_view>
 #include <vector>
 
 #include "odil/program.hpp"
 
 namespace dd::odil {
 namespace {
+
+std::string joined(std::initializer_list<std::string_view> parts) {
+  std::string result;
+  for (const std::string_view part : parts) result += part;
+  return result;
+}
 
 std::string text_of(std::ptrdiff_t value) { return std::to_string(value); }
 
@@ -167,8 +175,8 @@ class RegionSource {
     kernel_.line("long long rest = point;");
     for (std::size_t axis = shape_.axes; axis-- > 0;) {
       const std::string extent = text_of(box_.end[axis] - box_.begin[axis]);
-      kernel_.line("const long long i" + std::to_string(axis) + " = " + text_of(box_.begin[axis]) + " + rest % " +
-                   extent + "; rest /= " + extent + ";");
+      kernel_.line(joined({"const long long i", std::to_string(axis), " = ", text_of(box_.begin[axis]), " + rest % ",
+                           extent, "; rest /= ", extent, ";"}));
     }
   }
 
@@ -210,11 +218,11 @@ class RegionSource {
       if (value.empty()) {
         value = graph_.is_constant(coefficient, 1) ? rows[k] : kernel_.narrowed(coefficient) + " * " + rows[k];
       } else if (graph_.is_constant(coefficient, 1)) {
-        value = "(" + value + ") + " + rows[k];
+        value = joined({"(", value, ") + ", rows[k]});
       } else if (graph_.is_constant(coefficient, -1)) {
-        value = "(" + value + ") - " + rows[k];
+        value = joined({"(", value, ") - ", rows[k]});
       } else {
-        value = "fma(" + kernel_.narrowed(coefficient) + ", " + rows[k] + ", " + value + ")";
+        value = joined({"fma(", kernel_.narrowed(coefficient), ", ", rows[k], ", ", value, ")"});
       }
     }
     return value.empty() ? kernel_.type() + "(0)" : value;
