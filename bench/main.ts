@@ -13,10 +13,22 @@ import { languageModel } from './language-model';
 import { linalg } from './linalg';
 import { multigrid } from './multigrid';
 import { quantization } from './quantize';
+import { odilSolve } from './odil-solve';
 import { type BenchRun, markdown, svg } from './report';
 import { sparse } from './sparse';
 
-const families: readonly Family[] = [linalg, sparse, multigrid, gptq, quantization, kernels, edge, fir, languageModel];
+const families: readonly Family[] = [
+  linalg,
+  sparse,
+  multigrid,
+  odilSolve,
+  gptq,
+  quantization,
+  kernels,
+  edge,
+  fir,
+  languageModel,
+];
 
 async function main(): Promise<void> {
   const args = process.argv.slice(2);

@@ -42,6 +42,7 @@ export {
   type Symbols,
   type Tools,
 } from './problem';
+export { type Entries, laplace, type LaplaceOptions, type LaplaceResult, laplaceSync } from './laplace';
 export * as problems from './problems';
 export type { Checkpoint } from './solve/checkpoint';
 export type {

@@ -70,7 +70,7 @@ export interface NativeColumns {
 export type Reals = Float64Array | Float32Array;
 
 /** Options of Gauss-Newton at the edge. @internal */
-export interface NativeGaussNewton {
+export interface NativeGaussNewton extends NativeWeights {
   normalization: string;
   linearSolver: string;
   levenbergMarquardt: boolean;
@@ -81,6 +81,9 @@ export interface NativeGaussNewton {
   gradientTolerance: number;
   stepTolerance: number;
   lossTolerance: number;
+  historyEvery: number;
+  memoryLimitBytes: number;
+  checkpoint: { values: Float64Array; counters: Float64Array } | undefined;
 }
 
 /** Weights of blocks and the iterations in which they halve; empty where all are 1. @internal */
@@ -112,6 +115,16 @@ export interface NativeFirstOrder extends NativeWeights {
   checkpoint: { values: Float64Array; counters: Float64Array } | undefined;
 }
 
+/** Options of laplace at the edge. @internal */
+export interface NativeLaplace {
+  sigmas: Float64Array;
+  allVariances: boolean;
+  entries: Float64Array;
+  samples: number;
+  seed: number;
+  memoryLimitBytes: number;
+}
+
 /** Options of Gauss-Newton in control space at the edge; block -1: the one that is found. @internal */
 export interface NativeControlSpace extends ParameterRanges {
   block: number;
@@ -126,7 +139,7 @@ export interface NativeControlSpace extends ParameterRanges {
   halvings: number;
 }
 
-/** native/addon/odil_problem.cpp, odil_solve.cpp, odil_first_order.cpp and odil_evolution.cpp. @internal */
+/** The functions of native/addon/odil_*.cpp. @internal */
 export interface NativeOdil {
   createProblem(description: NativeProblemDescription): NativeProblem;
   disposeProblem(problem: NativeProblem): void;
@@ -152,6 +165,7 @@ export interface NativeOdil {
   source(problem: NativeProblem, precision: 'float32' | 'float64'): string;
   residualName(problem: NativeProblem, residual: number): string;
   gaussNewton(problem: NativeProblem, unknowns: Float64Array, options: NativeGaussNewton, run: NativeRun): unknown;
+  laplace(problem: NativeProblem, unknowns: Float64Array, options: NativeLaplace, run: NativeRun): unknown;
   evolution(problem: NativeProblem, block: number): { block: number; hasData: boolean; reason: string };
   march(
     problem: NativeProblem,

@@ -422,6 +422,11 @@ export class Problem {
     return this.#handle;
   }
 
+  /** Where the unknowns lie in a packed state. @internal */
+  layout(): readonly { group: string; name: string; offset: number; length: number }[] {
+    return this.#parts;
+  }
+
   /** All unknowns one after the other, a copy. @internal */
   pack(state: State, argument = 'state'): Reals {
     const first = Object.values(parse(state, argument, stateSchema).fields)[0];
@@ -453,7 +458,14 @@ const anyRecord: Schema<Record<string, unknown>> = (value, argument) => {
   return value as Record<string, unknown>;
 };
 
-const stateSchema = object({ fields: anyRecord, parameters: optional(anyRecord), networks: optional(anyRecord) });
+const stateMembers = object({ fields: anyRecord, parameters: optional(anyRecord), networks: optional(anyRecord) });
+
+/** A state, or anything that is one beside other things: a solution. */
+const stateSchema: typeof stateMembers = (value, argument) => {
+  if (typeof value !== 'object' || value === null) fail('ERR_INVALID_ARG_TYPE', argument, 'an object', value);
+  const { fields, parameters, networks } = value as Record<string, unknown>;
+  return stateMembers({ fields, parameters, networks }, argument);
+};
 
 const parameterSchema = object({
   ...rangeMembers,

@@ -8,6 +8,7 @@ void export_odil(Napi::Object exports) {
   export_odil_problem(room);
   export_odil_solve(room);
   export_odil_first_order(room);
+  export_odil_laplace(room);
   export_odil_evolution(room);
   exports.Set("odil", room);
 }

@@ -12,6 +12,7 @@ void export_odil(Napi::Object exports);
 void export_odil_problem(Napi::Object room);
 void export_odil_solve(Napi::Object room);
 void export_odil_first_order(Napi::Object room);
+void export_odil_laplace(Napi::Object room);
 void export_odil_evolution(Napi::Object room);
 
 }  // namespace dd::addon

@@ -1,4 +1,5 @@
 // Runs solvers on problems.
+#include <cstring>
 #include <memory>
 #include <string>
 #include <vector>
@@ -32,6 +33,12 @@ class GaussNewton final : public Computation {
     options_.normalization = normalization_of(chosen.Get("normalization"));
     options_.linear_solver = linear_solver_of(text(chosen.Get("linearSolver"), "linearSolver"));
     options_.levenberg_marquardt = chosen.Get("levenbergMarquardt").ToBoolean();
+    options_.weights = block_weights_of(chosen, problem_->description().blocks.size());
+    options_.history_every = size(chosen.Get("historyEvery"), "historyEvery");
+    memory_limit_ = number(chosen.Get("memoryLimitBytes"), "memoryLimitBytes");
+    if (const Napi::Value resumed = chosen.Get("checkpoint"); resumed.IsObject()) {
+      resume(resumed.As<Napi::Object>());
+    }
     options_.max_iterations = size(chosen.Get("maxIterations"), "maxIterations");
     options_.initial_lambda = number(chosen.Get("initialLambda"), "initialLambda");
     options_.damp = number(chosen.Get("damp"), "damp");
@@ -41,6 +48,7 @@ class GaussNewton final : public Computation {
     options_.loss_tolerance = number(chosen.Get("lossTolerance"), "lossTolerance");
   }
   void run(RunControl& control) override {
+    control.limit_memory(memory_limit_);
     result_ = gauss_newton(*problem_, unknowns_, options_, control);
     seconds_ = control.seconds();
   }
@@ -55,15 +63,14 @@ class GaussNewton final : public Computation {
     object.Set("linearSolverReason", result_.reason);
     object.Set("linearIterations", static_cast<double>(result_.linear_iterations));
     object.Set("seconds", seconds_);
-    object.Set("weights", copy_to_typed_array<double>(env, {}));
-    Napi::Object checkpoint = Napi::Object::New(env);
-    checkpoint.Set("values", copy_to_typed_array<double>(env, unknowns_));
-    checkpoint.Set("counters", copy_to_typed_array<double>(env, {}));
-    object.Set("checkpoint", checkpoint);
+    if (!result_.detail.empty()) object.Set("detail", result_.detail);
+    object.Set("weights", weights_at(env, options_.weights, result_.state.iterations));
+    object.Set("checkpoint", checkpoint(env));
     Napi::Array history = Napi::Array::New(env, result_.history.size());
     for (std::uint32_t k = 0; k < result_.history.size(); ++k) {
       const GaussNewtonStep& step = result_.history[k];
       Napi::Object one = Napi::Object::New(env);
+      one.Set("iteration", static_cast<double>(step.iteration));
       one.Set("loss", step.loss);
       one.Set("gradient", step.gradient);
       one.Set("lambda", step.lambda);
@@ -74,10 +81,42 @@ class GaussNewton final : public Computation {
     return object;
   }
 
+  Napi::Value best(Napi::Env env, std::span<const std::byte> bytes) override {
+    std::vector<double> state(bytes.size() / sizeof(double));
+    std::memcpy(state.data(), bytes.data(), bytes.size());
+    return copy_to_typed_array<double>(env, state);
+  }
+
  private:
+  static constexpr std::size_t state_values = 3, state_counters = 2;
+
+  /// values: lambda, growth, first gradient, unknowns. counters: iterations, linear solver.
+  Napi::Value checkpoint(Napi::Env env) const {
+    const GaussNewtonState& state = result_.state;
+    std::vector<double> values{state.lambda, state.growth, state.first_gradient};
+    values.insert(values.end(), unknowns_.begin(), unknowns_.end());
+    const double counters[] = {static_cast<double>(state.iterations), static_cast<double>(state.linear_solver)};
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("values", copy_to_typed_array<double>(env, values));
+    object.Set("counters", copy_to_typed_array<double>(env, counters));
+    return object;
+  }
+  void resume(const Napi::Object& given) {
+    const auto values = typed_array<double>(given.Get("values"), "checkpoint", state_values + unknowns_.size());
+    const auto counters = typed_array<double>(given.Get("counters"), "checkpoint", state_counters);
+    if (!(counters[0] >= 0 && counters[0] <= 0x1p53 && counters[1] >= 0 &&
+          counters[1] <= static_cast<double>(LinearSolver::conjugate_gradient))) {
+      throw_type("checkpoint", "one of Gauss-Newton");
+    }
+    options_.resume = GaussNewtonState{values[0], values[1], values[2], static_cast<std::uint64_t>(counters[0]),
+                                       static_cast<LinearSolver>(static_cast<std::uint8_t>(counters[1]))};
+    std::copy(values.begin() + state_values, values.end(), unknowns_.begin());
+  }
+
   std::shared_ptr<const Problem> problem_;
   std::vector<double> unknowns_;
   GaussNewtonOptions options_;
+  double memory_limit_ = 0;
   GaussNewtonResult result_;
   double seconds_ = 0;
 };

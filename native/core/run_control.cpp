@@ -1,8 +1,10 @@
 // Clock and throttling of a run.
 #include "core/run_control.hpp"
 
+#include <cstdio>
 #include <utility>
 
+#include "core/error.hpp"
 #include "core/thread_pool.hpp"
 
 namespace dd {
@@ -25,6 +27,14 @@ StopReason RunControl::stop_reason() const noexcept {
   if (seconds() >= time_limit_seconds_) return StopReason::time_limit;
   if (parent_ != nullptr) return parent_->stop_reason();
   return StopReason::none;
+}
+
+void RunControl::require_memory(double bytes, const char* what) const {
+  if (bytes <= memory_limit_bytes_) return;
+  char text[200];
+  std::snprintf(text, sizeof text, "%s needs about %.3g GB, and %.3g GB may be used", what, bytes * 1e-9,
+                memory_limit_bytes_ * 1e-9);
+  throw Error(ErrorCode::out_of_memory, "memoryLimitBytes", text);
 }
 
 void RunControl::on_progress(ProgressSink sink, double interval_seconds) {

@@ -43,6 +43,12 @@ class RunControl {
   double seconds() const noexcept;
   double time_limit_seconds() const noexcept { return time_limit_seconds_; }
 
+  /// How much memory large parts of the run may take each; infinite unless told.
+  void limit_memory(double bytes) noexcept { memory_limit_bytes_ = bytes; }
+  /// Throws ERR_OUT_OF_MEMORY with the estimate when `bytes` are more than that: before they are allocated, since an
+  /// operating system that gives what it does not have ends the process instead of refusing.
+  void require_memory(double bytes, const char* what) const;
+
   /// From any thread; the computation stops at its next poll, which must come at least every 5 ms of work.
   void cancel() noexcept { cancelled_.store(true, std::memory_order_relaxed); }
   /// A flag outside (an Int32Array on shared memory) that means cancel when it is not zero.
@@ -69,6 +75,7 @@ class RunControl {
   const RunControl* parent_ = nullptr;
   std::size_t threads_;
   double time_limit_seconds_;
+  double memory_limit_bytes_ = std::numeric_limits<double>::infinity();
   Clock::time_point start_;
   Clock::time_point next_report_;
   Clock::duration report_interval_{};

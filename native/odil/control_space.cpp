@@ -51,16 +51,17 @@ std::vector<bool> jumping_parameters(Graph& graph, const Problem& problem) {
 template <class T>
 class ControlSpace {
  public:
-  ControlSpace(const Problem& problem, const Evolution& evolution, std::span<T> state, std::span<double> parameters,
+  ControlSpace(const Problem& problem, const Evolution& evolution, std::span<T> unknowns,
                std::span<const ParameterRange> ranges, const ControlSpaceOptions& options, RunControl& control)
       : problem_(problem),
         evolution_(evolution),
-        state_(state),
-        parameters_(parameters),
+        unknowns_(unknowns),
+        state_(unknowns.first(problem.grid_unknowns())),
+        parameters_(unknowns.begin() + static_cast<std::ptrdiff_t>(problem.grid_unknowns()), unknowns.end()),
         options_(options),
         control_(control),
         threads_(control.threads()),
-        scale_(ranges, parameters),
+        scale_(ranges, parameters_),
         programs_(problem, evolution),
         linear_(problem, evolution, programs_),
         nonlinear_(problem, evolution, programs_),
@@ -115,7 +116,7 @@ class ControlSpace {
                        .fraction = static_cast<double>(result.iterations) / static_cast<double>(options_.max_iterations),
                        .iterations = result.iterations,
                        .objective = result.loss,
-                       .best = {}});
+                       .best = std::as_bytes(unknowns_)});
       const bool was_frozen = thaw();
       if (outcome == Outcome::rejected || step.alpha < short_step) {
         if (freeze()) continue;
@@ -459,7 +460,9 @@ class ControlSpace {
       if (!(*loss < result.loss)) continue;
       std::copy(product_.span().begin(), product_.span().end(), state_.begin());
       std::swap(misfit_, residual_);
-      std::copy(parameters.begin(), parameters.end(), parameters_.begin());
+      parameters_ = parameters;
+      std::transform(parameters.begin(), parameters.end(), unknowns_.begin() + static_cast<std::ptrdiff_t>(state_.size()),
+                     [](double value) { return static_cast<T>(value); });
       result.loss = *loss;
       step.alpha = alpha;
       return Outcome::accepted;
@@ -490,8 +493,8 @@ class ControlSpace {
 
   const Problem& problem_;
   const Evolution& evolution_;
-  std::span<T> state_;
-  std::span<double> parameters_;
+  std::span<T> unknowns_, state_;
+  std::vector<double> parameters_;
   const ControlSpaceOptions& options_;
   RunControl& control_;
   std::size_t threads_;
@@ -514,14 +517,14 @@ class ControlSpace {
 }  // namespace
 
 template <class T>
-ControlSpaceResult control_space(const Problem& problem, const Evolution& evolution, std::span<T> state,
-                                 std::span<double> parameters, std::span<const ParameterRange> ranges,
-                                 const ControlSpaceOptions& options, RunControl& control) {
-  return ControlSpace<T>(problem, evolution, state, parameters, ranges, options, control).run();
+ControlSpaceResult control_space(const Problem& problem, const Evolution& evolution, std::span<T> unknowns,
+                                 std::span<const ParameterRange> ranges, const ControlSpaceOptions& options,
+                                 RunControl& control) {
+  return ControlSpace<T>(problem, evolution, unknowns, ranges, options, control).run();
 }
-template ControlSpaceResult control_space(const Problem&, const Evolution&, std::span<float>, std::span<double>,
+template ControlSpaceResult control_space(const Problem&, const Evolution&, std::span<float>,
                                           std::span<const ParameterRange>, const ControlSpaceOptions&, RunControl&);
-template ControlSpaceResult control_space(const Problem&, const Evolution&, std::span<double>, std::span<double>,
+template ControlSpaceResult control_space(const Problem&, const Evolution&, std::span<double>,
                                           std::span<const ParameterRange>, const ControlSpaceOptions&, RunControl&);
 
 }  // namespace dd::odil

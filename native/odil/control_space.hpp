@@ -63,7 +63,7 @@ struct ControlSpaceResult {
   std::vector<ControlSpaceStep> history;
 };
 
-/// Minimises the loss over `state` (the field, improved in place) and `parameters`. Begins with the state that marches
+/// Minimises the loss over `unknowns`, the field and the parameters, in place: they always hold the best state. Begins with the state that marches
 /// from the parameters, or with the given one where its loss is less than half of that. The same bytes for any number
 /// of threads.
 ///
@@ -72,8 +72,8 @@ struct ControlSpaceResult {
 /// marched. Memory: nine fields, and one more per parameter of the equations. Cost of a step: two marches per
 /// iteration of conjugate gradients, one per parameter of the equations, and one or more nonlinear ones.
 template <class T>
-ControlSpaceResult control_space(const Problem& problem, const Evolution& evolution, std::span<T> state,
-                                 std::span<double> parameters, std::span<const ParameterRange> ranges,
-                                 const ControlSpaceOptions& options, RunControl& control);
+ControlSpaceResult control_space(const Problem& problem, const Evolution& evolution, std::span<T> unknowns,
+                                 std::span<const ParameterRange> ranges, const ControlSpaceOptions& options,
+                                 RunControl& control);
 
 }  // namespace dd::odil

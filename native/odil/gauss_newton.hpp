@@ -5,20 +5,34 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "core/run_control.hpp"
+#include "odil/block_weights.hpp"
 #include "odil/linear_step.hpp"
 #include "odil/solve_status.hpp"
 
 namespace dd::odil {
 
+/// Where a run stands beside its unknowns: enough to go on to the bit.
+struct GaussNewtonState {
+  double lambda = 0;
+  double growth = 2;
+  double first_gradient = 0;
+  std::uint64_t iterations = 0;  ///< over all calls
+  LinearSolver linear_solver = LinearSolver::automatic;
+};
+
 struct GaussNewtonOptions {
   Normalization normalization = Normalization::mean;
+  BlockWeights weights{};
+  std::optional<GaussNewtonState> resume{};
   LinearSolver linear_solver = LinearSolver::automatic;
-  std::size_t max_iterations = 100;
+  std::size_t max_iterations = 100;  ///< of this call
+  std::uint64_t history_every = 0;   ///< see History
   /// Levenberg-Marquardt with gain ratios; without it every step is taken as it is, as the official code does.
   bool levenberg_marquardt = true;
   double initial_lambda = 1e-6;
@@ -31,8 +45,9 @@ struct GaussNewtonOptions {
 };
 
 struct GaussNewtonStep {
-  double loss = 0;      ///< after the step
-  double gradient = 0;  ///< max |J^T v| before it
+  std::uint64_t iteration = 0;  ///< over all calls, this one included
+  double loss = 0;              ///< after the step
+  double gradient = 0;          ///< max |J^T v| before it
   double lambda = 0;
   double step = 0;  ///< |d|
 };
@@ -45,7 +60,9 @@ struct GaussNewtonResult {
   LinearSolver linear_solver = LinearSolver::automatic;  ///< used last
   std::string reason;                                    ///< why that one
   std::size_t linear_iterations = 0;                     ///< of iterative solvers
+  std::string detail;                                    ///< what went wrong, where the status says so
   std::vector<GaussNewtonStep> history;
+  GaussNewtonState state;
 };
 
 /// Improves `unknowns` in place; they always hold the last accepted state. Throws Error(invalid_argument_value, block)

@@ -104,12 +104,18 @@ const char* linear_solver_name(LinearSolver solver) noexcept {
 }
 
 LinearStep::LinearStep(const Problem& problem, Normalization normalization, std::size_t threads)
-    : problem_(problem), normalization_(normalization), threads_(threads) {}
+    : problem_(problem), threads_(threads) {
+  rescale(problem.scales(normalization));
+}
+
+void LinearStep::rescale(std::span<const double> scales) {
+  roots_.assign(scales.begin(), scales.end());
+  for (double& root : roots_) root = std::sqrt(root);
+}
 
 void LinearStep::weigh(std::span<double> residuals) const {
   for (std::size_t b = 0; b < problem_.description().blocks.size(); ++b) {
-    const double weight = std::sqrt(problem_.block_scale(b, normalization_));
-    for (std::size_t i = problem_.block_offset(b); i < problem_.block_offset(b + 1); ++i) residuals[i] *= weight;
+    for (std::size_t i = problem_.block_offset(b); i < problem_.block_offset(b + 1); ++i) residuals[i] *= roots_[b];
   }
 }
 

@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/run_control.hpp"
@@ -60,7 +61,10 @@ class LinearStep {
   virtual StepResult solve(std::span<const double> v, const Damping& damping, std::span<double> step,
                            RunControl& control) = 0;
 
-  /// Multiplies residuals by the roots of their block's weight.
+  /// What the squares of each block are multiplied with from now on; until then, what the normalization says. Takes
+  /// effect at the next linearise().
+  void rescale(std::span<const double> scales);
+  /// Multiplies residuals by the roots of that.
   void weigh(std::span<double> residuals) const;
   /// J^T v and J d of the weighted problem, from the programs.
   void slope(std::span<const double> v, std::span<double> result) const;
@@ -68,12 +72,14 @@ class LinearStep {
 
  protected:
   const Problem& problem_;
-  Normalization normalization_;
+  std::vector<double> roots_;  // of the scales of the blocks
   std::size_t threads_;
   std::span<const double> z_;
 };
 
 struct LinearChoice {
+  LinearChoice(std::unique_ptr<LinearStep> of, std::string why) : step(std::move(of)), reason(std::move(why)) {}
+
   std::unique_ptr<LinearStep> step;
   std::string reason;  ///< why this solver, in a sentence
 };

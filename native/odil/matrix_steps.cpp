@@ -40,6 +40,14 @@ linalg::SparseMatrix some_columns(const linalg::SparseMatrix& matrix, std::size_
   return result;
 }
 
+/// Before the first factor is allocated; later ones go where it was.
+void require_factor_memory(const linalg::SparseLeastSquares& least_squares, const RunControl& control,
+                           std::size_t threads) {
+  if (least_squares.cholesky().bytes() > 0) return;
+  control.require_memory(static_cast<double>(least_squares.analysis().factor_bytes(threads)),
+                         "the sparse factor of J^T J (gradient methods do without)");
+}
+
 /// J^T (J d + v) + T d.
 void gradient_at(linalg::SparseView j, std::span<const double> v, std::span<const double> d,
                  std::span<const double> added, std::span<double> gradient, std::size_t threads) {
@@ -99,7 +107,7 @@ void MatrixStep::linearise(std::span<const double> z) {
   problem_.jacobian(z, matrix_, threads_);
   const auto& starts = matrix_.pattern.starts;
   for (std::size_t b = 0; b < problem_.description().blocks.size(); ++b) {
-    const double weight = std::sqrt(problem_.block_scale(b, normalization_));
+    const double weight = roots_[b];
     if (weight == 1) continue;
     for (std::size_t k = starts[problem_.block_offset(b)]; k < starts[problem_.block_offset(b + 1)]; ++k) {
       matrix_.values[k] *= weight;
@@ -148,6 +156,7 @@ CholeskyStep::CholeskyStep(const Problem& problem, Normalization normalization, 
 
 StepResult CholeskyStep::solve(std::span<const double> v, const Damping& damping, std::span<double> step,
                                RunControl& control) {
+  require_factor_memory(least_squares_, control, threads_);
   const linalg::FactorResult factored = least_squares_.factor(matrix_, terms(damping), control);
   if (factored.status == linalg::FactorStatus::factored) least_squares_.solve(matrix_, v, step, 1, threads_);
   return of(factored);
@@ -226,6 +235,7 @@ StepResult BorderedStep::solve(std::span<const double> v, const Damping& damping
   const std::size_t rows = problem_.residuals(), grid = problem_.grid_unknowns(), parameters = step.size() - grid;
   linalg::DiagonalTerms grid_terms = terms(damping);
   grid_terms.scale = grid_terms.scale.first(grid);
+  require_factor_memory(least_squares_, control, threads_);
   const linalg::FactorResult factored = least_squares_.factor(grid_, grid_terms, control);
   if (factored.status != linalg::FactorStatus::factored) return of(factored);
 
@@ -326,10 +336,10 @@ BlockTridiagonalStep::BlockTridiagonalStep(const Problem& problem, Normalization
     }
   }
   block_ = reach * level_unknowns(problem);
-  if (block_ > most_block) {
+  if (block_ == 0 || block_ > most_block) {
     throw Error(ErrorCode::invalid_argument_value, "linearSolver",
                 "`linearSolver` 'block-tridiagonal' needs blocks of " + std::to_string(block_) +
-                    " unknowns here, more than " + std::to_string(most_block));
+                    " unknowns here, not 1 to " + std::to_string(most_block));
   }
   factor_.emplace((problem.unknowns() + block_ - 1) / block_, block_);
 }

@@ -61,7 +61,7 @@ StepResult MultigridStep::solve(std::span<const double> v, const Damping&, std::
     throw Error(ErrorCode::not_finite, name, "a derivative of the residual " + name + " is not finite");
   }
   linalg::Multigrid<double> multigrid(std::move(a), problem_.description().fields[0].location, {}, threads_);
-  const double weight = -1 / std::sqrt(problem_.block_scale(0, normalization_));
+  const double weight = -1 / roots_[0];
   std::vector<double> right(v.size());
   std::transform(v.begin(), v.end(), right.begin(), [&](double value) { return weight * value; });
   const linalg::MultigridResult solved =

@@ -194,6 +194,8 @@ class PackedRunner {
         shape_(shape),
         arrays_(arrays),
         workspace_(workspace) {
+    for (const Operand& operand : operands) lies_alike_.push_back(operand.shape == shape);
+    for (const Target& target : targets) target_lies_alike_.push_back(target.shape == shape);
     // All points of a box wrap alike: one distance serves them all.
     for (const External& external : program.externals) {
       deltas_.push_back(external.kind == External::Kind::operand
@@ -236,8 +238,8 @@ class PackedRunner {
     std::size_t length;
   };
 
-  std::ptrdiff_t place_in(const Shape& shape, const Segment& segment) const {
-    return shape == shape_ ? segment.flat : shape.flat(segment.at);
+  static std::ptrdiff_t place_in(const Shape& shape, bool alike, const Segment& segment) {
+    return alike ? segment.flat : shape.flat(segment.at);
   }
 
   void gather(std::size_t number) {
@@ -255,7 +257,8 @@ class PackedRunner {
         continue;
       }
       const auto operand = static_cast<std::size_t>(external.id);
-      const T* from = arrays_.operands[operand] + place_in(operands_[operand].shape, segment) + deltas_[number];
+      const std::ptrdiff_t place = place_in(operands_[operand].shape, lies_alike_[operand], segment);
+      const T* from = arrays_.operands[operand] + place + deltas_[number];
       for (std::size_t p = 0; p < segment.length; ++p) to[p] = from[p];
     }
   }
@@ -266,7 +269,8 @@ class PackedRunner {
     const Target& target = targets_[number];
     const T* row = workspace_.own_row(program_.output_slot(number));
     for (const Segment& segment : segments_) {
-      T* to = arrays_.targets[target.array] + place_in(target.shape, segment) + target_deltas_[number];
+      const std::ptrdiff_t place = place_in(target.shape, target_lies_alike_[number], segment);
+      T* to = arrays_.targets[target.array] + place + target_deltas_[number];
       const T* from = row + segment.place;
       if (kind == OutputKind::store) {
         for (std::size_t p = 0; p < segment.length; ++p) to[p] = from[p];
@@ -283,6 +287,7 @@ class PackedRunner {
   const Arrays<T>& arrays_;
   Workspace<T>& workspace_;
   std::vector<std::ptrdiff_t> deltas_, target_deltas_;
+  std::vector<bool> lies_alike_, target_lies_alike_;  // in memory as the block's points do
   std::vector<Segment> segments_;
   std::size_t points_ = 0;
 };

@@ -7,6 +7,7 @@ import {
   expectExample,
   expectJacobian,
   numbers,
+  relative,
   type Tensor,
   type Triplets,
 } from '../support/odil';
@@ -162,6 +163,28 @@ const finest = (vector: ReturnType<typeof example>, levels: readonly number[]): 
 });
 const fine = (name: string, vector: ReturnType<typeof example>): Float64Array =>
   Float64Array.from(vector.outputs.fine_field?.[name]?.data as number[]);
+
+test('poisson2d_mg_mgloss', () => {
+  const vector = example('poisson2d_mg_mgloss');
+  const { outputs, options } = vector;
+  using problem = odil.problems.poisson({ cells: options['N'] as number, multigridLoss: options['mgloss'] as number });
+  const state = { fields: { u: fine('u', vector) } };
+  const found = problem.evaluate(state);
+  expect(found.loss / outputs.loss).toBeCloseTo(1, 12);
+  expect(problem.blockNames).toEqual(['poisson', 'coarse1', 'coarse2']);
+  Object.values(found.blocks).forEach(({ loss }, k) => expect(loss / (outputs.terms[k] as number)).toBeCloseTo(1, 12));
+  // The averages lie at the first fine cell of each coarse one.
+  const coarse = (found.residuals['coarse2'] as Float64Array).filter((_, i) => i % 4 === 0 && i % 32 < 8);
+  expect(
+    difference(
+      coarse.map((value) => value / 4),
+      outputs.residuals[2]?.data as number[],
+    ),
+  ).toBeLessThan(1e-11);
+  const { gradient } = problem.gradient(state);
+  const expected = outputs.gradient_of_loss[0]?.data as number[];
+  expect(relative(gradient.fields['u'] as Float64Array, expected)).toBeLessThan(1e-9);
+});
 
 test('wave_mg', () => {
   const vector = example('wave_mg');

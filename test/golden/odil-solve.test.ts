@@ -44,14 +44,23 @@ test('Poisson with an exact right-hand side is second order: the errors of secti
 
 test('infer_constant reaches the published minimum in a few steps', async () => {
   using problem = odil.problems.inferConstant({ timeCells: 64, cells: 64 });
-  const solution = await problem.solve();
+  const solution = await problem.solve({ method: 'gauss-newton' });
   expect(solution.loss / 4.91614757e-6).toBeCloseTo(1, 6);
   expect(solution.iterations).toBeLessThan(20);
 });
 
+test('heat_tmax: the end time, by Gauss-Newton and by L-BFGS with multigrid', async () => {
+  using problem = odil.problems.heatTmax({ timeCells: 8, cells: 8 });
+  for (const options of [{ method: 'gauss-newton' }, { method: 'lbfgs', multigrid: true }] as const) {
+    const solution = await problem.solve(options);
+    expect(solution.loss).toBeLessThan(1e-15);
+    expect(solution.parameters?.['endTime']?.[0]).toBeCloseTo(4.441774261527766, 6); // the official run's
+  }
+});
+
 test('heat with exact derivatives converges quadratically', async () => {
   using problem = odil.problems.heat({ timeCells: 12, cells: 12 });
-  const { history, loss } = await problem.solve({ initialLambda: 0 });
+  const { history, loss } = await problem.solve({ method: 'gauss-newton', initialLambda: 0 });
   expect(loss).toBeLessThan(1e-18);
   expect(history.length).toBeLessThan(10);
 });

@@ -1,7 +1,7 @@
 // The Poisson equation on the unit cube with zero walls (odil.md, section 6.1).
-import { integer, object, oneOf, parse, withDefault } from '../../runtime/validate';
-import { type Expression, sum } from '../expression';
-import { grid } from '../grid';
+import { fail, integer, object, oneOf, parse, withDefault } from '../../runtime/validate';
+import { type AxisPosition, type Expression, sum, where } from '../expression';
+import { type Grid, grid } from '../grid';
 import { type Problem, problem } from '../problem';
 import { neighbours, quadraticWall } from './halo';
 import { withReference, type WithReference } from './reference';
@@ -19,6 +19,11 @@ export interface PoissonOptions {
    * problem to rounding; `'exact'` (`'osc'` only): the Laplacian by formula, so that the error is the method's own.
    */
   rightHandSide?: 'discrete' | 'exact';
+  /**
+   * Adds so many blocks with the residuals averaged over 2, 4, ... cells along each axis, which tell gradient methods what
+   * is wrong on a large scale; cells must halve as often. Default 0. Their norms are those of the averages.
+   */
+  multigridLoss?: number;
 }
 
 const schema = object({
@@ -26,6 +31,7 @@ const schema = object({
   dimensions: withDefault(integer({ min: 1, max: 5 }), 2),
   reference: withDefault(oneOf(['hat', 'osc']), 'hat'),
   rightHandSide: withDefault(oneOf(['discrete', 'exact']), 'discrete'),
+  multigridLoss: withDefault(integer({ min: 0, max: 5 }), 0),
 });
 
 const axisNames = ['x', 'y', 'z', 'v', 'w'];
@@ -47,7 +53,32 @@ function exactLaplacian(x: number, y: number): number {
   return (curvature + 2 * waves ** 2 * Math.PI * Math.cos(phase)) * Math.sin(Math.PI * y);
 }
 
-/** Laplacian u = f on the unit cube, u = 0 on its walls; field `u` at cells, block `poisson`. */
+/**
+ * Means of `fine` over 2, 4, ... cells along each axis. The mean of a coarse cell is taken at its first fine cell; `chosen`
+ * is zero at the others, and large enough at these that the mean of squares is that over coarse cells.
+ */
+function averages(
+  fine: Expression,
+  levels: number,
+  { of, at, cells }: { of: Grid; at: Readonly<Record<string, AxisPosition>>; cells: number },
+): { mean: Expression; chosen: Float64Array }[] {
+  const result: { mean: Expression; chosen: Float64Array }[] = [];
+  let mean = fine;
+  for (let width = 2; width <= 2 ** levels; width *= 2) {
+    for (const [name, position] of Object.entries(at)) {
+      const step = width / 2;
+      mean = mean.plus(where(position.below(cells - step), mean.shift({ [name]: step }), 0)).over(2);
+    }
+    const weight = width ** (of.names.length / 2);
+    const chosen = of.sample('c'.repeat(of.names.length), (...point) =>
+      point.every((x) => Math.floor(x * cells) % width === 0) ? weight : 0,
+    );
+    result.push({ mean, chosen });
+  }
+  return result;
+}
+
+/** Laplacian u = f on the unit cube, u = 0 on its walls; field `u` at cells, block `poisson`, and `coarse1`, ... where `multigridLoss` asks for them. */
 export function poisson(options: PoissonOptions = {}): WithReference {
   const given = parse(options, 'options', schema);
   const { cells, reference } = given;
@@ -55,6 +86,9 @@ export function poisson(options: PoissonOptions = {}): WithReference {
     parse(given.dimensions, "options.dimensions (with reference: 'osc')", integer({ min: 2, max: 2 }));
   } else {
     parse(given.rightHandSide, "options.rightHandSide (with reference: 'hat')", oneOf(['discrete']));
+  }
+  if (cells % 2 ** given.multigridLoss !== 0) {
+    fail('ERR_OUT_OF_RANGE', 'options.multigridLoss', `how often ${cells} cells halve, or less`, given.multigridLoss);
   }
   const names = axisNames.slice(0, given.dimensions);
   const of = grid(Object.fromEntries(names.map((name) => [name, { cells }])));
@@ -71,7 +105,14 @@ export function poisson(options: PoissonOptions = {}): WithReference {
           .plus(plus)
           .over((step[name] as number) ** 2);
       });
-      return { poisson: sum(...second).minus(constant(known)) };
+      const residual = sum(...second).minus(constant(known));
+      const coarse = averages(residual, given.multigridLoss, { of, at, cells });
+      return {
+        poisson: residual,
+        ...Object.fromEntries(
+          coarse.map(({ mean, chosen }, level) => [`coarse${level + 1}`, mean.times(constant(chosen))]),
+        ),
+      };
     });
   let rightHandSide: Float64Array;
   if (given.rightHandSide === 'exact') {

@@ -159,6 +159,8 @@ function start(
 const argumentsAt = {
   levels: 'options.multigrid.levels',
   factors: 'options.multigrid.factors',
+  lineSearch: 'options.lineSearch',
+  checkpoint: 'options.resume',
   resume: 'options.resume',
 };
 

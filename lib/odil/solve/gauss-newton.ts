@@ -1,5 +1,6 @@
 // Gauss-Newton with Levenberg-Marquardt damping: second order, for sums of squares.
-import { number, oneOf, optional, withDefault } from '../../runtime/validate';
+import { availableMemory } from '../../runtime/memory';
+import { integer, number, oneOf, optional, withDefault } from '../../runtime/validate';
 import { nativeOdil } from '../native';
 import { type CommonSolveOptions, type CommonSolveReport, method } from './method';
 
@@ -9,7 +10,8 @@ import { type CommonSolveOptions, type CommonSolveReport, method } from './metho
  * `'block-tridiagonal'`: dense blocks, one per level of the first axis. `'multigrid'`: square J that couples neighbours
  * of one field. `'conjugate-gradient'`: on J^T J, preconditioned by the square block among the residuals.
  */
-export type LinearSolver = (typeof linearSolvers)[number];
+export type LinearSolver =
+  'auto' | 'cholesky' | 'lu' | 'qr' | 'bordered' | 'block-tridiagonal' | 'multigrid' | 'conjugate-gradient';
 
 const linearSolvers = [
   'auto',
@@ -20,7 +22,7 @@ const linearSolvers = [
   'block-tridiagonal',
   'multigrid',
   'conjugate-gradient',
-] as const;
+] as const satisfies readonly LinearSolver[];
 
 /** Options of Gauss-Newton. */
 export interface GaussNewtonOptions extends CommonSolveOptions {
@@ -40,10 +42,19 @@ export interface GaussNewtonOptions extends CommonSolveOptions {
   damp?: number;
   /** Then adds its square times the diagonal; default 0. */
   dampDiagonal?: number;
+  /**
+   * The history holds one step in so many, and the last. Default: every one at first, thinned by half whenever there are
+   * more than 2048.
+   */
+  historyEvery?: number;
+  /** Memory that the sparse factor may take; ERR_OUT_OF_MEMORY, with the estimate, if it needs more. Default: what is free. */
+  memoryLimitBytes?: number;
 }
 
 /** One accepted step. */
 export interface GaussNewtonRecord {
+  /** Counted over all calls since the run began, this one included. */
+  iteration: number;
   /** After it. */
   loss: number;
   /** max |J^T F| before it. */
@@ -78,6 +89,8 @@ export const gaussNewton = method(
     initialLambda: withDefault(number({ min: 0 }), 1e-6),
     damp: withDefault(number({ min: 0 }), 0),
     dampDiagonal: withDefault(number({ min: 0 }), 0),
+    historyEvery: withDefault(integer({ min: 1 }), 0),
+    memoryLimitBytes: optional(number({ min: 0 })),
   },
   {
     maxIterations: 100,
@@ -85,6 +98,11 @@ export const gaussNewton = method(
     stepTolerance: 1e-12,
     lossTolerance: 1e-14,
     official: { normalization: 'sum' },
+    argumentsAt: {
+      linearSolver: 'options.linearSolver',
+      memoryLimitBytes: 'options.memoryLimitBytes',
+      checkpoint: 'options.resume',
+    },
   },
   (task, options, run) => {
     const damping = options.damping ?? (options.compat === 'official' ? 'none' : 'levenberg-marquardt');
@@ -102,6 +120,10 @@ export const gaussNewton = method(
         gradientTolerance: options.gradientTolerance,
         stepTolerance: options.stepTolerance,
         lossTolerance: options.lossTolerance,
+        historyEvery: options.historyEvery,
+        memoryLimitBytes: options.memoryLimitBytes ?? availableMemory(),
+        ...task.weights,
+        checkpoint: task.resume,
       },
       run,
     );

@@ -108,12 +108,13 @@ interface Choice {
 const methodSchema = oneOf(['auto', ...methodNames]);
 
 /** The method for this problem, with the reason in a sentence. */
-function choose(problem: Problem, asked: 'auto' | MethodName, { options, single }: Wishes): Choice {
+function choose(problem: Problem, asked: 'auto' | MethodName, wishes: Wishes): Choice {
+  const { options, single } = wishes;
   if (asked !== 'auto') return { name: asked, reason: 'asked for' };
   const raw = problem.rawBlockNames[0];
   if (raw !== undefined) return { name: 'lbfgs', reason: `the block ${raw} is raw: the loss is no sum of squares` };
   if ('multigrid' in options) return { name: 'lbfgs', reason: 'a multigrid decomposition is for gradient methods' };
-  const evolution = chooseEvolution(problem, options);
+  const evolution = chooseEvolution(problem, wishes);
   if (typeof evolution === 'object') return evolution;
   if (single) return { name: 'lbfgs', reason: 'the initial state is in single precision' };
   return { name: 'gauss-newton', reason: `the loss is a sum of squares, and it does not march: ${evolution}` };
@@ -123,17 +124,21 @@ function choose(problem: Problem, asked: 'auto' | MethodName, { options, single 
 const mostParameters = 64;
 
 /** The method that marches through time, or why none does. */
-function chooseEvolution(problem: Problem, options: object): Choice | string {
+function chooseEvolution(problem: Problem, { options, decays }: Wishes): Choice | string {
   const foreign = Object.keys(options).find(
     (key) => methods['gauss-newton'].own.includes(key) && !methods['control-space'].own.includes(key),
   );
   if (foreign !== undefined) return `${foreign} is an option of Gauss-Newton`;
   if ('compat' in options) return 'the published code does not';
+  if (decays) return 'weights decay';
+  const tolerance = ['gradientTolerance', 'stepTolerance'].find((key) => key in options);
+  if (tolerance !== undefined) return `${tolerance} is none of its tolerances`;
   const found = findEvolution(problem);
   if (found.block < 0) return found.reason;
   const name = problem.blockNames[found.block] as string;
   const parameters = problem.ranges.lower.length;
   if (!found.hasData && parameters === 0) {
+    if ('lossTolerance' in options) return 'rows that are solved exactly have no tolerance of the loss';
     return { name: 'marching', reason: `${name} determines every row of time from earlier ones` };
   }
   if (!found.hasData) return 'there are parameters and no data';
@@ -145,6 +150,8 @@ interface Wishes {
   /** Those that were given, runs' apart. */
   readonly options: object;
   readonly single: boolean;
+  /** Whether a weight changes on the way. */
+  readonly decays: boolean;
 }
 
 const whyNot: Readonly<Record<string, string>> = {
@@ -211,7 +218,7 @@ function resumed(problem: Problem, given: Record<string, unknown>): [Checkpoint 
 function prepareCall(problem: Problem, options: unknown, parameters?: Reals): Call {
   if (typeof options !== 'object' || options === null) fail('ERR_INVALID_ARG_TYPE', 'options', 'an object', options);
   const [checkpoint, given] = resumed(problem, withoutUndefined(options));
-  const { method: asked = 'auto', initial, resume: _, weights, ...rest } = given;
+  const { method: asked = 'auto', initial, resume: _, weights: weighed, ...rest } = given;
   if (rest['multigrid'] === false) delete rest['multigrid'];
   const unknowns =
     checkpoint === undefined
@@ -227,23 +234,27 @@ function prepareCall(problem: Problem, options: unknown, parameters?: Reals): Ca
   }
   if (parameters !== undefined) unknowns.set(parameters, unknowns.length - parameters.length);
   const single = unknowns instanceof Float32Array;
+  const weights = parse(given['weights'], 'options.weights', weightsSchema(problem.blockNames));
   const choice = choose(problem, parse(asked, 'options.method', methodSchema), {
     options: rest,
     single,
+    decays: weights.halfLives.some((halfLife) => halfLife < Infinity),
   });
   refuseOthers(rest, choice);
   if (single && choice.name === 'gauss-newton') {
     fail('ERR_INVALID_ARG_TYPE', 'options.initial', "made of Float64Arrays for 'gauss-newton'", initial);
   }
   if (choice.name === 'control-space') problem.checkRanges(unknowns, 'options.initial');
-  const kept = Object.fromEntries(Object.entries({ ...rest, weights }).filter(([key]) => !ofOneCall.includes(key)));
+  const kept = Object.fromEntries(
+    Object.entries({ ...rest, weights: weighed }).filter(([key]) => !ofOneCall.includes(key)),
+  );
   return {
     choice: checkpoint === undefined ? choice : { ...choice, reason: 'that of the checkpoint' },
     task: {
       problem,
       handle: problem.handle,
       unknowns,
-      weights: parse(weights, 'options.weights', weightsSchema(problem.blockNames)),
+      weights,
       resume: checkpoint,
     },
     rest,

@@ -43,12 +43,12 @@ export function weightsSchema(blocks: readonly string[]): Schema<NativeWeights> 
   };
 }
 
-/** Weights that do not; empty where there are none. @internal */
-export function fixedWeightsSchema(blocks: readonly string[]): Schema<Float64Array> {
+/** One number per block, 1 where none is given; empty where there are none at all. @internal */
+export function fixedWeightsSchema(blocks: readonly string[], element: Schema<number> = weight): Schema<Float64Array> {
   return (value, argument) => {
     if (value === undefined) return new Float64Array(0);
     const weights = new Float64Array(blocks.length).fill(1);
-    for (const [block, one, name] of record(blocks, value, argument)) weights[block] = weight(one, name);
+    for (const [block, one, name] of record(blocks, value, argument)) weights[block] = element(one, name);
     return weights;
   };
 }

@@ -90,6 +90,40 @@ TEST_CASE("Gauss-Newton refuses raw blocks and names a residual that is not fini
   }
 }
 
+TEST_CASE("a run goes on to the bit, with weights that decay too") {
+  Problem problem(nonlinear_line(false));
+  set_right_side(problem);
+  dd::RunControl control;
+  for (const BlockWeights& weights : {BlockWeights{}, BlockWeights{{.initial = 3, .half_life = 2}}}) {
+    std::vector<double> whole(cells, 0.1), parts(cells, 0.1);
+    GaussNewtonOptions options{.weights = weights, .max_iterations = 5, .initial_lambda = 1};
+    const GaussNewtonResult at_once = gauss_newton(problem, whole, options, control);
+    options.max_iterations = 2;
+    options.resume = gauss_newton(problem, parts, options, control).state;
+    options.max_iterations = 3;
+    const GaussNewtonResult rest = gauss_newton(problem, parts, options, control);
+    CHECK(parts == whole);
+    CHECK(rest.loss == at_once.loss);
+    CHECK(rest.state.lambda == at_once.state.lambda);
+    CHECK(rest.state.iterations == 5);
+    CHECK(rest.history.front().iteration == 3);
+  }
+}
+
+TEST_CASE("a factor that is larger than the memory is refused") {
+  Problem problem(nonlinear_line(false));
+  set_right_side(problem);
+  std::vector<double> u(cells, 0.1);
+  dd::RunControl control;
+  control.limit_memory(64);
+  try {
+    gauss_newton(problem, u, {.linear_solver = LinearSolver::cholesky}, control);
+    FAIL("must throw");
+  } catch (const dd::Error& error) {
+    CHECK(error.code() == dd::ErrorCode::out_of_memory);
+  }
+}
+
 TEST_CASE("a cancelled run keeps the last accepted state") {
   Problem problem(nonlinear_line(false));
   set_right_side(problem);

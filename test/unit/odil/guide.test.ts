@@ -5,18 +5,18 @@ import vm from 'node:vm';
 import { odil, report } from '../../../lib';
 import { packageRoot } from '../../../lib/runtime/native';
 
-test('docs/odil.md', () => {
+test('docs/odil.md', async () => {
   const guide = fs.readFileSync(path.join(packageRoot, 'docs', 'odil.md'), 'utf8');
   const blocks = [...guide.matchAll(/```js\n([\s\S]*?)```/g)].map(([, code]) => code as string);
   expect(blocks.length).toBeGreaterThan(5);
   const code = blocks.join('\n').replace("import { odil, report } from 'discrete-descent';", '');
   const results =
-    'return { loss, plain, jacobian, problem, atSolution, wave, start, guess, patient, map, pixels, source };';
-  const run = vm.runInThisContext(`(odil, report, console) => { ${code} ${results} }`) as (
+    'return { loss, plain, jacobian, problem, atSolution, wave, start, guess, patient, solution, assimilated, slow, quick, annealed, rest, polished, deviation, map, pixels, source };';
+  const run = vm.runInThisContext(`async (odil, report, console) => { ${code} ${results} }`) as (
     of: typeof odil,
     pictures: typeof report,
     console: { log: (...values: unknown[]) => void },
-  ) => {
+  ) => Promise<{
     loss: number;
     plain: number;
     jacobian: { rows: number; columns: number };
@@ -24,20 +24,36 @@ test('docs/odil.md', () => {
     atSolution: { loss: number };
     start: { loss: number };
     guess: odil.glioma.Guess;
+    solution: odil.Solution;
+    assimilated: odil.Solution;
+    slow: odil.Solution;
+    quick: odil.Solution;
+    annealed: odil.Solution;
+    rest: odil.Solution;
+    polished: odil.Solution;
+    deviation: number;
     map: string;
     pixels: Uint8Array;
     source: string;
-  };
+  }>;
   const printed: unknown[][] = [];
-  const found = run(odil, report, { log: (...values) => printed.push(values) });
+  const found = await run(odil, report, { log: (...values) => printed.push(values) });
   expect([found.jacobian.rows, found.jacobian.columns]).toEqual([2 * 2400, 2402]);
   expect(found.plain).toBeCloseTo(2400 * found.loss, 8);
   expect(found.atSolution.loss).toBeLessThan(10);
   expect(found.start.loss).toBeGreaterThan(0);
+  expect(found.assimilated.method).toBe('control-space');
+  expect(found.assimilated.loss).toBeLessThan(0.1 * found.loss);
   expect(found.guess.u).toHaveLength(16 * 12 ** 3);
   expect(found.map).toContain('every 0.5');
   expect(found.pixels.length).toBeGreaterThan(1000);
   expect(found.source).toContain('extern "C" __global__ void block0_poisson_region0');
+  expect(found.solution).toMatchObject({ method: 'gauss-newton', linearSolver: 'multigrid' });
+  expect(found.quick.loss).toBeLessThan(0.1 * found.slow.loss);
+  expect(found.annealed.loss).toBeLessThan(found.plain);
+  expect(found.rest.history.at(-1)).toMatchObject({ iteration: 200 });
+  expect(found.polished.loss).toBeLessThan(found.rest.loss);
+  expect(found.deviation).toBeGreaterThan(0);
   expect(printed.at(-1)?.[0]).toBe('ERR_OUT_OF_RANGE');
   expect(printed.at(-1)?.[1]).toContain('where(at.x.last, ...)');
 });

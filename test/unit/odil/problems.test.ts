@@ -246,6 +246,12 @@ test('velocityFromTracer: uniform motion of a smooth tracer needs no regularisat
 });
 
 test.each([
+  [
+    'poisson',
+    () => odil.problems.poisson({ cells: 12, multigridLoss: 3 }),
+    'ERR_OUT_OF_RANGE',
+    'options.multigridLoss',
+  ],
   ['wave', () => odil.problems.wave({ cells: 1 }), 'ERR_OUT_OF_RANGE', 'options.cells'],
   [
     'inferConstant',
