@@ -345,10 +345,9 @@ std::string Problem::source(std::size_t number, SourcePrecision precision) const
   const std::size_t operands = domain_.operands.size();
   const std::string name = "block" + std::to_string(number) + "_" + identifier(block.name);
   const std::lock_guard lock(mutex_);
-  return block.scalar
-             ? scalar_block_source(description_.graph, domain_, operands, block.roots, name, precision)
-             : grid_block_source(description_.graph, domain_, operands, block.shape, grid_blocks_[number]->regions(),
-                                 name, precision);
+  return block.scalar ? scalar_block_source(description_.graph, domain_, operands, block.roots, name, precision)
+                      : grid_block_source(description_.graph, domain_, operands, block.shape,
+                                          grid_blocks_[number]->regions(), name, precision);
 }
 
 std::string Problem::source_header() const {
