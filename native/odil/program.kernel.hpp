@@ -111,7 +111,7 @@ struct ProgramBlock {
     bool inside;
   };
 
-  /// Beyond the end the first point: what it reads exists, and it writes nothing.
+  /// Beyond the end of the box nothing is read and nothing written.
   DD_DEVICE Place place_of(std::size_t point) const {
     Place place{};
     place.inside = point < points;
@@ -138,6 +138,7 @@ struct ProgramBlock {
       const T held = s.registers[(slot * Points + k) * Threads + t];
       return held;
     }
+    if (!own.inside) return T(0);  // what is there may be an output that another thread is writing
     const PointRow<T>& row = rows[slot - registers];
     const std::int64_t place = along(row, own);
     return row.form == PointRow<T>::Form::index ? static_cast<T>(place) : row.data[place];
