@@ -30,9 +30,8 @@ namespace { struct Place { unsigned x; }; thread_local Place blockIdx, threadIdx
 class Folder {
  public:
   Folder() {
-    char name[] = "/tmp/dd_source_XXXXXX";
-    REQUIRE(mkdtemp(name) != nullptr);
-    path_ = name;
+    path_ = P_tmpdir "/dd_source_XXXXXX";
+    REQUIRE(mkdtemp(path_.data()) != nullptr);
   }
   Folder(const Folder&) = delete;
   Folder& operator=(const Folder&) = delete;
