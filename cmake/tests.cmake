@@ -76,6 +76,14 @@ if(DD_SANITIZE MATCHES "address")
 endif()
 
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
+  # Calls the compiler that builds it, and nvcc where there is one.
+  target_sources(dd_tests PRIVATE native/tests/odil/program_source_test.cpp)
+  target_link_libraries(dd_tests PRIVATE ${CMAKE_DL_LIBS})
+  target_compile_definitions(dd_tests PRIVATE DD_TEST_COMPILER="${CMAKE_CXX_COMPILER}")
+  if(DD_CUDA_FOUND)
+    target_compile_definitions(dd_tests PRIVATE DD_TEST_NVCC="${DD_NVCC}")
+  endif()
+
   # The back end under test: the one with kernels where nvcc is, else one with a placeholder.
   if(DD_CUDA_FOUND)
     set(dd_test_cuda discrete-descent-cuda)

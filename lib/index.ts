@@ -3,6 +3,7 @@ export * as dmmv from './dmmv';
 export * as formats from './formats';
 export * as odil from './odil';
 export * as quantize from './quantize';
+export * as report from './report';
 export { type BackendDevice, type BackendStatus, backends } from './runtime/backends';
 export {
   ArgumentRangeError,

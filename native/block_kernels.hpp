@@ -9,6 +9,7 @@
 #include "linalg/factors.kernel.hpp"
 #include "linalg/products.kernel.hpp"
 #include "odil/adam.kernel.hpp"
+#include "odil/program.kernel.hpp"
 #include "odil/row_solver.kernel.hpp"
 #include "quantize/assignment.kernel.hpp"
 #include "quantize/descent.kernel.hpp"

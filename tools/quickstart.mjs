@@ -4,13 +4,29 @@ import path from 'node:path';
 import prepare from './prepare.cjs';
 
 const output = path.join('out', 'report');
-const cards = path.join(output, 'recogniser.json');
+const cards = [];
 const node = (...args) => prepare.run(process.execPath, args);
 
 function quantiseRecogniser() {
   prepare.ensureDependencies('ocr');
   console.log('\nquantising a text recogniser to 2 bits per weight and reading 32 lines with each result\n');
-  node(path.join('ocr', 'compare.cjs'), '--bits', '2', '--lines', '32', '--samples', '4', '--cards', cards);
+  const file = path.join(output, 'recogniser.json');
+  node(path.join('ocr', 'compare.cjs'), '--bits', '2', '--lines', '32', '--samples', '4', '--cards', file);
+  cards.push(file);
+}
+
+/** Equations: what is unknown in them is found together with their solution. */
+function solveEquations() {
+  const results = (name) => path.join('out', 'solve', name);
+  const solve = (name, ...flags) => {
+    const file = path.join(output, `${name}.json`);
+    node(path.join('dist', 'cli', 'main.js'), 'solve', ...flags, '-o', results(name), '--cards', file);
+    cards.push(file);
+  };
+  console.log('\nheat: its conductivity as a network of the temperature, from 200 temperatures\n');
+  solve('heat', 'heat', '--cells', '64', '--time-cells', '64', '--infer-conductivity');
+  console.log('\nglioma: where a tumour began and where its cells are, from the labels of one day\n');
+  solve('glioma', 'glioma', '--synthetic', '64', '--cells', '16', '--time-cells', '32');
 }
 
 try {
@@ -20,12 +36,13 @@ try {
   const report = [path.join('dist', 'cli', 'main.js'), 'report', '--output', output];
   try {
     quantiseRecogniser();
-    report.push('--include', cards);
   } catch (error) {
     console.error(`\nquickstart: ${error.message}`);
-    console.error('The text recogniser is left out (its packages come from the npm registry); the filters follow.');
+    console.error('The text recogniser is left out (its packages come from the npm registry); the others follow.');
     process.exitCode = 1;
   }
+  solveEquations();
+  report.push('--include', ...cards);
   console.log('\ndesigning three filters\n');
   node(...report);
 } catch (error) {

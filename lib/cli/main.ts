@@ -8,6 +8,7 @@ import { addDoctor } from './doctor';
 import { addFir } from './fir';
 import { addQuantize } from './quantize';
 import { addReport } from './report';
+import { addSolve } from './solve';
 import { UsageError } from './usage';
 
 function program(): Command {
@@ -18,6 +19,7 @@ function program(): Command {
     .exitOverride();
   addFir(command);
   addQuantize(command);
+  addSolve(command);
   addReport(command);
   addDoctor(command);
   addBench(command);

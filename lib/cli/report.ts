@@ -103,7 +103,7 @@ async function report(flags: {
     file,
     htmlPage({
       title: 'discrete-descent: what it did just now',
-      lead: 'Numbers that may only take few values, chosen on this machine so that what depends on them suffers least.',
+      lead: 'Losses made small on this machine: of numbers that may only take few values, and of equations on grids.',
       sections: [...others, ...sections(rows)],
       footer: `discrete-descent ${version}, ${process.platform}-${process.arch}, kernels at level ${isa}, up to ${threads} threads, seed ${flags.seed}.`,
     }),

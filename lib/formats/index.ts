@@ -1,6 +1,16 @@
-// Model files: safetensors, ONNX, GGUF and their number types.
+// Files: models (safetensors, ONNX, GGUF and their number types), arrays (NPY), images (NIfTI).
 export { type GgufContents, type GgufDtype, type GgufTensor, serializeGguf, writeGguf } from './gguf';
 export { bfloat16ToFloat32, float16ToFloat32, float32ToBfloat16, float32ToFloat16 } from './half';
+export {
+  type Affine,
+  type NiftiContents,
+  type NiftiVolume,
+  parseNifti,
+  readNifti,
+  serializeNifti,
+  writeNifti,
+} from './nifti';
+export { type NpyArray, type NpyData, parseNpy, readNpy, serializeNpy, writeNpy } from './npy';
 export {
   openSafetensors,
   parseSafetensors,

@@ -176,7 +176,7 @@ class Unknowns {
         : parse(given.initial, `${argument}.initial`, numbersOf(length, 'one per point'));
     this.#name(name, argument, new Field(name, location));
     this.fields.set(name, { number: this.fields.size, location });
-    this.#add('fields', name, initial);
+    this.#add('fields', name, initial, location);
   }
 
   addParameter(name: string, options: unknown): void {
@@ -225,8 +225,9 @@ class Unknowns {
     this.symbols[name] = symbol;
   }
 
-  #add(group: Part['group'], name: string, initial: Float64Array): void {
-    this.parts.push({ group, name, offset: this.#offset, length: initial.length, initial });
+  #add(group: Part['group'], name: string, initial: Float64Array, location?: string): void {
+    const placed = location === undefined ? {} : { location };
+    this.parts.push({ group, name, offset: this.#offset, length: initial.length, initial, ...placed });
     this.#offset += initial.length;
   }
 }

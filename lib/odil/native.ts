@@ -163,6 +163,7 @@ export interface NativeOdil {
   blockSums(problem: NativeProblem, unknowns: Reals, threads: number): Float64Array;
   jacobian(problem: NativeProblem, unknowns: Float64Array, threads: number): NativeColumns;
   listing(problem: NativeProblem, block: number): string;
+  source(problem: NativeProblem, precision: 'float32' | 'float64'): string;
   residualName(problem: NativeProblem, residual: number): string;
   gaussNewton(problem: NativeProblem, unknowns: Float64Array, options: NativeGaussNewton, run: NativeRun): unknown;
   laplace(problem: NativeProblem, unknowns: Float64Array, options: NativeLaplace, run: NativeRun): unknown;

@@ -30,6 +30,14 @@ export interface EvaluateOptions {
   threads?: number;
 }
 
+/** Options of `program`. */
+export interface ProgramOptions {
+  /** Default `'listing'`. */
+  format?: 'listing' | 'cuda';
+  /** Of the fields in CUDA source; default `'float64'`. */
+  precision?: 'float64' | 'float32';
+}
+
 /** Unknowns of one name. @internal */
 export interface Part {
   readonly group: 'fields' | 'parameters' | 'networks';
@@ -37,6 +45,8 @@ export interface Part {
   readonly offset: number;
   readonly length: number;
   readonly initial: Float64Array;
+  /** Of a field. */
+  readonly location?: string;
 }
 
 /** @internal */
@@ -55,6 +65,11 @@ const evaluateSchema = (
     threads: optional(integer({ min: 1, max: 256 })),
     weights: fixedWeightsSchema(blocks),
   });
+
+const programSchema = object({
+  format: withDefault(oneOf(['listing', 'cuda']), 'listing'),
+  precision: withDefault(oneOf(['float64', 'float32']), 'float64'),
+});
 
 /** A discrete loss, compiled. Made by {@link problem}. */
 export class Problem {
@@ -104,6 +119,12 @@ export class Problem {
   /** Names of the blocks, in order. */
   get blockNames(): string[] {
     return this.#blocks.map((block) => block.name);
+  }
+
+  /** Location of each field by name: `'c'` or `'n'` per axis of the grid. */
+  get locations(): Record<string, string> {
+    const fields = this.#parts.filter((part) => part.location !== undefined);
+    return Object.fromEntries(fields.map(({ name, location }) => [name, location as string]));
   }
 
   /** Throws for a parameter outside its range; `packed` came from `argument`. @internal */
@@ -261,8 +282,14 @@ export class Problem {
     return solveSync(this, options) as unknown as Solution<Array_>;
   }
 
-  /** How each block was compiled: regions, instructions, registers and rows read. For people. */
-  program(): string {
+  /**
+   * How the residuals were compiled. `'listing'` (default), for people: each block's regions, instructions, registers
+   * and rows read. `'cuda'`: CUDA C++ source of all blocks, a kernel per region, straight-line code in the order of the
+   * interpreter, for nvcc or NVRTC; its head says what the arguments are. Nothing runs it here.
+   */
+  program(options: ProgramOptions = {}): string {
+    const { format, precision } = parse(options, 'options', programSchema);
+    if (format === 'cuda') return callNative(() => nativeOdil.source(this.handle, precision));
     return this.#blocks.map((_, k) => callNative(() => nativeOdil.listing(this.handle, k))).join('');
   }
 

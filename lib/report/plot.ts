@@ -1,7 +1,8 @@
 // Line plots as SVG text: panels below each other, with axes, shaded intervals, reference lines and a legend. Numbers
 // in, a self-contained picture out; no dependency, because it ships with the package.
+import { escapeHtml } from './html';
 
-/** One curve; NaN in `y` breaks the line. */
+/** One curve; a value that is NaN breaks the line. */
 export interface Series {
   /** Name in the legend. */
   label: string;
@@ -29,12 +30,28 @@ export interface Panel {
   xRange: readonly [number, number];
   /** Ends of the vertical axis; values outside are clipped. */
   yRange: readonly [number, number];
+  /** `'log'`: equal distances are equal ratios; the range is above 0, and values that are not are left out. */
+  yScale?: 'linear' | 'log';
   /** Curves, drawn in order. */
   series: readonly Series[];
   /** Intervals of x to shade, with a word at the top. */
-  shaded?: readonly { from: number; to: number; label?: string }[];
+  shaded?: readonly {
+    /** Where it begins. */
+    from: number;
+    /** Where it ends. */
+    to: number;
+    /** The word; default none. */
+    label?: string;
+  }[];
   /** Horizontal lines. */
-  levels?: readonly { y: number; label: string; color: string }[];
+  levels?: readonly {
+    /** How high. */
+    y: number;
+    /** Words beside it. */
+    label: string;
+    /** CSS colour. */
+    color: string;
+  }[];
 }
 
 /** Size of a plot in pixels and its panels from top to bottom. */
@@ -56,10 +73,6 @@ const gridColor = '#e4e7eb';
 const shade = '#f1f5f9';
 const font = 'font-family="ui-sans-serif, system-ui, Segoe UI, Helvetica, Arial, sans-serif"';
 
-function escape(text: string): string {
-  return text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
-}
-
 /** About `count` round positions between two ends: steps of 1, 2 or 5 times a power of ten. */
 export function ticks([low, high]: readonly [number, number], count: number): number[] {
   const rough = (high - low) / count;
@@ -71,7 +84,22 @@ export function ticks([low, high]: readonly [number, number], count: number): nu
   return positions;
 }
 
-function tickText(value: number, range: readonly [number, number]): string {
+/** Powers of ten between two ends; of more than about ten every second, third, ... */
+function decades([low, high]: readonly [number, number]): number[] {
+  const [first, last] = [Math.ceil(Math.log10(low) - 1e-9), Math.floor(Math.log10(high) + 1e-9)];
+  const step = Math.max(1, Math.ceil((last - first) / 9));
+  const positions: number[] = [];
+  for (let power = first; power <= last; power += step) positions.push(10 ** power);
+  if (positions.length > 2) return positions;
+  // Few powers: what lies between them, too.
+  const finer = [first - 1, ...Array.from({ length: last - first + 1 }, (_, k) => first + k)];
+  return finer
+    .flatMap((power) => [1, 2, 5].map((factor) => factor * 10 ** power))
+    .filter((one) => one >= low && one <= high);
+}
+
+/** A position as a label. @internal */
+export function tickText(value: number, range: readonly [number, number]): string {
   const span = Math.abs(range[1] - range[0]);
   if (value === 0 || Math.abs(value) < span * 1e-9) return '0';
   if (span < 1e-3 || span >= 1e5)
@@ -86,7 +114,7 @@ function path(series: Series, x: (value: number) => number, y: (value: number) =
   let pen = 'M';
   for (let i = 0; i < series.x.length; i += 1) {
     const value = series.y[i] as number;
-    if (Number.isNaN(value)) {
+    if (!Number.isFinite(y(value))) {
       pen = 'M';
     } else {
       commands += `${pen}${x(series.x[i] as number).toFixed(1)} ${y(value).toFixed(1)}`;
@@ -101,12 +129,17 @@ function drawPanel(panel: Panel, top: number, width: number, height: number, ind
   const [x0, x1] = panel.xRange;
   const [y0, y1] = panel.yRange;
   const x = (value: number): number => margin.left + ((value - x0) / (x1 - x0)) * plotWidth;
-  const unclipped = (value: number): number => top + height - ((value - y0) / (y1 - y0)) * height;
+  const log = panel.yScale === 'log';
+  const share = (value: number): number => (log ? Math.log(value / y0) / Math.log(y1 / y0) : (value - y0) / (y1 - y0));
+  const unclipped = (value: number): number => top + height - share(value) * height;
   // Far outside is drawn just outside: viewers disagree on coordinates of 1e9.
-  const y = (value: number): number => Math.min(Math.max(unclipped(value), top - height), top + 2 * height);
+  const y = (value: number): number =>
+    log && !(value > 0) ? NaN : Math.min(Math.max(unclipped(value), top - height), top + 2 * height);
   const parts: string[] = [];
+  // Names hold for a whole page of pictures: the same name, the same rectangle.
+  const clip = `panel-${index}-${width}x${height}`;
   parts.push(
-    `<text x="${margin.left}" y="${top - 34}" font-size="15" font-weight="600" fill="${ink}">${escape(panel.title)}</text>`,
+    `<text x="${margin.left}" y="${top - 34}" font-size="15" font-weight="600" fill="${ink}">${escapeHtml(panel.title)}</text>`,
   );
   for (const band of panel.shaded ?? []) {
     parts.push(
@@ -115,15 +148,15 @@ function drawPanel(panel: Panel, top: number, width: number, height: number, ind
     if (band.label !== undefined) {
       const centre = x((band.from + band.to) / 2).toFixed(1);
       parts.push(
-        `<text x="${centre}" y="${top + 14}" font-size="11" text-anchor="middle" fill="${faint}">${escape(band.label)}</text>`,
+        `<text x="${centre}" y="${top + 14}" font-size="11" text-anchor="middle" fill="${faint}">${escapeHtml(band.label)}</text>`,
       );
     }
   }
-  for (const tick of ticks(panel.yRange, 6)) {
+  for (const tick of log ? decades(panel.yRange) : ticks(panel.yRange, 6)) {
     const at = unclipped(tick).toFixed(1);
     parts.push(`<line x1="${margin.left}" x2="${width - margin.right}" y1="${at}" y2="${at}" stroke="${gridColor}"/>`);
     parts.push(
-      `<text x="${margin.left - 8}" y="${at}" dy="4" font-size="11" text-anchor="end" fill="${faint}">${tickText(tick, panel.yRange)}</text>`,
+      `<text x="${margin.left - 8}" y="${at}" dy="4" font-size="11" text-anchor="end" fill="${faint}">${log ? tick.toExponential(0).replace('e+', 'e') : tickText(tick, panel.yRange)}</text>`,
     );
   }
   for (const tick of ticks(panel.xRange, 10)) {
@@ -137,7 +170,7 @@ function drawPanel(panel: Panel, top: number, width: number, height: number, ind
     `<rect x="${margin.left}" y="${top}" width="${plotWidth}" height="${height}" fill="none" stroke="#cbd2d9"/>`,
   );
   parts.push(
-    `<clipPath id="panel-${index}"><rect x="${margin.left}" y="${top}" width="${plotWidth}" height="${height}"/></clipPath>`,
+    `<clipPath id="${clip}"><rect x="${margin.left}" y="${top}" width="${plotWidth}" height="${height}"/></clipPath>`,
   );
   // From the top down; a label that would touch the one above it goes below its line.
   let labelAbove = -Infinity;
@@ -146,16 +179,16 @@ function drawPanel(panel: Panel, top: number, width: number, height: number, ind
     const below = at - labelAbove < 14;
     if (level.label !== '') labelAbove = at;
     parts.push(
-      `<line x1="${margin.left}" x2="${width - margin.right}" y1="${at.toFixed(1)}" y2="${at.toFixed(1)}" stroke="${level.color}" stroke-dasharray="5 4" clip-path="url(#panel-${index})"/>`,
+      `<line x1="${margin.left}" x2="${width - margin.right}" y1="${at.toFixed(1)}" y2="${at.toFixed(1)}" stroke="${level.color}" stroke-dasharray="5 4" clip-path="url(#${clip})"/>`,
     );
     parts.push(
-      `<text x="${width - margin.right - 6}" y="${at.toFixed(1)}" dy="${below ? 13 : -5}" font-size="11" text-anchor="end" fill="${level.color}">${escape(level.label)}</text>`,
+      `<text x="${width - margin.right - 6}" y="${at.toFixed(1)}" dy="${below ? 13 : -5}" font-size="11" text-anchor="end" fill="${level.color}">${escapeHtml(level.label)}</text>`,
     );
   }
   for (const series of panel.series) {
     const dashes = series.dashes === undefined ? '' : ` stroke-dasharray="${series.dashes}"`;
     parts.push(
-      `<path d="${path(series, x, y)}" fill="none" stroke="${series.color}" stroke-width="${series.width ?? 1.8}" stroke-linejoin="round"${dashes} clip-path="url(#panel-${index})"/>`,
+      `<path d="${path(series, x, y)}" fill="none" stroke="${series.color}" stroke-width="${series.width ?? 1.8}" stroke-linejoin="round"${dashes} clip-path="url(#${clip})"/>`,
     );
   }
   let legend = margin.left;
@@ -164,15 +197,17 @@ function drawPanel(panel: Panel, top: number, width: number, height: number, ind
     parts.push(
       `<line x1="${legend}" x2="${legend + 22}" y1="${top - 15}" y2="${top - 15}" stroke="${series.color}" stroke-width="2.4"${dashes}/>`,
     );
-    parts.push(`<text x="${legend + 28}" y="${top - 11}" font-size="12" fill="${ink}">${escape(series.label)}</text>`);
+    parts.push(
+      `<text x="${legend + 28}" y="${top - 11}" font-size="12" fill="${ink}">${escapeHtml(series.label)}</text>`,
+    );
     legend += 28 + series.label.length * 6.6 + 22;
   }
   parts.push(
-    `<text x="${margin.left + plotWidth / 2}" y="${top + height + 37}" font-size="12" text-anchor="middle" fill="${ink}">${escape(panel.xLabel)}</text>`,
+    `<text x="${margin.left + plotWidth / 2}" y="${top + height + 37}" font-size="12" text-anchor="middle" fill="${ink}">${escapeHtml(panel.xLabel)}</text>`,
   );
   const middle = top + height / 2;
   parts.push(
-    `<text x="18" y="${middle}" font-size="12" text-anchor="middle" fill="${ink}" transform="rotate(-90 18 ${middle})">${escape(panel.yLabel)}</text>`,
+    `<text x="18" y="${middle}" font-size="12" text-anchor="middle" fill="${ink}" transform="rotate(-90 18 ${middle})">${escapeHtml(panel.yLabel)}</text>`,
   );
   return parts.join('\n');
 }
@@ -192,7 +227,7 @@ export function linePlot(plot: Plot): string {
   );
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" ${font}>`,
-    `<title>${escape(plot.description)}</title>`,
+    `<title>${escapeHtml(plot.description)}</title>`,
     `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
     ...panels,
     '</svg>',

@@ -276,6 +276,16 @@ Napi::Value listing(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), problem->listing(block));
 }
 
+/// (problem, precision) -> CUDA C++ of all blocks.
+Napi::Value source(const Napi::CallbackInfo& info) {
+  const auto problem = object_of<Problem>(info[0], "problem");
+  const SourcePrecision precision =
+      text(info[1], "precision") == "float32" ? SourcePrecision::float32 : SourcePrecision::float64;
+  std::string code = problem->source_header() + source_preamble();
+  for (std::size_t b = 0; b < problem->description().blocks.size(); ++b) code += problem->source(b, precision);
+  return Napi::String::New(info.Env(), code);
+}
+
 /// (problem, residual) -> "pde[3][4]".
 Napi::Value residual_name(const Napi::CallbackInfo& info) {
   const auto problem = object_of<Problem>(info[0], "problem");
@@ -294,6 +304,7 @@ void export_odil_problem(Napi::Object room) {
   export_function<block_sums>(room, "blockSums");
   export_function<jacobian>(room, "jacobian");
   export_function<listing>(room, "listing");
+  export_function<source>(room, "source");
   export_function<residual_name>(room, "residualName");
 }
 

@@ -8,41 +8,6 @@
 #include "odil/program.hpp"
 
 namespace dd::odil {
-namespace {
-
-/// A row, moved along the contiguous axis.
-struct Reference {
-  std::uint32_t row = 0;
-  std::int32_t offset = 0;
-  bool operator==(const Reference&) const = default;
-  bool operator<(const Reference& other) const { return row != other.row ? row < other.row : offset < other.offset; }
-};
-
-struct Term {
-  Reference at;
-  NodeId coefficient = 0;
-};
-
-/// constant + sum of terms; the constant is a uniform expression.
-struct Form {
-  std::vector<Term> terms;
-  NodeId constant = 0;
-};
-
-/// A row before registers are known.
-struct Row {
-  bool external = false;
-  External source;  // of an external row
-  Code code = Code::combine;
-  std::vector<Reference> operands;
-  std::vector<NodeId> coefficients;
-  NodeId constant = 0;
-  auto key() const {
-    return std::tie(external, source.kind, source.id, source.shift, source.uniform, code, operands, coefficients,
-                    constant);
-  }
-  bool operator<(const Row& other) const { return key() < other.key(); }
-};
 
 Code code_of(Op op) {
   switch (op) {
@@ -80,6 +45,42 @@ Code code_of(Op op) {
       throw Error(ErrorCode::internal, "", "an operation that has no instruction");
   }
 }
+
+namespace {
+
+/// A row, moved along the contiguous axis.
+struct Reference {
+  std::uint32_t row = 0;
+  std::int32_t offset = 0;
+  bool operator==(const Reference&) const = default;
+  bool operator<(const Reference& other) const { return row != other.row ? row < other.row : offset < other.offset; }
+};
+
+struct Term {
+  Reference at;
+  NodeId coefficient = 0;
+};
+
+/// constant + sum of terms; the constant is a uniform expression.
+struct Form {
+  std::vector<Term> terms;
+  NodeId constant = 0;
+};
+
+/// A row before registers are known.
+struct Row {
+  bool external = false;
+  External source;  // of an external row
+  Code code = Code::combine;
+  std::vector<Reference> operands;
+  std::vector<NodeId> coefficients;
+  NodeId constant = 0;
+  auto key() const {
+    return std::tie(external, source.kind, source.id, source.shift, source.uniform, code, operands, coefficients,
+                    constant);
+  }
+  bool operator<(const Row& other) const { return key() < other.key(); }
+};
 
 class Lowering {
  public:
@@ -490,6 +491,14 @@ class Lowering {
 
 Program lower(Graph& graph, const std::vector<Output>& outputs, RowKind rows, std::size_t contiguous_axis) {
   return Lowering(graph, outputs, rows, contiguous_axis).run();
+}
+
+std::vector<NodeId> uniform_roots(const Program& program) {
+  std::vector<NodeId> roots = program.table;
+  for (const External& external : program.externals) {
+    if (external.kind == External::Kind::uniform) roots.push_back(external.uniform);
+  }
+  return roots;
 }
 
 }  // namespace dd::odil

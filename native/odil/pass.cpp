@@ -21,14 +21,6 @@ std::size_t block_length(const Program& program, std::size_t element_bytes) {
   return std::clamp<std::size_t>(fitting, 64, 512);
 }
 
-std::vector<NodeId> uniform_roots(const Program& program) {
-  std::vector<NodeId> roots = program.table;
-  for (const External& external : program.externals) {
-    if (external.kind == External::Kind::uniform) roots.push_back(external.uniform);
-  }
-  return roots;
-}
-
 /// Expressions over points hold no values at absolute places (problem.cpp sees to it).
 constexpr auto no_picks = [](std::int32_t, const Shift&) { return std::numeric_limits<double>::quiet_NaN(); };
 
@@ -248,11 +240,6 @@ class PackedRunner {
     std::size_t place;
     std::size_t length;
   };
-
-  static std::ptrdiff_t distance(const Shape& shape, const Box& box, const Shift& shift) {
-    if (shape.axes == 0) return 0;
-    return static_cast<std::ptrdiff_t>(resolve(shape, box.begin, shift)) - shape.flat(box.begin);
-  }
 
   /// In memory as the block's points do, as those of its first row do, or in another way.
   enum class Lies : std::uint8_t { as_block, as_row, otherwise };

@@ -382,6 +382,30 @@ std::string Problem::listing(std::size_t number) const {
                                     std::to_string(scalar_blocks_[number]->residuals()) + " numbers\n";
 }
 
+std::string Problem::source(std::size_t number, SourcePrecision precision) const {
+  const BlockDescription& block = description_.blocks[number];
+  const std::size_t operands = domain_.operands.size();
+  const std::string name = "block" + std::to_string(number) + "_" + identifier(block.name);
+  const std::lock_guard lock(mutex_);
+  return block.scalar ? scalar_block_source(description_.graph, domain_, operands, block.roots, name, precision)
+                      : grid_block_source(description_.graph, domain_, operands, block.shape,
+                                          grid_blocks_[number]->regions(), name, precision);
+}
+
+std::string Problem::source_header() const {
+  std::string text =
+      "// Residuals as CUDA C++: for every block a kernel per region, each with at least as many threads as it has\n"
+      "// points. Arguments of all of them (arrays: the constants of the builder in the order of their use):\n";
+  for (std::size_t k = 0; k < domain_.operands.size(); ++k) {
+    text += "//   operand" + std::to_string(k) + ": " + domain_.operands[k].name + ", " +
+            std::to_string(domain_.operands[k].shape.points()) + " values, row-major\n";
+  }
+  return text + "//   parameters: " + std::to_string(description_.parameters) +
+         " numbers, in float64 in both precisions\n"
+         "//   residual: of the block\n"
+         "// --fmad=false keeps the roundings of the source.\n\n";
+}
+
 namespace {
 
 /// "[3][4]".

@@ -16,6 +16,7 @@
 #include "core/function_ref.hpp"
 #include "linalg/sparse/matrix.hpp"
 #include "odil/grid_block.hpp"
+#include "odil/program_source.hpp"
 #include "odil/scalar_block.hpp"
 
 namespace dd::odil {
@@ -144,6 +145,12 @@ class Problem {
 
   /// A readable listing of block `number`: regions, instructions, registers, rows read.
   std::string listing(std::size_t number) const;
+
+  /// Block `number` as CUDA C++ (program_source.hpp). Kernels are called block<number>_<name>; operands are the fields,
+  /// then the arrays.
+  std::string source(std::size_t number, SourcePrecision precision) const;
+  /// What a caller of the kernels must know, as a comment.
+  std::string source_header() const;
 
   /// "block u[3][4]": where in the blocks residual number `index` is.
   std::string residual_name(std::size_t index) const;

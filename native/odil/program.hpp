@@ -93,4 +93,10 @@ enum class RowKind : std::uint8_t {
 /// nodes that the outputs need (hashing included).
 Program lower(Graph& graph, const std::vector<Output>& outputs, RowKind rows, std::size_t contiguous_axis);
 
+/// The instruction of an operation that has one; throws ERR_INTERNAL for the others.
+Code code_of(Op op);
+
+/// The table, then the uniform rows in their order.
+std::vector<NodeId> uniform_roots(const Program& program);
+
 }  // namespace dd::odil

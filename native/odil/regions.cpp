@@ -172,4 +172,9 @@ std::size_t resolve(const Shape& operand, const std::array<std::int32_t, max_axe
   return flat;
 }
 
+std::ptrdiff_t distance(const Shape& operand, const Box& box, const Shift& shift) noexcept {
+  if (operand.axes == 0) return 0;
+  return static_cast<std::ptrdiff_t>(resolve(operand, box.begin, shift)) - operand.flat(box.begin);
+}
+
 }  // namespace dd::odil

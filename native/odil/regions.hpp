@@ -43,4 +43,7 @@ std::vector<Region> make_regions(Graph& graph, const Domain& domain, const Shape
 /// every axis, so that it is only asked where that is meant.
 std::size_t resolve(const Shape& operand, const std::array<std::int32_t, max_axes>& at, const Shift& shift) noexcept;
 
+/// How far behind the point itself lies what it reads; the same for all points of a region's box.
+std::ptrdiff_t distance(const Shape& operand, const Box& box, const Shift& shift) noexcept;
+
 }  // namespace dd::odil

@@ -16,6 +16,15 @@ export {
   parametersOf,
   parameterState,
 } from './guess';
+export {
+  type PatientFiles,
+  type PlacedImages,
+  type PlacedVolume,
+  readImages,
+  readVolume,
+  type ReadVolumeOptions,
+  type VolumeSource,
+} from './images';
 export { allowedRange, brats, bratsLabels, classes, classesOf, dice, segment, type Thresholds } from './labels';
 export {
   type Patient,

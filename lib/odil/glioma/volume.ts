@@ -45,7 +45,9 @@ export const pointSchema: Schema<Shape3> = (value, argument) => {
   return point as unknown as Shape3;
 };
 
-const parts = object({ shape: shapeSchema, values: (value: unknown) => value });
+const any = (value: unknown): unknown => value;
+// `affine` and `source`: a volume from a file knows its place (images.ts).
+const parts = object({ shape: shapeSchema, values: any, affine: any, source: any });
 
 /** A volume, of the shape of others where there are some. @internal */
 export function volumeSchema(like?: Shape3): Schema<Volume> {

@@ -2,18 +2,19 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import vm from 'node:vm';
-import { odil } from '../../../lib';
+import { odil, report } from '../../../lib';
 import { packageRoot } from '../../../lib/runtime/native';
 
 test('docs/odil.md', async () => {
   const guide = fs.readFileSync(path.join(packageRoot, 'docs', 'odil.md'), 'utf8');
   const blocks = [...guide.matchAll(/```js\n([\s\S]*?)```/g)].map(([, code]) => code as string);
   expect(blocks.length).toBeGreaterThan(5);
-  const code = blocks.join('\n').replace("import { odil } from 'discrete-descent';", '');
+  const code = blocks.join('\n').replace("import { odil, report } from 'discrete-descent';", '');
   const results =
-    'return { loss, plain, jacobian, problem, atSolution, wave, start, guess, patient, solution, assimilated, slow, quick, annealed, rest, polished, deviation };';
-  const run = vm.runInThisContext(`async (odil, console) => { ${code} ${results} }`) as (
+    'return { loss, plain, jacobian, problem, atSolution, wave, start, guess, patient, solution, assimilated, slow, quick, annealed, rest, polished, deviation, map, pixels, source };';
+  const run = vm.runInThisContext(`async (odil, report, console) => { ${code} ${results} }`) as (
     of: typeof odil,
+    pictures: typeof report,
     console: { log: (...values: unknown[]) => void },
   ) => Promise<{
     loss: number;
@@ -31,9 +32,12 @@ test('docs/odil.md', async () => {
     rest: odil.Solution;
     polished: odil.Solution;
     deviation: number;
+    map: string;
+    pixels: Uint8Array;
+    source: string;
   }>;
   const printed: unknown[][] = [];
-  const found = await run(odil, { log: (...values) => printed.push(values) });
+  const found = await run(odil, report, { log: (...values) => printed.push(values) });
   expect([found.jacobian.rows, found.jacobian.columns]).toEqual([2 * 2400, 2402]);
   expect(found.plain).toBeCloseTo(2400 * found.loss, 8);
   expect(found.atSolution.loss).toBeLessThan(10);
@@ -41,6 +45,9 @@ test('docs/odil.md', async () => {
   expect(found.assimilated.method).toBe('control-space');
   expect(found.assimilated.loss).toBeLessThan(0.1 * found.loss);
   expect(found.guess.u).toHaveLength(16 * 12 ** 3);
+  expect(found.map).toContain('every 0.5');
+  expect(found.pixels.length).toBeGreaterThan(1000);
+  expect(found.source).toContain('extern "C" __global__ void block0_poisson_region0');
   expect(found.solution).toMatchObject({ method: 'gauss-newton', linearSolver: 'multigrid' });
   expect(found.quick.loss).toBeLessThan(0.1 * found.slow.loss);
   expect(found.annealed.loss).toBeLessThan(found.plain);
