@@ -37,13 +37,12 @@ export {
   type ParametersOf,
   problem,
   type ProblemOptions,
-  type ProgramOptions,
   type Residual,
   type Residuals,
   type Symbols,
   type Tools,
 } from './definition';
-export { type EvaluateOptions, Problem } from './problem';
+export { type EvaluateOptions, Problem, type ProgramOptions } from './problem';
 export { type Entries, laplace, type LaplaceOptions, type LaplaceResult, laplaceSync } from './laplace';
 export type { ParameterRangeOptions } from './parameter-range';
 export * as problems from './problems';
