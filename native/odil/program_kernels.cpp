@@ -27,7 +27,9 @@ struct Sample {
     steady.repeated = 1;
     steady.count[0] = 1;
     domain = {.axis_names = {"t", "x", "y"}, .periodic = {true, true, true}, .operands = {{"u", shape}, {"a", steady}}};
-    constexpr std::array make{&Sample::wave, &Sample::laplacian, &Sample::heat, &Sample::all_instructions};
+    constexpr std::array make{&Sample::wave,         &Sample::laplacian,
+                              &Sample::heat,         &Sample::all_instructions,
+                              &Sample::some_at_once, &Sample::very_many_at_once};
     root = (this->*make[size[0]])();
   }
 
@@ -78,6 +80,20 @@ struct Sample {
     return sum;
   }
 
+  /// The first value is needed last, so that all of them take registers.
+  NodeId at_once(std::size_t count) {
+    std::vector<NodeId> values;
+    for (std::size_t k = 0; k < count; ++k) {
+      values.push_back(graph.apply(Op::cos, times(1 + static_cast<double>(k), u(0, 0, 0))));
+    }
+    NodeId product = values.back();
+    for (std::size_t k = count - 1; k-- > 0;)
+      product = graph.multiply(times(0.5, values[k]), graph.add(product, values[k]));
+    return product;
+  }
+  NodeId some_at_once() { return at_once(30); }
+  NodeId very_many_at_once() { return at_once(100); }
+
   std::vector<RegionOutputs> outputs() {
     std::vector<RegionOutputs> result;
     for (const Region& region : make_regions(graph, domain, shape, root, "sample")) {
@@ -97,7 +113,7 @@ struct ProgramKernel {
   static constexpr Tolerance tolerance{.relative = 16 * eps, .absolute = 128 * eps};
 
   static std::vector<KernelSize> test_sizes() {
-    std::vector<KernelSize> sizes{{{1, 2, 3, 700}}, {{2, 1, 1, 1031}}};
+    std::vector<KernelSize> sizes{{{1, 2, 3, 700}}, {{2, 1, 1, 1031}}, {{4, 2, 1, 33}}, {{5, 2, 1, 33}}};
     for (std::size_t expression = 0; expression < 4; ++expression) {
       sizes.push_back({{expression, 1, 1, 1}});
       sizes.push_back({{expression, 3, 4, 17}});
@@ -150,7 +166,7 @@ struct ProgramKernel {
   }
   /// Counted by hand; an elementary function as one.
   static double flops(const KernelSize& size) {
-    constexpr std::array per_point{11.0, 14.0, 15.0, 50.0};
+    constexpr std::array per_point{11.0, 14.0, 15.0, 50.0, 150.0, 500.0};
     return per_point[size[0]] * static_cast<double>(size[1] * size[2] * size[3]);
   }
   static double bytes(const KernelSize& size) {

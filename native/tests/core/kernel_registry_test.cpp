@@ -156,7 +156,8 @@ TEST_CASE("every block kernel is listed for the GPU and launched by some registe
       entry.block(recorder, size, workload.pointers());
     }
   }
-  CHECK(recorder.symbols == listed);
+  for (const std::string& name : listed) CHECK_MESSAGE(recorder.symbols.contains(name), name, " is never launched");
+  for (const std::string& name : recorder.symbols) CHECK_MESSAGE(listed.contains(name), name, " is not listed");
   CHECK(recorder.allocations() == 0);
 }
 
