@@ -26,21 +26,20 @@ export { type Axis, type AxisOptions, Grid, grid } from './grid';
 export { type Activation, Network } from './network';
 export {
   type AxesOf,
-  type EvaluateOptions,
   type FieldOptions,
   type FieldsOf,
   type NetworkOptions,
   type NetworksOf,
   type ParameterOptions,
   type ParametersOf,
-  Problem,
   problem,
   type ProblemOptions,
   type Residual,
   type Residuals,
   type Symbols,
   type Tools,
-} from './problem';
+} from './definition';
+export { type EvaluateOptions, Problem } from './problem';
 export { type Entries, laplace, type LaplaceOptions, type LaplaceResult, laplaceSync } from './laplace';
 export type { ParameterRangeOptions } from './parameter-range';
 export * as problems from './problems';

@@ -1,4 +1,5 @@
 // The values of all unknowns, and what is found by evaluating a problem there.
+import { fail, object, optional, type Schema } from '../runtime/validate';
 import type { Reals } from './native';
 
 /** Values of all unknowns; all of one type. */
@@ -33,3 +34,24 @@ export interface ProblemEvaluation<Array_ extends Reals = Reals> {
   /** Sum of the contributions. */
   loss: number;
 }
+
+/** @internal */
+export const recordSchema: Schema<Record<string, unknown>> = (value, argument) => {
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) {
+    fail('ERR_INVALID_ARG_TYPE', argument, 'an object of arrays by name', value);
+  }
+  return value as Record<string, unknown>;
+};
+
+const stateMembers = object({
+  fields: recordSchema,
+  parameters: optional(recordSchema),
+  networks: optional(recordSchema),
+});
+
+/** A state, or anything that is one beside other things: a solution. @internal */
+export const stateSchema: typeof stateMembers = (value, argument) => {
+  if (typeof value !== 'object' || value === null) fail('ERR_INVALID_ARG_TYPE', argument, 'an object', value);
+  const { fields, parameters, networks } = value as Record<string, unknown>;
+  return stateMembers({ fields, parameters, networks }, argument);
+};

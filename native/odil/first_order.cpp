@@ -3,19 +3,39 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "core/error.hpp"
 #include "core/reductions.hpp"
+#include "core/thread_pool.hpp"
 
 namespace dd::odil {
 namespace {
 
 constexpr std::size_t state_counters = 3;  // length of z, iterations, evaluations
 constexpr std::size_t state_values = 2;    // best loss, first gradient
+constexpr std::size_t elements_per_task = std::size_t{1} << 15;
 
 template <class T>
 double largest(std::span<const T> values, std::size_t threads) {
   return static_cast<double>(max_abs(values, threads));
+}
+
+/// max |b - a|, in four lanes: a chain of maxima waits for each of them.
+template <class T>
+double largest_change(std::span<const T> a, std::span<const T> b, std::size_t threads) {
+  constexpr std::size_t lanes = 4;
+  std::vector<T> maxima((a.size() + elements_per_task - 1) / elements_per_task);
+  parallel_for(threads, a.size(), elements_per_task, [&](std::size_t begin, std::size_t end) {
+    T most[lanes] = {};
+    for (std::size_t i = begin; i < end; ++i) {
+      const T change = std::abs(b[i] - a[i]);
+      T& lane = most[i % lanes];
+      lane = change > lane ? change : lane;
+    }
+    maxima[begin / elements_per_task] = *std::max_element(most, most + lanes);
+  });
+  return maxima.empty() ? 0 : static_cast<double>(*std::max_element(maxima.begin(), maxima.end()));
 }
 
 }  // namespace
@@ -163,12 +183,11 @@ FirstOrderResult DirectMethod<T>::run(Objective<T>& objective, const StoppingRul
       result.status = status_of(reason);
       return result;
     }
-    std::copy(this->current_.begin(), this->current_.end(), before.begin());
+    parallel_for(threads, before.size(), elements_per_task, [&](std::size_t begin, std::size_t end) {
+      std::copy(this->current_.data() + begin, this->current_.data() + end, before.data() + begin);
+    });
     step(std::as_const(gradient).span(), threads);
-    step_max = 0;
-    for (std::size_t i = 0; i < before.size(); ++i) {
-      step_max = std::max(step_max, static_cast<double>(std::abs(this->current_[i] - before[i])));
-    }
+    step_max = largest_change(std::as_const(before).span(), this->current(), threads);
     ++this->iterations_;
     ++result.iterations;
     last_loss = loss;

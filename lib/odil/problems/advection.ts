@@ -2,7 +2,7 @@
 import { integer, number, object, optional, parse, withDefault } from '../../runtime/validate';
 import { type Expression, type Field, type Value, where } from '../expression';
 import { grid } from '../grid';
-import { problem, type Tools } from '../problem';
+import { problem, type Tools } from '../definition';
 import { withReference, type WithReference } from './reference';
 
 /** Options of `problems.advection`. */

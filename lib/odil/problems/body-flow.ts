@@ -13,7 +13,8 @@ import {
 } from '../../runtime/validate';
 import { abs, type AxisPosition, type Expression, type Field, sigmoid, sum, type Value, where } from '../expression';
 import { type Grid, grid } from '../grid';
-import { type Problem, problem, type Residuals, type Tools } from '../problem';
+import { problem, type Residuals, type Tools } from '../definition';
+import type { Problem } from '../problem';
 import { convection, curvature, divergence, faceFlux, type Line, slope } from './flow';
 import { linear, neighbours, quadratic, quadraticWall } from './halo';
 import { measuredPoints, perPoint } from './measurements';

@@ -2,7 +2,8 @@
 import { integer, number, object, optional, parse, typedArray, withDefault } from '../../runtime/validate';
 import { type Expression, type Field, max, min, sum, type Value, where } from '../expression';
 import { grid } from '../grid';
-import { type Problem, problem, type Tools } from '../problem';
+import { problem, type Tools } from '../definition';
+import type { Problem } from '../problem';
 import { neighbours, quadraticWall } from './halo';
 import { measuredPoints, perPoint } from './measurements';
 

@@ -3,7 +3,8 @@
 import { integer, number, object, optional, parse, typedArray, withDefault } from '../../runtime/validate';
 import { abs, type Expression, sum, type Value } from '../expression';
 import { grid } from '../grid';
-import { type Problem, problem } from '../problem';
+import { problem } from '../definition';
+import type { Problem } from '../problem';
 import { convection, curvature, divergence, faceFlux, type Line, slope } from './flow';
 import { linear, neighbours, quadraticWall } from './halo';
 import { measuredPoints, perPoint } from './measurements';

@@ -3,7 +3,8 @@
 import { integer, number, object, parse, withDefault } from '../../runtime/validate';
 import { type Expression, where } from '../expression';
 import { grid } from '../grid';
-import { type Problem, problem } from '../problem';
+import { problem } from '../definition';
+import type { Problem } from '../problem';
 
 /** Options of `problems.compare`. */
 export interface CompareOptions {

@@ -2,7 +2,7 @@
 import { integer, object, parse, withDefault } from '../../runtime/validate';
 import type { Expression } from '../expression';
 import { grid } from '../grid';
-import { problem } from '../problem';
+import { problem } from '../definition';
 import { withReference, type WithReference } from './reference';
 
 /** Options of `problems.fields`. */

@@ -21,7 +21,8 @@ import { leastMatter, tissueFaces } from '../glioma/tissue';
 import { pointSchema, resample, type Shape3 } from '../glioma/volume';
 import { grid } from '../grid';
 import type { ParameterRangeOptions } from '../parameter-range';
-import { type ParameterOptions, type Problem, problem, type Residuals, type Tools } from '../problem';
+import { type ParameterOptions, problem, type Residuals, type Tools } from '../definition';
+import type { Problem } from '../problem';
 
 /** Options of `problems.glioma`. */
 export interface GliomaOptions {

@@ -3,7 +3,8 @@ import { boolean, integer, number, object, optional, parse, typedArray, withDefa
 import { exp, Expression, type Field, sigmoid, type Value, where } from '../expression';
 import { type Grid, grid } from '../grid';
 import type { Network } from '../network';
-import { type Problem, problem, type Residuals, type Tools } from '../problem';
+import { problem, type Residuals, type Tools } from '../definition';
+import type { Problem } from '../problem';
 import { linear, quadraticWall } from './halo';
 import { measuredPoints, perPoint } from './measurements';
 

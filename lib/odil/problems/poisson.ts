@@ -2,7 +2,8 @@
 import { fail, integer, object, oneOf, parse, withDefault } from '../../runtime/validate';
 import { type AxisPosition, type Expression, sum, where } from '../expression';
 import { type Grid, grid } from '../grid';
-import { type Problem, problem } from '../problem';
+import { problem } from '../definition';
+import type { Problem } from '../problem';
 import { neighbours, quadraticWall } from './halo';
 import { withReference, type WithReference } from './reference';
 

@@ -2,7 +2,8 @@
 import { integer, number, object, oneOf, optional, parse, withDefault } from '../../runtime/validate';
 import { type Expression, sum, where } from '../expression';
 import { grid } from '../grid';
-import { type Problem, problem } from '../problem';
+import { problem } from '../definition';
+import type { Problem } from '../problem';
 
 /** Options of `problems.velocityFromTracer`. */
 export interface VelocityFromTracerOptions {

@@ -2,7 +2,7 @@
 import { integer, number, object, parse, withDefault } from '../../runtime/validate';
 import { sum, where } from '../expression';
 import { grid } from '../grid';
-import { problem } from '../problem';
+import { problem } from '../definition';
 import { neighbours, quadraticWall } from './halo';
 import { withReference, type WithReference } from './reference';
 
