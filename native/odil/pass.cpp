@@ -247,6 +247,7 @@ class PackedRunner {
     if (shape == shape_) return Lies::as_block;
     Shape row = shape_;
     row.repeated = 1;
+    row.count[0] = 1;
     return shape == row && shape_.axes > 1 ? Lies::as_row : Lies::otherwise;
   }
   static std::ptrdiff_t place_in(const Shape& shape, Lies lies, const Segment& segment) {

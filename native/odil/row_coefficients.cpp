@@ -135,6 +135,7 @@ RowProgram::RowProgram(Graph& graph, const Problem& problem, std::size_t number)
     Domain wide = domain;
     Shape row_shape = shape;
     row_shape.repeated = 1;
+    row_shape.count[0] = 1;
     wide.operands.resize(domain.operands.size() + stretch.hoisted, {"hoisted", row_shape});
     stretch.constant_pass = Pass(graph, domain, shape, std::move(constant));
     stretch.hoisted_pass = Pass(graph, domain, shape, std::move(hoisted));
