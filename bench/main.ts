@@ -14,6 +14,7 @@ import { linalg } from './linalg';
 import { multigrid } from './multigrid';
 import { odilProblems } from './odil';
 import { quantization } from './quantize';
+import { odilSolve } from './odil-solve';
 import { type BenchRun, markdown, svg } from './report';
 import { sparse } from './sparse';
 
@@ -22,6 +23,7 @@ const families: readonly Family[] = [
   sparse,
   multigrid,
   odilProblems,
+  odilSolve,
   gptq,
   quantization,
   kernels,

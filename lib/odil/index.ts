@@ -53,6 +53,15 @@ export type {
   LineSearchOptions,
   MultigridOptions,
 } from './solve/first-order';
+export type {
+  ControlSpaceOptions,
+  ControlSpaceRecord,
+  ControlSpaceReport,
+  EvolutionOptions,
+  GridRecord,
+  MarchingOptions,
+  MarchingReport,
+} from './solve/evolution';
 export type { GaussNewtonOptions, GaussNewtonRecord, GaussNewtonReport, LinearSolver } from './solve/gauss-newton';
 export type {
   CommonSolveOptions,

@@ -237,13 +237,17 @@ export class Problem {
   }
 
   /**
-   * Minimises the loss by Gauss-Newton with Levenberg-Marquardt damping, from `options.initial` or the initial state.
-   * The linear step is a sparse Cholesky factorisation of J^T J with one correction; its analysis is made once.
+   * Minimises the loss, from `options.initial`, from the checkpoint `options.resume`, or from the initial state. The
+   * state that is returned is the best one seen, however the run ended.
    *
-   * @throws ERR_INVALID_ARG_VALUE  a raw block, which only gradient methods can minimise
+   * @param options  `method`: `'auto'` (default) picks one by what the problem is, and the solution's `reason` says why
+   * @throws ERR_INVALID_ARG_VALUE  an option of another method, a raw block with Gauss-Newton
    * @throws ERR_NOT_FINITE         a residual that is not finite at the start (its block and index are named)
+   * @throws ERR_OUT_OF_MEMORY      a sparse factor that would not fit, before it is allocated
+   * @throws ERR_SINGULAR           linear equations of the first step that no damping makes solvable
    * @throws the signal's reason, or an exception of `onProgress`, after the run has stopped
-   * The same bytes for any number of threads. Source: arXiv 2205.04611; Nielsen, IMM-REP-1999-05.
+   * The same bytes for any number of threads. Sources: arXiv 2205.04611 and 2303.04679;
+   * Nielsen, IMM-REP-1999-05; Liu and Nocedal, Math. Programming 45, 1989; Kingma and Ba, arXiv 1412.6980.
    */
   async solve<Array_ extends Reals = Float64Array>(options: SolveOptions<Array_> = {}): Promise<Solution<Array_>> {
     return (await solve(this, options)) as unknown as Solution<Array_>;

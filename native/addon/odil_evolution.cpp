@@ -1,7 +1,10 @@
 // Solvers that march through time.
+#include <algorithm>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "addon/arguments.hpp"
 #include "addon/edge.hpp"
@@ -45,20 +48,21 @@ class EvolutionRun : public Computation {
       : problem_(std::move(problem)), block_(block_of(options.Get("block"), *problem_)) {
     const auto unknowns = typed_array<T>(info[1], "state", problem_->unknowns());
     unknowns_.assign(unknowns.begin(), unknowns.end());
-    parameters_.assign(unknowns.begin() + static_cast<std::ptrdiff_t>(problem_->grid_unknowns()), unknowns.end());
+  }
+  Napi::Value best(Napi::Env env, std::span<const std::byte> bytes) override {
+    std::vector<T> state(bytes.size() / sizeof(T));
+    std::memcpy(state.data(), bytes.data(), bytes.size());
+    return copy_to_typed_array<T>(env, state);
   }
 
  protected:
   Evolution evolution() const {
     EvolutionSearch found = find_evolution(*problem_, block_);
     if (found.evolution) return std::move(*found.evolution);
-    throw Error(ErrorCode::invalid_argument_value, "method", "the problem does not march through time: " + found.reason);
+    throw Error(ErrorCode::invalid_argument_value, "method",
+                "the problem does not march through time: " + found.reason);
   }
-  std::span<T> state() { return std::span<T>(unknowns_).first(problem_->grid_unknowns()); }
   Napi::Object state_object(Napi::Env env, double seconds) {
-    std::transform(parameters_.begin(), parameters_.end(),
-                   unknowns_.begin() + static_cast<std::ptrdiff_t>(problem_->grid_unknowns()),
-                   [](double value) { return static_cast<T>(value); });
     Napi::Object object = Napi::Object::New(env);
     object.Set("unknowns", copy_to_typed_array<T>(env, unknowns_));
     object.Set("seconds", seconds);
@@ -68,7 +72,6 @@ class EvolutionRun : public Computation {
   std::shared_ptr<const Problem> problem_;
   std::optional<std::size_t> block_;
   LargeVector<T> unknowns_;
-  std::vector<double> parameters_;
   double seconds_ = 0;
 };
 
@@ -79,7 +82,10 @@ class Marching final : public EvolutionRun<T> {
       : EvolutionRun<T>(std::move(problem), info, options),
         newton_steps_(size(options.Get("newtonSteps"), "newtonSteps")) {}
   void run(RunControl& control) override {
-    result_ = march<T>(*this->problem_, this->evolution(), this->state(), this->parameters_, newton_steps_, control);
+    const std::span<T> unknowns(this->unknowns_);
+    const std::size_t points = this->problem_->grid_unknowns();
+    const std::vector<double> parameters(unknowns.begin() + static_cast<std::ptrdiff_t>(points), unknowns.end());
+    result_ = march<T>(*this->problem_, this->evolution(), unknowns.first(points), parameters, newton_steps_, control);
     stopped_ = control.stop_reason();
     this->seconds_ = control.seconds();
   }
@@ -127,13 +133,14 @@ class ControlSpaceRun final : public EvolutionRun<T> {
     options_.halvings = size(options.Get("halvings"), "halvings");
   }
   void run(RunControl& control) override {
-    result_ = control_space<T>(*this->problem_, this->evolution(), this->state(), this->parameters_, ranges_, options_,
-                               control);
+    result_ =
+        control_space<T>(*this->problem_, this->evolution(), std::span<T>(this->unknowns_), ranges_, options_, control);
     this->seconds_ = control.seconds();
   }
   Napi::Value result(Napi::Env env) override {
     Napi::Object object = this->state_object(env, this->seconds_);
     object.Set("status", solve_status_name(result_.status));
+    if (!result_.detail.empty()) object.Set("detail", result_.detail);
     object.Set("iterations", static_cast<double>(result_.iterations));
     object.Set("linearIterations", static_cast<double>(result_.linear_iterations));
     object.Set("marches", static_cast<double>(result_.marches));

@@ -106,7 +106,8 @@ void DataOperator<T>::add_transposed(const RowView<T>& bands, std::int32_t row, 
     for (std::size_t i = 0; i < points; ++i) to[i] += band.coefficient[i] * in[i];
   }
   for (const auto& entry : bands.wrapped) {
-    state[(row + entry.time) * static_cast<std::ptrdiff_t>(points) + entry.column] += entry.coefficient * in[entry.point];
+    state[(row + entry.time) * static_cast<std::ptrdiff_t>(points) + entry.column] +=
+        entry.coefficient * in[entry.point];
   }
 }
 
@@ -161,7 +162,8 @@ void DataOperator<T>::add_scalar_blocks(const PointSources<T>& sources, std::spa
     for (const auto& [parameter, value] : row.direct) product[parameter] += value;
     for (std::size_t k = 0; k < p; ++k) {
       if (sensitivities[k].span().empty()) continue;
-      for (const auto& [place, value] : row.state) product[k] += value * static_cast<double>(sensitivities[k].data()[place]);
+      for (const auto& [place, value] : row.state)
+        product[k] += value * static_cast<double>(sensitivities[k].data()[place]);
     }
     for (std::size_t k = 0; k < p; ++k) {
       elimination.slope[k] += row.scale * product[k] * row.residual;
@@ -213,7 +215,8 @@ void DataOperator<T>::add_band_blocks(const PointSources<T>& sources, std::span<
         if (!moves[k]) continue;
         elimination.slope[k] += row_dot(products[k].data(), residual.data(), points);
         for (std::size_t l = 0; l < p; ++l) {
-          if (moves[l]) elimination.normal[k * p + l] += scale * row_dot(products[k].data(), products[l].data(), points);
+          if (moves[l])
+            elimination.normal[k * p + l] += scale * row_dot(products[k].data(), products[l].data(), points);
         }
       }
       for (std::size_t k = 0; k < p; ++k) {
@@ -347,7 +350,8 @@ void DataOperator<T>::linearise(const PointSources<T>& sources, std::span<const 
   if (!pointwise_.empty()) {
     add_pointwise_blocks(sources, factors, sensitivities, gradient, elimination, threads);
   } else if (banded_.empty()) {
-    for (StateVector<T>& sensitivity : sensitivities) std::fill(sensitivity.span().begin(), sensitivity.span().end(), T(0));
+    for (StateVector<T>& sensitivity : sensitivities)
+      std::fill(sensitivity.span().begin(), sensitivity.span().end(), T(0));
   }
   for (std::size_t k = 0; k < sensitivities.size(); ++k) {
     RowRangeField<T>& field = elimination.fields[k];

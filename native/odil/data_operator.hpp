@@ -24,9 +24,9 @@ struct RowRangeField {
 /// What eliminates the parameters, p of them.
 template <class T>
 struct Elimination {
-  std::vector<double> normal;              ///< S^T S, p x p
-  std::vector<double> slope;               ///< S^T r, p
-  std::vector<RowRangeField<T>> fields;    ///< D^T S, one field per parameter
+  std::vector<double> normal;            ///< S^T S, p x p
+  std::vector<double> slope;             ///< S^T r, p
+  std::vector<RowRangeField<T>> fields;  ///< D^T S, one field per parameter
 };
 
 template <class T>

@@ -119,7 +119,8 @@ std::optional<std::size_t> undetermined(const Problem& problem, const std::vecto
         const Node& node = problem.description().graph[id];
         if (!needed[id] || node.op != Op::access || node.id != 0) continue;
         const Box& box = block.regions()[r].box;
-        for (std::int32_t i = box.begin[0]; i < box.end[0]; ++i) read[static_cast<std::size_t>(i + node.shift[0])] = true;
+        const std::int32_t first = box.begin[0] + node.shift[0], end = box.end[0] + node.shift[0];
+        std::fill(read.begin() + first, read.begin() + end, true);
       }
     }
   }
@@ -148,8 +149,8 @@ EvolutionSearch search(Graph& graph, const Problem& problem, std::optional<std::
     if (description.blocks[b].raw) return none("`" + description.blocks[b].name + "` is raw: no squares");
     if (description.blocks[b].scalar) continue;
     blocks[b] = read_block(graph, problem, b);
-    const auto rows = static_cast<std::size_t>(std::count_if(
-        blocks[b].determines.begin(), blocks[b].determines.end(), [](std::int32_t row) { return row >= 0; }));
+    const auto rows = static_cast<std::size_t>(std::count_if(blocks[b].determines.begin(), blocks[b].determines.end(),
+                                                             [](std::int32_t row) { return row >= 0; }));
     if (chosen || !blocks[b].connects_rows || rows <= most) continue;
     best = b;
     most = rows;
@@ -172,7 +173,8 @@ EvolutionSearch search(Graph& graph, const Problem& problem, std::optional<std::
   }
   for (std::size_t b = 0; b < blocks.size(); ++b) {
     evolution.has_data = evolution.has_data || description.blocks[b].scalar;
-    for (const ResidualRow& row : blocks[b].rows) evolution.has_data = evolution.has_data || !(row.zero || row.equation);
+    for (const ResidualRow& row : blocks[b].rows)
+      evolution.has_data = evolution.has_data || !(row.zero || row.equation);
     evolution.residuals.push_back(std::move(blocks[b].rows));
   }
   return {std::move(evolution), {}};

@@ -31,9 +31,9 @@ struct ResidualRow {
 struct Evolution {
   std::size_t block = 0;  ///< determines most rows
   std::size_t rows = 0, row_points = 0;
-  std::vector<std::optional<BlockRow>> equations;    ///< by row of the state; none for rows that nothing reads
-  std::vector<std::vector<ResidualRow>> residuals;   ///< by grid block and row; empty for scalar blocks
-  bool has_data = false;                             ///< some residuals are no equations
+  std::vector<std::optional<BlockRow>> equations;   ///< by row of the state; none for rows that nothing reads
+  std::vector<std::vector<ResidualRow>> residuals;  ///< by grid block and row; empty for scalar blocks
+  bool has_data = false;                            ///< some residuals are no equations
 };
 
 struct EvolutionSearch {

@@ -41,7 +41,9 @@ std::vector<double> ParameterScale::outer(std::span<const double> inner) const {
   for (std::size_t k = 0; k < result.size(); ++k) {
     if (!ranges_[k].logarithm) continue;
     // At a bound the bound itself, not what is left of it after a logarithm.
-    result[k] = inner[k] <= lower_[k] ? ranges_[k].lower : inner[k] >= upper_[k] ? ranges_[k].upper : std::exp(inner[k]);
+    result[k] = inner[k] <= lower_[k]   ? ranges_[k].lower
+                : inner[k] >= upper_[k] ? ranges_[k].upper
+                                        : std::exp(inner[k]);
   }
   return result;
 }

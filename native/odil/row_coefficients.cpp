@@ -96,12 +96,13 @@ RowProgram::RowProgram(Graph& graph, const Problem& problem, std::size_t number)
         Box row = box;
         row.end[0] = row.begin[0] + 1;
         const std::ptrdiff_t start = box.begin[0] * shape.strides()[0];
+        const std::size_t number_of_term = place[shift];
         const std::int32_t run = row.end[shape.axes - 1] - row.begin[shape.axes - 1];
         for_each_run(shape, row, [&](std::size_t flat, const auto&) {
           for (std::int32_t p = 0; p < run; ++p) {
             const std::ptrdiff_t point = static_cast<std::ptrdiff_t>(flat) - start + p;
             stretch.wrapped.push_back(
-                {place[shift], static_cast<std::size_t>(point), static_cast<std::size_t>(point + distance)});
+                {number_of_term, static_cast<std::size_t>(point), static_cast<std::size_t>(point + distance)});
           }
         });
       }
@@ -153,8 +154,8 @@ RowCoefficients<T>::RowCoefficients(const RowProgram& program, std::size_t keep)
 }
 
 template <class T>
-void RowCoefficients<T>::evaluate(const Pass& pass, const PointSources<T>& sources, std::int32_t row,
-                                  std::size_t count, T* to, std::size_t threads) const {
+void RowCoefficients<T>::evaluate(const Pass& pass, const PointSources<T>& sources, std::int32_t row, std::size_t count,
+                                  T* to, std::size_t threads) const {
   if (count == 0) return;
   std::vector<T*> targets(count);
   const std::ptrdiff_t start = row * program_.block().shape().strides()[0];
@@ -209,8 +210,8 @@ void RowCoefficients<T>::view(const RowProgram::Stretch& stretch, const T* const
   for (const RowProgram::Wrapped& wrapped : stretch.wrapped) {
     const RowProgram::Term& term = stretch.terms[wrapped.term];
     const T value = term.varies ? varying_wrapped[varied++] : constant_wrapped[constants++];
-    view_.wrapped.push_back({term.time, static_cast<std::uint32_t>(wrapped.point),
-                             static_cast<std::uint32_t>(wrapped.column), value});
+    view_.wrapped.push_back(
+        {term.time, static_cast<std::uint32_t>(wrapped.point), static_cast<std::uint32_t>(wrapped.column), value});
   }
 }
 

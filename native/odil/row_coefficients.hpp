@@ -107,18 +107,18 @@ class RowCoefficients {
   void evaluate(const Pass& pass, const PointSources<T>& sources, std::int32_t row, std::size_t count, T* to,
                 std::size_t threads) const;
   void take_wrapped(const RowProgram::Stretch& stretch, bool varying, T* rows, std::vector<T>& values) const;
-  void view(const RowProgram::Stretch& stretch, const T* constant, const T* varying, std::span<const T> constant_wrapped,
-            std::span<const T> varying_wrapped);
+  void view(const RowProgram::Stretch& stretch, const T* constant, const T* varying,
+            std::span<const T> constant_wrapped, std::span<const T> varying_wrapped);
 
   const RowProgram& program_;
   std::size_t guard_, stride_;
   bool keeps_ = false;
   PointSources<T> sources_;
-  std::vector<AlignedBuffer<T>> constant_;            // by stretch
-  std::vector<std::vector<T>> constant_wrapped_;      // by stretch
-  AlignedBuffer<T> varying_;                          // all rows, or one
-  std::vector<std::vector<T>> varying_wrapped_;       // likewise
-  std::vector<std::size_t> first_varying_;            // by stretch: number of its first varying row
+  std::vector<AlignedBuffer<T>> constant_;        // by stretch
+  std::vector<std::vector<T>> constant_wrapped_;  // by stretch
+  AlignedBuffer<T> varying_;                      // all rows, or one
+  std::vector<std::vector<T>> varying_wrapped_;   // likewise
+  std::vector<std::size_t> first_varying_;        // by stretch: number of its first varying row
   RowView<T> view_;
 };
 

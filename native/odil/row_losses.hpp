@@ -1,5 +1,5 @@
-// The loss while marching: residuals of every block added up row by row as soon as the state they read is known, so that
-// a trial that is already worse than what there is can be given up, and no block's residuals are ever stored.
+// The loss while marching: residuals of every block added up row by row as soon as the state they read is known, so
+// that a trial that is already worse than what there is can be given up, and no block's residuals are ever stored.
 #pragma once
 
 #include <cstddef>

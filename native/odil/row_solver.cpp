@@ -219,7 +219,8 @@ void RowFactor<T>::solve_by_sweeps(const RowView<T>& view, std::int32_t own, con
       const T* const source = buffers[k % 2];
       for (const auto& entry : view.wrapped) {
         if (entry.time != own) continue;
-        const std::uint32_t to = transposed ? entry.column : entry.point, from = transposed ? entry.point : entry.column;
+        const std::uint32_t to = transposed ? entry.column : entry.point,
+                            from = transposed ? entry.point : entry.column;
         out[to] -= weights[k] * inverse[to] * entry.coefficient * source[from];
       }
     }
@@ -252,7 +253,8 @@ void RowFactor<T>::solve(const RowView<T>& view, std::int32_t own, const T* b, T
       const T* const lower = lower_.data() + 1;
       const T* const upper = upper_.data() + 1;
       // (L D U)^T = U^T D L^T: the two change places, moved by one.
-      thomas_solve({transposed ? upper - 1 : lower, inverse_.data() + 1, transposed ? lower + 1 : upper, b, x, points_});
+      thomas_solve(
+          {transposed ? upper - 1 : lower, inverse_.data() + 1, transposed ? lower + 1 : upper, b, x, points_});
       return;
     }
     case RowMethod::sweeps:

@@ -2,9 +2,9 @@
 // transposes of each other.
 //
 // Rows without neighbours are divisions; rows of one axis of space are solved by Thomas' recurrences; others by a fixed
-// number of Chebyshev-accelerated Jacobi sweeps while their off-diagonal sums stay below 0.9 of the diagonal, which is a
-// fixed linear operator whose transpose are the same sweeps with the transposed matrix; what is left goes to sparse LU.
-// Source: specs/odil-engine.md, section 3.4.
+// number of Chebyshev-accelerated Jacobi sweeps while their off-diagonal sums stay below 0.9 of the diagonal, which is
+// a fixed linear operator whose transpose are the same sweeps with the transposed matrix; what is left goes to sparse
+// LU. Source: specs/odil-engine.md, section 3.4.
 #pragma once
 
 #include <cstddef>
@@ -40,14 +40,13 @@ class RowFactor {
   /// Shares the analysis of `other`'s pattern, not its numbers.
   static RowFactor like(const RowFactor& other);
 
-  /// `own`: the time of the row's own bands in the view. `guard`: zeros around the coefficients. `tolerance`: of sweeps,
-  /// relative. Throws Error(singular or not_finite, "", message) without a place, which the caller knows.
+  /// `own`: the time of the row's own bands in the view. `guard`: zeros around the coefficients. `tolerance`: of
+  /// sweeps, relative. Throws Error(singular or not_finite, "", message) without a place, which the caller knows.
   void factor(const RowView<T>& view, std::int32_t own, std::size_t points, std::size_t guard, double tolerance,
               RunControl& control);
 
   /// x = A^-1 b or A^-T b; x may be b. `view` is the one it was factored from.
-  void solve(const RowView<T>& view, std::int32_t own, const T* b, T* x, bool transposed,
-             RowScratch<T>& scratch) const;
+  void solve(const RowView<T>& view, std::int32_t own, const T* b, T* x, bool transposed, RowScratch<T>& scratch) const;
 
   RowMethod method() const noexcept { return method_; }
   std::size_t sweeps() const noexcept { return sweeps_; }

@@ -118,8 +118,8 @@ struct ChebyshevStep {
     launcher.upload<T>(first, std::vector<T>(n + 2 * guard, T(0)));
     const T* const right_side = static_cast<const T*>(buffers[2]);
     const Grid grid{blocks_for(n, ChebyshevStartBlock<T>::shape.width)};
-    launcher.launch(
-        ChebyshevStartBlock<T>{static_cast<const T*>(buffers[1]), right_side, inverse, first + guard, n}, grid);
+    launcher.launch(ChebyshevStartBlock<T>{static_cast<const T*>(buffers[1]), right_side, inverse, first + guard, n},
+                    grid);
     ChebyshevSweepBlock<T> sweep{static_cast<const T*>(buffers[0]),
                                  first + guard,
                                  right_side,
@@ -177,7 +177,8 @@ struct Thomas {
   static void cpu(std::size_t, const KernelSize& size, std::span<void* const> buffers) {
     for (std::size_t s = 0; s < size[1]; ++s) {
       const auto part = [&](std::size_t b) { return static_cast<const T*>(buffers[b]) + s * size[0]; };
-      const ThomasSolve<T> solve{part(0), part(1), part(2), part(3), static_cast<T*>(buffers[4]) + s * size[0], size[0]};
+      const ThomasSolve<T> solve{part(0), part(1), part(2), part(3), static_cast<T*>(buffers[4]) + s * size[0],
+                                 size[0]};
       if constexpr (sizeof(T) == 8) {
         thomas_solve_float64(&solve);
       } else {

@@ -1,5 +1,5 @@
-// Gauss-Newton in control space against Gauss-Newton on all unknowns, which knows nothing of time: the same minimum of the
-// same loss, whatever data there are.
+// Gauss-Newton in control space against Gauss-Newton on all unknowns, which knows nothing of time: the same minimum of
+// the same loss, whatever data there are.
 #include "odil/control_space.hpp"
 
 #include <doctest/doctest.h>
@@ -20,8 +20,8 @@ constexpr std::int32_t rows = 9, cells = 13;
 
 enum class Data : std::uint8_t { points, smooth, scalar, parameter };
 
-/// Diffusion on a line with an unknown growth (parameter 0) and, with data of kind `parameter`, an unknown offset of the
-/// measurements (parameter 1). Measurements are those of another growth with an error added.
+/// Diffusion on a line with an unknown growth (parameter 0) and, with data of kind `parameter`, an unknown offset of
+/// the measurements (parameter 1). Measurements are those of another growth with an error added.
 std::unique_ptr<Problem> assimilation(Data data, double growth, const std::vector<double>* measured) {
   EvolutionBuilder b({rows, cells}, false);
   Graph& g = b.graph;
@@ -72,15 +72,18 @@ const std::vector<ParameterRange> free_ranges{{.scale = 1}, {.scale = 1}};
 template <class T>
 struct Run {
   std::vector<T> state;
-  std::vector<double> parameters{1, 0};
+  std::vector<double> parameters;
   ControlSpaceResult result;
 
   Run(const Problem& problem, const ControlSpaceOptions& options, std::span<const ParameterRange> ranges = free_ranges,
       std::size_t threads = 1)
-      : state(problem.grid_unknowns(), T(0)) {
+      : state(problem.unknowns(), T(0)) {
     dd::RunControl control(threads);
     const Evolution evolution = *find_evolution(problem, std::nullopt).evolution;
-    result = control_space<T>(problem, evolution, state, parameters, ranges, options, control);
+    state[problem.grid_unknowns()] = 1;
+    result = control_space<T>(problem, evolution, state, ranges, options, control);
+    parameters.assign(state.begin() + static_cast<std::ptrdiff_t>(problem.grid_unknowns()), state.end());
+    state.resize(problem.grid_unknowns());
   }
 };
 
@@ -179,12 +182,12 @@ TEST_CASE("a run that is stopped keeps the best state; a state that cannot be ma
   const std::vector<double> measured = measurements();
   const auto problem = assimilation(Data::points, 1, &measured);
   const Evolution evolution = *find_evolution(*problem, std::nullopt).evolution;
-  std::vector<double> state(problem->grid_unknowns(), 0.5), parameters{1, 0};
+  std::vector<double> unknowns(problem->unknowns(), 0.5);
   dd::RunControl control;
   control.cancel();
-  const ControlSpaceResult result = control_space<double>(*problem, evolution, state, parameters, free_ranges, {}, control);
+  const ControlSpaceResult result = control_space<double>(*problem, evolution, unknowns, free_ranges, {}, control);
   CHECK(result.status == SolveStatus::cancelled);
-  CHECK(state == std::vector<double>(problem->grid_unknowns(), 0.5));
+  CHECK(unknowns == std::vector<double>(problem->unknowns(), 0.5));
 
   EvolutionBuilder b({6, 4}, false);
   Graph& g = b.graph;
@@ -196,7 +199,7 @@ TEST_CASE("a run that is stopped keeps the best state; a state that cannot be ma
   std::vector<double> start(exploding->grid_unknowns(), 1e200);
   dd::RunControl other;
   try {
-    control_space<double>(*exploding, *find_evolution(*exploding, std::nullopt).evolution, start, {}, {}, {}, other);
+    control_space<double>(*exploding, *find_evolution(*exploding, std::nullopt).evolution, start, {}, {}, other);
     FAIL("must throw");
   } catch (const dd::Error& error) {
     CHECK(error.argument() == "growth[3][0]");

@@ -53,7 +53,9 @@ struct EvolutionBuilder {
     }
     return total;
   }
-  void block(const std::string& name, NodeId root) { description.blocks.push_back({name, false, false, shape, {root}}); }
+  void block(const std::string& name, NodeId root) {
+    description.blocks.push_back({name, false, false, shape, {root}});
+  }
   std::unique_ptr<Problem> finish() { return std::make_unique<Problem>(std::move(description)); }
 };
 

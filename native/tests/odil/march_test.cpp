@@ -135,8 +135,7 @@ TEST_CASE("marching finds the state at which all equations are 0, for any number
       const std::span<double> state = std::span(unknowns).first(problem->grid_unknowns());
       std::fill(state.begin(), state.end(), 0);
       dd::RunControl control(threads);
-      march<double>(*problem, evolution, state, std::span(unknowns).subspan(problem->grid_unknowns()), 50,
-                    control);
+      march<double>(*problem, evolution, state, std::span(unknowns).subspan(problem->grid_unknowns()), 50, control);
       std::vector<double> residuals(problem->residuals());
       problem->evaluate<double>(unknowns, residuals, 1);
       CHECK(dd::max_abs(std::span<const double>(residuals), 1) < 1e-9);
@@ -159,7 +158,8 @@ TEST_CASE("row solvers are chosen by the rows' structure") {
     dd::RunControl control;
     const auto last = static_cast<std::int32_t>(evolution.rows) - 1;
     const BlockRow at = *evolution.equations[evolution.rows - 1];
-    factor.factor(coefficients.row(at.row, 1), last - at.row, evolution.row_points, coefficients.guard(), 1e-9, control);
+    factor.factor(coefficients.row(at.row, 1), last - at.row, evolution.row_points, coefficients.guard(), 1e-9,
+                  control);
     CHECK(factor.method() == one.method);
   }
 }

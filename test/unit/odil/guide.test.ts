@@ -11,7 +11,7 @@ test('docs/odil.md', async () => {
   expect(blocks.length).toBeGreaterThan(5);
   const code = blocks.join('\n').replace("import { odil } from 'discrete-descent';", '');
   const results =
-    'return { loss, plain, jacobian, problem, atSolution, wave, start, guess, patient, solution, slow, quick, annealed, rest, polished, deviation };';
+    'return { loss, plain, jacobian, problem, atSolution, wave, start, guess, patient, solution, assimilated, slow, quick, annealed, rest, polished, deviation };';
   const run = vm.runInThisContext(`async (odil, console) => { ${code} ${results} }`) as (
     of: typeof odil,
     console: { log: (...values: unknown[]) => void },
@@ -24,6 +24,7 @@ test('docs/odil.md', async () => {
     start: { loss: number };
     guess: odil.glioma.Guess;
     solution: odil.Solution;
+    assimilated: odil.Solution;
     slow: odil.Solution;
     quick: odil.Solution;
     annealed: odil.Solution;
@@ -37,6 +38,8 @@ test('docs/odil.md', async () => {
   expect(found.plain).toBeCloseTo(2400 * found.loss, 8);
   expect(found.atSolution.loss).toBeLessThan(10);
   expect(found.start.loss).toBeGreaterThan(0);
+  expect(found.assimilated.method).toBe('control-space');
+  expect(found.assimilated.loss).toBeLessThan(0.1 * found.loss);
   expect(found.guess.u).toHaveLength(16 * 12 ** 3);
   expect(found.solution).toMatchObject({ method: 'gauss-newton', linearSolver: 'multigrid' });
   expect(found.quick.loss).toBeLessThan(0.1 * found.slow.loss);
