@@ -41,6 +41,7 @@ export {
 } from './definition';
 export { type EvaluateOptions, Problem } from './problem';
 export { type Entries, laplace, type LaplaceOptions, type LaplaceResult, laplaceSync } from './laplace';
+export type { ParameterRangeOptions } from './parameter-range';
 export * as problems from './problems';
 export type { Checkpoint } from './solve/checkpoint';
 export type {

@@ -11,7 +11,7 @@
 namespace dd::odil {
 namespace {
 
-constexpr double march_accuracy = 1e-4;  // of the root of the loss: what trial states may miss their equations by
+constexpr double march_accuracy = 1e-3;  // of the root of the loss: what trial states may miss their equations by
 constexpr double trial_sweep_tolerance = 1e-4;
 constexpr std::size_t trial_newton_steps = 12;
 constexpr double short_step = 0.2;   // a line search that ends below it has met a jump

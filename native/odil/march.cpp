@@ -11,6 +11,7 @@ namespace dd::odil {
 namespace {
 
 constexpr std::size_t most_halvings = 8;
+constexpr double slow = 0.01;  // of the squares: less progress in a step asks for the derivatives at the new state
 
 }  // namespace
 
@@ -72,39 +73,46 @@ MarchResult NonlinearMarch<T>::run(const PointSources<T>& sources, T* state, con
     Error error = evaluate(row, sources, target, threads);
     if (!error.finite) return ended(MarchStatus::not_finite, row, error.worst);
 
+    RowCoefficients<T>& coefficients = *coefficients_[at.block];
+    bool slow_progress = false;
+    const RowView<T>* bands = nullptr;
+    double largest_diagonal = 0;
+    bool current = false;  // the matrix belongs to the state as it is, not to one of a few steps before
     for (std::size_t newton = 0;; ++newton) {
       if (options.tolerance > 0 && error.square_mean <= options.tolerance * options.tolerance) break;
       if (error.largest == 0) break;
-      RowCoefficients<T>& coefficients = *coefficients_[at.block];
-      const RowView<T>& bands = coefficients.row(at.row, threads);
-      double largest_diagonal = 0;
-      for (const auto& band : bands.bands) {
-        if (band.time != own || band.offset != 0) continue;
-        largest_diagonal = static_cast<double>(max_abs(std::span<const T>(band.coefficient, points), threads));
+      if (!current && (bands == nullptr || slow_progress)) {
+        bands = &coefficients.row(at.row, threads);
+        current = true;
+        largest_diagonal = 0;
+        for (const auto& band : bands->bands) {
+          if (band.time != own || band.offset != 0) continue;
+          largest_diagonal = static_cast<double>(max_abs(std::span<const T>(band.coefficient, points), threads));
+        }
+        bool reuse = false;
+        if (factored < row) {
+          const BlockRow before = *evolution_.equations[factored];
+          reuse = before.block == at.block && static_cast<std::int32_t>(factored) - before.row == own &&
+                  coefficients.same_matrix(before.row, at.row, own);
+        } else if (factored == row) {
+          reuse = coefficients.same_matrix(at.row, at.row, own);
+        }
+        if (!reuse) {
+          try {
+            factor_.factor(*bands, own, points, coefficients.guard(), options.sweep_tolerance, control);
+          } catch (const dd::Error& failure) {
+            if (failure.code() == ErrorCode::not_finite) return ended(MarchStatus::not_finite, row, 0);
+            throw_row_error(failure, problem_, evolution_, row);
+          }
+          factored = row;
+        }
       }
       // As small as rounding of the largest term lets it be.
       const double rounding = std::numeric_limits<T>::epsilon() * largest_diagonal *
                               static_cast<double>(max_abs(std::span<const T>(here, points), threads));
       if (error.largest <= 4 * rounding) break;
       if (newton == options.newton_steps) return ended(MarchStatus::not_converged, row, 0);
-      bool reuse = false;
-      if (factored < row) {
-        const BlockRow before = *evolution_.equations[factored];
-        reuse = before.block == at.block && static_cast<std::int32_t>(factored) - before.row == own &&
-                coefficients.same_matrix(before.row, at.row, own);
-      } else if (factored == row) {
-        reuse = coefficients.same_matrix(at.row, at.row, own);
-      }
-      if (!reuse) {
-        try {
-          factor_.factor(bands, own, points, coefficients.guard(), options.sweep_tolerance, control);
-        } catch (const dd::Error& failure) {
-          if (failure.code() == ErrorCode::not_finite) return ended(MarchStatus::not_finite, row, 0);
-          throw_row_error(failure, problem_, evolution_, row);
-        }
-        factored = row;
-      }
-      factor_.solve(bands, own, error_.data(), step_.data(), false, scratch_);
+      factor_.solve(*bands, own, error_.data(), step_.data(), false, scratch_);
       ++result.newton_steps;
       result.sweeps += factor_.sweeps();
       for (std::size_t i = 0; i < points; ++i) here[i] -= step_[i];
@@ -119,11 +127,14 @@ MarchResult NonlinearMarch<T>::run(const PointSources<T>& sources, T* state, con
       }
       if (!next.finite) return ended(MarchStatus::not_finite, row, next.worst);
       const bool stuck = next.square_mean >= error.square_mean;
-      // Sweeps leave a share of the error, so slow progress near rounding is the end; elsewhere it is a failure.
+      // Sweeps leave a share of the error, so slow progress near rounding is the end; elsewhere it is a failure, unless
+      // the matrix was an old one.
       const bool at_rounding = next.largest <= 1024 * rounding && next.square_mean > 0.25 * error.square_mean;
+      slow_progress = next.square_mean > slow * error.square_mean;
       error = next;
-      if (at_rounding) break;
-      if (stuck) return ended(MarchStatus::not_converged, row, 0);
+      if (at_rounding && (current || next.largest <= 64 * rounding)) break;
+      if (stuck && current) return ended(MarchStatus::not_converged, row, 0);
+      current = false;
     }
     if (!after_row(row, residual_.data())) {
       result.status = MarchStatus::abandoned;
