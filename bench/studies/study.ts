@@ -14,9 +14,13 @@ export class Table {
   }
 }
 
-/** Three significant digits, as a power of ten where that is shorter. */
+/** Three significant digits, as a power of ten where that is shorter; a dash for what is not a number. */
 export const short = (value: number): string =>
-  value !== 0 && (Math.abs(value) < 1e-3 || Math.abs(value) >= 1e5) ? value.toExponential(2) : value.toPrecision(3);
+  Number.isNaN(value)
+    ? '-'
+    : value !== 0 && (Math.abs(value) < 1e-3 || Math.abs(value) >= 1e5)
+      ? value.toExponential(2)
+      : value.toPrecision(3);
 
 /** The report of a run of Gauss-Newton. */
 export function gaussNewtonOf(solution: odil.Solution): odil.Solution & odil.GaussNewtonReport {
@@ -33,6 +37,10 @@ export function controlSpaceOf(solution: odil.Solution): odil.Solution & odil.Co
 /** Root of the mean square of a - b. */
 export const rootMeanSquare = (a: Float64Array, b: Float64Array): number =>
   Math.sqrt(a.reduce((sum, value, i) => sum + (value - (b[i] as number)) ** 2, 0) / a.length);
+
+/** The mean of some numbers. */
+export const mean = (values: readonly number[]): number =>
+  values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /** An array of that name. */
 export function arrayOf(values: Readonly<Record<string, Float64Array>> | undefined, name: string): Float64Array {
