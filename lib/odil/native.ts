@@ -167,7 +167,10 @@ export interface NativeOdil {
   residualName(problem: NativeProblem, residual: number): string;
   gaussNewton(problem: NativeProblem, unknowns: Float64Array, options: NativeGaussNewton, run: NativeRun): unknown;
   laplace(problem: NativeProblem, unknowns: Float64Array, options: NativeLaplace, run: NativeRun): unknown;
-  evolution(problem: NativeProblem, block: number): { block: number; hasData: boolean; reason: string };
+  evolution(
+    problem: NativeProblem,
+    block: number,
+  ): { block: number; hasData: boolean; otherPoints: string; reason: string };
   march(
     problem: NativeProblem,
     unknowns: Reals,

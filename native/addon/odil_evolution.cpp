@@ -29,12 +29,14 @@ std::optional<std::size_t> block_of(const Napi::Value& value, const Problem& pro
   return static_cast<std::size_t>(given);
 }
 
-/// (problem, block) -> { block, hasData, reason }; block -1 where there is no evolution.
+/// (problem, block) -> { block, hasData, otherPoints, reason }; block -1 where there is no evolution.
 Napi::Value evolution_of(const Napi::CallbackInfo& info) {
   const auto problem = object_of<Problem>(info[0], "problem");
   const EvolutionSearch found = find_evolution(*problem, block_of(info[1], *problem));
   Napi::Object result = Napi::Object::New(info.Env());
   result.Set("block", found.evolution ? static_cast<double>(found.evolution->block) : -1);
+  const std::optional<std::size_t> other = found.evolution ? found.evolution->other_points : std::nullopt;
+  result.Set("otherPoints", other ? problem->description().blocks[*other].name : std::string());
   result.Set("hasData", found.evolution && found.evolution->has_data);
   result.Set("reason", found.reason);
   return result;

@@ -26,6 +26,12 @@ DataOperator<T>::DataOperator(const Problem& problem, const Evolution& evolution
     : problem_(problem), evolution_(evolution), scales_(std::move(scales)), reach_(reach) {
   const Shape& state = problem.description().fields[0].shape;
   const std::size_t parameters = problem.description().parameters;
+  if (evolution.other_points) {
+    const std::string& name = problem.description().blocks[*evolution.other_points].name;
+    throw Error(ErrorCode::invalid_argument_value, name,
+                "`" + name + "` has other points in a row of time than `" + problem.description().fields[0].name +
+                    "`, which 'control-space' cannot use: choose 'gauss-newton'");
+  }
   direct_rows_.assign(parameters, {evolution.rows, 0});
   problem.with_graph([&](Graph& graph) {
     for (std::size_t b = 0; b < problem.description().blocks.size(); ++b) {
@@ -38,16 +44,6 @@ DataOperator<T>::DataOperator(const Problem& problem, const Evolution& evolution
         continue;
       }
       const Shape& shape = problem.grid_block(b)->shape();
-      bool same_points = shape.axes == state.axes;
-      for (std::size_t axis = 1; same_points && axis < shape.axes; ++axis) {
-        same_points = shape.count[axis] == state.count[axis];
-      }
-      const std::string& name = problem.description().blocks[b].name;
-      if (!same_points) {
-        throw Error(ErrorCode::invalid_argument_value, name,
-                    "`" + name + "` has other points in a row of time than `" + problem.description().fields[0].name +
-                        "`, which 'control-space' cannot use: choose 'gauss-newton'");
-      }
       Block block;
       block.number = b;
       block.program = std::make_unique<RowProgram>(graph, problem, b);

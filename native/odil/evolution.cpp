@@ -130,6 +130,10 @@ std::optional<std::size_t> undetermined(const Problem& problem, const std::vecto
   return std::nullopt;
 }
 
+bool same_row_points(const Shape& a, const Shape& b) {
+  return a.axes == b.axes && std::equal(a.count.begin() + 1, a.count.end(), b.count.begin() + 1);
+}
+
 EvolutionSearch none(std::string reason) { return {std::nullopt, std::move(reason)}; }
 
 EvolutionSearch search(Graph& graph, const Problem& problem, std::optional<std::size_t> chosen) {
@@ -174,8 +178,12 @@ EvolutionSearch search(Graph& graph, const Problem& problem, std::optional<std::
   }
   for (std::size_t b = 0; b < blocks.size(); ++b) {
     evolution.has_data = evolution.has_data || description.blocks[b].scalar;
-    for (const ResidualRow& row : blocks[b].rows)
-      evolution.has_data = evolution.has_data || !(row.zero || row.equation);
+    const bool data = std::any_of(blocks[b].rows.begin(), blocks[b].rows.end(),
+                                  [](const ResidualRow& row) { return !(row.zero || row.equation); });
+    evolution.has_data = evolution.has_data || data;
+    if (data && !description.blocks[b].scalar && !same_row_points(problem.grid_block(b)->shape(), state)) {
+      evolution.other_points = b;
+    }
     evolution.residuals.push_back(std::move(blocks[b].rows));
   }
   return {std::move(evolution), {}};

@@ -34,6 +34,8 @@ struct Evolution {
   std::vector<std::optional<BlockRow>> equations;   ///< by row of the state; none for rows that nothing reads
   std::vector<std::vector<ResidualRow>> residuals;  ///< by grid block and row; empty for scalar blocks
   bool has_data = false;                            ///< some residuals are no equations
+  /// A block of data whose rows of time have other points than the field's.
+  std::optional<std::size_t> other_points;
 };
 
 struct EvolutionSearch {

@@ -118,6 +118,8 @@ export interface FoundEvolution {
   /** Number of the block, or -1. */
   block: number;
   hasData: boolean;
+  /** A block of data that 'control-space' cannot use, or ''. */
+  otherPoints: string;
   /** Why there is none. */
   reason: string;
 }

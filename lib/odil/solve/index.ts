@@ -143,6 +143,7 @@ function chooseEvolution(problem: Problem, { options, decays }: Wishes): Choice 
     return { name: 'marching', reason: `${name} determines every row of time from earlier ones` };
   }
   if (!found.hasData) return 'there are parameters and no data';
+  if (found.otherPoints !== '') return `${found.otherPoints} has other points in a row of time than the field`;
   if (parameters > mostParameters) return `there are more than ${mostParameters} parameters`;
   return { name: 'control-space', reason: `${name} marches through time, and the rest are data` };
 }

@@ -200,6 +200,21 @@ describe('control space', () => {
     expect(call).toThrow(errorWith(code, argument));
   });
 
+  test('data on other points than the field have an answer all the same', () => {
+    const grid = odil.grid({ t: { cells: 5 }, x: { cells: 6 } });
+    using problem = odil.problem({ grid, fields: { u: 'cc' } }, ({ u, at, where }) => {
+      const face = where(at.x.first, u, where(at.x.last, u.shift({ x: -1 }), u.plus(u.shift({ x: -1 })).over(2)));
+      return {
+        decay: where(at.t.first, u.minus(1), u.times(1.1).minus(u.shift({ t: -1 }))),
+        faces: { value: face.minus(0.5), location: 'cn' },
+      };
+    });
+    const found = problem.solveSync();
+    expect(found.method).toBe('gauss-newton');
+    expect(found.reason).toMatch(/faces has other points/);
+    expect(() => problem.solveSync({ method: 'control-space' })).toThrow(errorWith('ERR_INVALID_ARG_VALUE', 'faces'));
+  });
+
   test('a residual that is not finite is named', () => {
     const grid = odil.grid({ t: { cells: 6 }, x: { cells: 4 } });
     const problem = odil.problem({ grid, fields: { u: 'cc' } }, ({ u, at, where }) => {
