@@ -18,7 +18,7 @@ namespace {
 using namespace dd;
 using namespace dd::dmmv;
 constexpr double infinity = std::numeric_limits<double>::infinity();
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
 void check_error(const std::function<void()>& call, ErrorCode code, const std::string& argument) {
   try {
@@ -43,10 +43,10 @@ void check_change(const std::function<void(test::ProblemData&)>& change, ErrorCo
 
 TEST_CASE("values outside section 11 are refused by name and index") {
   using D = test::ProblemData;
-  check_change([](D& d) { d.matrix[1 + 2 * d.rows] = nan; }, ErrorCode::not_finite, "matrix[1][2]");
+  check_change([](D& d) { d.matrix[1 + 2 * d.rows] = not_a_number; }, ErrorCode::not_finite, "matrix[1][2]");
   check_change([](D& d) { d.matrix[3] = infinity; }, ErrorCode::not_finite, "matrix[3][0]");
-  check_change([](D& d) { d.lower[2] = nan; }, ErrorCode::not_finite, "lower[2]");
-  check_change([](D& d) { d.upper[0] = nan; }, ErrorCode::not_finite, "upper[0]");
+  check_change([](D& d) { d.lower[2] = not_a_number; }, ErrorCode::not_finite, "lower[2]");
+  check_change([](D& d) { d.upper[0] = not_a_number; }, ErrorCode::not_finite, "upper[0]");
   check_change([](D& d) { d.lower[1] = 2, d.upper[1] = 1; }, ErrorCode::invalid_argument_value, "lower[1]");
   check_change([](D& d) { d.lower[1] = -infinity, d.upper[1] = infinity; }, ErrorCode::invalid_argument_value,
                "lower[1]");
@@ -55,14 +55,14 @@ TEST_CASE("values outside section 11 are refused by name and index") {
   check_change([](D& d) { d.upper[3] = -infinity, d.lower[3] = 0; }, ErrorCode::invalid_argument_value, "upper[3]");
   check_change([](D& d) { d.weights[3] = 0; }, ErrorCode::invalid_argument_value, "weights[3]");
   check_change([](D& d) { d.weights[0] = -1; }, ErrorCode::invalid_argument_value, "weights[0]");
-  check_change([](D& d) { d.weights[0] = nan; }, ErrorCode::not_finite, "weights[0]");
+  check_change([](D& d) { d.weights[0] = not_a_number; }, ErrorCode::not_finite, "weights[0]");
   check_change([](D& d) { d.weights.pop_back(); }, ErrorCode::shape_mismatch, "weights");
   check_change([](D& d) { d.lower.pop_back(); }, ErrorCode::shape_mismatch, "lower");
   check_change([](D& d) { d.upper.push_back(1); }, ErrorCode::shape_mismatch, "upper");
   check_change([](D& d) { d.levels.clear(); }, ErrorCode::invalid_argument_value, "levels");
   check_change([](D& d) { d.levels = {0, 2, 1}; }, ErrorCode::invalid_argument_value, "levels[2]");
   check_change([](D& d) { d.levels = {0, 1, 1}; }, ErrorCode::invalid_argument_value, "levels[2]");
-  check_change([](D& d) { d.levels = {0, nan}; }, ErrorCode::not_finite, "levels[1]");
+  check_change([](D& d) { d.levels = {0, not_a_number}; }, ErrorCode::not_finite, "levels[1]");
   check_change(
       [](D& d) {
         d.levels = {0, 1, 2}, d.starts = {0, 2, 2, 3};
@@ -92,7 +92,7 @@ TEST_CASE("uniform levels are checked too") {
     description.levels = levels;
     return Problem::create(description);
   };
-  check_error([&] { with({nan, 1, 2}); }, ErrorCode::not_finite, "levels.offset");
+  check_error([&] { with({not_a_number, 1, 2}); }, ErrorCode::not_finite, "levels.offset");
   check_error([&] { with({0, infinity, 2}); }, ErrorCode::not_finite, "levels.step");
   check_error([&] { with({0, 0, 2}); }, ErrorCode::invalid_argument_value, "levels.step");
   check_error([&] { with({0, 1, 0}); }, ErrorCode::invalid_argument_value, "levels.count");
@@ -135,7 +135,7 @@ TEST_CASE("sparse columns are checked and mean the same as dense ones") {
   check_error([&] { with(pointers, {3, 0, 1}, values); }, ErrorCode::invalid_argument_value, "matrix.rowIndices[1]");
   check_error([&] { with(pointers, {3, 3, 1}, values); }, ErrorCode::invalid_argument_value, "matrix.rowIndices[1]");
   check_error([&] { with(pointers, {0, 3}, values); }, ErrorCode::shape_mismatch, "matrix.rowIndices");
-  check_error([&] { with(pointers, rows, {1, nan, 1}); }, ErrorCode::not_finite, "matrix.values[1]");
+  check_error([&] { with(pointers, rows, {1, not_a_number, 1}); }, ErrorCode::not_finite, "matrix.values[1]");
 }
 
 TEST_CASE("arguments of the routines are checked") {
@@ -149,11 +149,15 @@ TEST_CASE("arguments of the routines are checked") {
         one_flip_table(problem, std::vector<std::int32_t>{0, 0, 0}, 1, std::span(table).first(3));
       },
       ErrorCode::shape_mismatch, "out");
-  check_error([&] { nearest_levels(problem, std::vector<double>{0, nan, 0}); }, ErrorCode::not_finite, "point[1]");
+  check_error(
+      [&] {
+        nearest_levels(problem, std::vector<double>{0, not_a_number, 0});
+      },
+      ErrorCode::not_finite, "point[1]");
   check_error([&] { check_certificate(problem, std::vector<double>{1}); }, ErrorCode::shape_mismatch, "multipliers");
   check_error(
       [&] {
-        check_certificate(problem, std::vector<double>{0, nan, 0, 0});
+        check_certificate(problem, std::vector<double>{0, not_a_number, 0, 0});
       },
       ErrorCode::not_finite, "multipliers[1]");
   const test::ProblemData one_sided = [] {
@@ -179,7 +183,7 @@ TEST_CASE("arguments of the routines are checked") {
     solve(problem, options, control);
   };
   const std::vector<std::int32_t> outside{0, 0, 9};
-  const std::vector<double> not_finite{0, nan, 0}, short_point{0};
+  const std::vector<double> not_finite{0, not_a_number, 0}, short_point{0};
   check_error([&] { solve_with([&](SolveOptions& o) { o.initial = outside; }); }, ErrorCode::out_of_range,
               "initial[2]");
   check_error([&] { solve_with([&](SolveOptions& o) { o.continuous = not_finite; }); }, ErrorCode::not_finite,
@@ -187,8 +191,9 @@ TEST_CASE("arguments of the routines are checked") {
   check_error([&] { solve_with([&](SolveOptions& o) { o.continuous = short_point; }); }, ErrorCode::shape_mismatch,
               "continuous");
   check_error([&] { solve_with([&](SolveOptions& o) { o.decay = 0; }); }, ErrorCode::invalid_argument_value, "decay");
-  check_error([&] { solve_with([&](SolveOptions& o) { o.eta = nan; }); }, ErrorCode::invalid_argument_value, "eta");
-  check_error([&] { solve_with([&](SolveOptions& o) { o.target = nan; }); }, ErrorCode::not_finite, "target");
+  check_error([&] { solve_with([&](SolveOptions& o) { o.eta = not_a_number; }); }, ErrorCode::invalid_argument_value,
+              "eta");
+  check_error([&] { solve_with([&](SolveOptions& o) { o.target = not_a_number; }); }, ErrorCode::not_finite, "target");
 }
 
 TEST_CASE("filter specifications are checked by name") {
@@ -209,7 +214,7 @@ TEST_CASE("filter specifications are checked by name") {
   check_error([&] { with([](F& f) { f.bands[1].from = 0.3; }); }, value, "bands[1].from");
   check_error([&] { with([](F& f) { f.bands[1].to = 1.1; }); }, value, "bands[1].to");
   check_error([&] { with([](F& f) { f.bands[0].weight = 0; }); }, value, "bands[0].weight");
-  check_error([&] { with([](F& f) { f.bands[0].gain = nan; }); }, ErrorCode::not_finite, "bands[0].gain");
+  check_error([&] { with([](F& f) { f.bands[0].gain = not_a_number; }); }, ErrorCode::not_finite, "bands[0].gain");
   check_error([&] { with([](F& f) { f.grid_density = 0; }); }, value, "gridDensity");
   check_error([&] { with([](F& f) { f.gain_range = {1.2, 1.1}; }); }, value, "gainRange.maximum");
 }
