@@ -1,5 +1,6 @@
 // Small fully connected networks of a pointwise argument, as expressions: every neuron is a linear combination with
 // parameters for weights, which is one native instruction.
+import { uniforms } from '../runtime/random';
 import { expression, Expression, operation, type Parameter, sum, type Value } from './expression';
 
 /** Nonlinearity between layers; the last layer has none. */
@@ -54,4 +55,22 @@ export function networkSize(layers: readonly number[]): number {
     size += ((layers[layer - 1] as number) + 1) * (layers[layer] as number);
   }
   return size;
+}
+
+/**
+ * Where a network starts: weights uniform within +-sqrt(3 / inputs of the layer), biases zero, as the published code
+ * draws them. From zeros it would never be more than a constant: all derivatives but that of the last bias vanish.
+ * @internal
+ */
+export function drawWeights(layers: readonly number[], seed: number): Float64Array {
+  const uniform = uniforms(seed);
+  const result = new Float64Array(networkSize(layers));
+  let at = 0;
+  for (let layer = 1; layer < layers.length; layer += 1) {
+    const from = layers[layer - 1] as number;
+    for (const last = at + from * (layers[layer] as number); at < last; at += 1) {
+      result[at] = (2 * uniform() - 1) * Math.sqrt(3 / from);
+    }
+  }
+  return result;
 }
