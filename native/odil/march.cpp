@@ -28,7 +28,7 @@ template <class T>
 typename NonlinearMarch<T>::Error NonlinearMarch<T>::evaluate(std::size_t row, const PointSources<T>& sources,
                                                               Target target, std::size_t threads) {
   const BlockRow at = *evolution_.equations[row];
-  problem_.grid_block(at.block)->evaluate_row<T>(sources, at.row, residual_.data(), threads);
+  coefficients_[at.block]->residuals(sources, at.row, residual_.data(), threads);
   std::copy(residual_.begin(), residual_.end(), error_.begin());
   target(row, error_.data());
   Error result;

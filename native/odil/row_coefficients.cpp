@@ -5,23 +5,10 @@
 #include <set>
 
 #include "core/thread_pool.hpp"
+#include "odil/hoisting.hpp"
 
 namespace dd::odil {
 namespace {
-
-/// The same in all rows of a stretch: reads no unknown field, nothing that changes with time.
-bool constant_in_time(const Graph& graph, const Domain& domain, std::size_t fields, NodeId root) {
-  const std::vector<bool> needed = reachable(graph, std::vector{root});
-  for (NodeId id = 0; id < needed.size(); ++id) {
-    if (!needed[id]) continue;
-    const Node& node = graph[id];
-    if (node.op == Op::index && node.id == 0) return false;
-    if (node.op != Op::access) continue;
-    const auto operand = static_cast<std::size_t>(node.id);
-    if (operand < fields || domain.operands[operand].shape.repeated == 0) return false;
-  }
-  return true;
-}
 
 /// Distance in a row of what the first point of `box` reads along the axes of space, as it lies in memory.
 std::ptrdiff_t row_distance(const Shape& field, const Box& box, const Shift& shift) {
@@ -29,6 +16,21 @@ std::ptrdiff_t row_distance(const Shape& field, const Box& box, const Shift& shi
   std::array<std::int32_t, max_axes> at = box.begin;
   space[0] = at[0] = 0;
   return static_cast<std::ptrdiff_t>(resolve(field, at, space)) - field.flat(at);
+}
+
+/// The points of a box that read around an end: `distance` is theirs, not the term's.
+void add_wrapped(RowProgram::Stretch& stretch, std::size_t term, const Shape& shape, const Box& box,
+                 std::ptrdiff_t distance) {
+  Box row = box;
+  row.end[0] = row.begin[0] + 1;
+  const std::ptrdiff_t start = box.begin[0] * shape.strides()[0];
+  const std::int32_t run = shape.axes == 1 ? 1 : row.end[shape.axes - 1] - row.begin[shape.axes - 1];
+  for_each_run(shape, row, [&](std::size_t flat, const auto&) {
+    for (std::int32_t p = 0; p < run; ++p) {
+      const std::ptrdiff_t point = static_cast<std::ptrdiff_t>(flat) - start + p;
+      stretch.wrapped.push_back({term, static_cast<std::size_t>(point), static_cast<std::size_t>(point + distance)});
+    }
+  });
 }
 
 }  // namespace
@@ -77,34 +79,42 @@ RowProgram::RowProgram(Graph& graph, const Problem& problem, std::size_t number)
       reach_ = std::max(reach_, static_cast<std::size_t>(term.offset < 0 ? -term.offset : term.offset));
       pointwise_ = pointwise_ && shift == Shift{};
     }
-    std::vector<RegionOutputs> constant, varying, of_parameters;
+    std::vector<RegionOutputs> constant, hoisted, varying, residual, of_parameters;
     for (const std::size_t r : regions) {
       Box box = block_->regions()[r].box;
       box.begin[0] = stretch.begin;
       box.end[0] = stretch.end;
-      RegionOutputs constant_outputs{box, {}, {}}, varying_outputs{box, {}, {}}, parameter_outputs{box, {}, {}};
+      RegionOutputs constant_outputs{box, {}, {}}, hoisted_outputs{box, {}, {}}, varying_outputs{box, {}, {}},
+          residual_outputs{box, {}, {}}, parameter_outputs{box, {}, {}};
       std::map<Shift, NodeId> own;
       for (const auto& [coefficient, value] : derivatives[r].fields) own[coefficient.shift] = value;
+      std::vector<NodeId> per_row{block_->regions()[r].root};
+      std::vector<std::size_t> per_row_place;
       for (const auto& [shift, term] : terms) {
         const auto found = own.find(shift);
         const NodeId value = found == own.end() ? graph.constant(0) : found->second;
-        RegionOutputs& outputs = term.varies ? varying_outputs : constant_outputs;
-        outputs.outputs.push_back({value, OutputKind::store});
-        outputs.targets.push_back({term.place, shape, {}});
+        if (term.varies) {
+          per_row.push_back(value);
+          per_row_place.push_back(term.place);
+        } else {
+          constant_outputs.outputs.push_back({value, OutputKind::store});
+          constant_outputs.targets.push_back({term.place, shape, {}});
+        }
         if (found == own.end() || row_distance(field, box, shift) == term.offset) continue;
-        const std::ptrdiff_t distance = row_distance(field, box, shift);
-        Box row = box;
-        row.end[0] = row.begin[0] + 1;
-        const std::ptrdiff_t start = box.begin[0] * shape.strides()[0];
-        const std::size_t number_of_term = place[shift];
-        const std::int32_t run = row.end[shape.axes - 1] - row.begin[shape.axes - 1];
-        for_each_run(shape, row, [&](std::size_t flat, const auto&) {
-          for (std::int32_t p = 0; p < run; ++p) {
-            const std::ptrdiff_t point = static_cast<std::ptrdiff_t>(flat) - start + p;
-            stretch.wrapped.push_back(
-                {number_of_term, static_cast<std::size_t>(point), static_cast<std::size_t>(point + distance)});
-          }
-        });
+        add_wrapped(stretch, place[shift], shape, box, row_distance(field, box, shift));
+      }
+      Hoisted out{per_row, {}};
+      if (shape.axes > 1) out = hoist(graph, domain, fields, per_row, domain.operands.size());
+      stretch.hoisted = std::max(stretch.hoisted, out.expressions.size());
+      for (std::size_t k = 0; k < out.expressions.size(); ++k) {
+        hoisted_outputs.outputs.push_back({out.expressions[k], OutputKind::store});
+        hoisted_outputs.targets.push_back({k, shape, {}});
+      }
+      residual_outputs.outputs.push_back({out.roots[0], OutputKind::store});
+      residual_outputs.targets.push_back({0, shape, {}});
+      for (std::size_t k = 0; k < per_row_place.size(); ++k) {
+        varying_outputs.outputs.push_back({out.roots[k + 1], OutputKind::store});
+        varying_outputs.targets.push_back({per_row_place[k], shape, {}});
       }
       for (std::size_t p = 0; p < stretch.parameters.size(); ++p) {
         const auto& list = derivatives[r].parameters;
@@ -115,11 +125,19 @@ RowProgram::RowProgram(Graph& graph, const Problem& problem, std::size_t number)
         parameter_outputs.targets.push_back({p, shape, {}});
       }
       constant.push_back(std::move(constant_outputs));
+      hoisted.push_back(std::move(hoisted_outputs));
+      residual.push_back(std::move(residual_outputs));
       varying.push_back(std::move(varying_outputs));
       of_parameters.push_back(std::move(parameter_outputs));
     }
+    Domain wide = domain;
+    Shape row_shape = shape;
+    row_shape.repeated = 1;
+    wide.operands.resize(domain.operands.size() + stretch.hoisted, {"hoisted", row_shape});
     stretch.constant_pass = Pass(graph, domain, shape, std::move(constant));
-    stretch.varying_pass = Pass(graph, domain, shape, std::move(varying));
+    stretch.hoisted_pass = Pass(graph, domain, shape, std::move(hoisted));
+    stretch.varying_pass = Pass(graph, wide, shape, std::move(varying));
+    stretch.residual_pass = Pass(graph, wide, shape, std::move(residual));
     stretch.parameter_pass = Pass(graph, domain, shape, std::move(of_parameters));
     stretches_.push_back(std::move(stretch));
   }
@@ -145,6 +163,7 @@ RowCoefficients<T>::RowCoefficients(const RowProgram& program, std::size_t keep)
     varying += count * stretch.varying;
     largest = std::max(largest, stretch.varying);
     constant_.emplace_back(stretch.constant * stride_, T(0));
+    hoisted_.emplace_back(stretch.hoisted * stride_, T(0));
   }
   constant_wrapped_.resize(stretches.size());
   keeps_ = varying * stride_ * sizeof(T) <= keep;
@@ -154,13 +173,32 @@ RowCoefficients<T>::RowCoefficients(const RowProgram& program, std::size_t keep)
 }
 
 template <class T>
-void RowCoefficients<T>::evaluate(const Pass& pass, const PointSources<T>& sources, std::int32_t row, std::size_t count,
-                                  T* to, std::size_t threads) const {
+void RowCoefficients<T>::evaluate(const Pass& pass, std::span<const T* const> operands,
+                                  std::span<const double> parameters, std::int32_t row, std::size_t count, T* to,
+                                  std::size_t threads) const {
   if (count == 0) return;
   std::vector<T*> targets(count);
   const std::ptrdiff_t start = row * program_.block().shape().strides()[0];
   for (std::size_t k = 0; k < count; ++k) targets[k] = to + k * stride_ + guard_ - start;
-  pass.run_rows<T>({sources.operands, targets, sources.parameters, {}}, row, row + 1, threads);
+  pass.run_rows<T>({operands, targets, parameters, {}}, row, row + 1, threads);
+}
+
+template <class T>
+std::vector<const T*> RowCoefficients<T>::with_hoisted(const PointSources<T>& sources, std::size_t stretch) const {
+  std::vector<const T*> operands = sources.operands;
+  for (std::size_t k = 0; k < program_.stretches()[stretch].hoisted; ++k) {
+    operands.push_back(hoisted_[stretch].data() + k * stride_ + guard_);
+  }
+  return operands;
+}
+
+template <class T>
+void RowCoefficients<T>::residuals(const PointSources<T>& sources, std::int32_t row, T* to, std::size_t threads) const {
+  const std::size_t s = program_.stretch_of(row);
+  const std::ptrdiff_t start = row * program_.block().shape().strides()[0];
+  T* const targets[] = {to - start};
+  program_.stretches()[s].residual_pass.template run_rows<T>(
+      {with_hoisted(sources, s), targets, sources.parameters, {}}, row, row + 1, threads);
 }
 
 /// Entries around the ends leave the rows, which are then read flat.
@@ -184,14 +222,19 @@ void RowCoefficients<T>::linearise(const PointSources<T>& sources, std::size_t t
   const std::size_t row_values = keeps_ && !varying_wrapped_.empty() ? varying_.size() / varying_wrapped_.size() : 0;
   for (std::size_t s = 0; s < stretches.size(); ++s) {
     const RowProgram::Stretch& stretch = stretches[s];
-    evaluate(stretch.constant_pass, sources, stretch.begin, stretch.constant, constant_[s].data(), threads);
+    evaluate(stretch.constant_pass, sources.operands, sources.parameters, stretch.begin, stretch.constant,
+             constant_[s].data(), threads);
+    evaluate(stretch.hoisted_pass, sources.operands, sources.parameters, stretch.begin, stretch.hoisted,
+             hoisted_[s].data(), threads);
     take_wrapped(stretch, false, constant_[s].data(), constant_wrapped_[s]);
     if (!keeps_ || stretch.varying == 0) continue;
     const auto rows = static_cast<std::size_t>(stretch.end - stretch.begin);
+    const std::vector<const T*> operands = with_hoisted(sources, s);
     ThreadPool::shared().run_tasks(threads, rows, [&](std::size_t k) {
       const std::size_t number = first_varying_[s] + k;
       T* const to = varying_.data() + number * row_values;
-      evaluate(stretch.varying_pass, sources, stretch.begin + static_cast<std::int32_t>(k), stretch.varying, to, 1);
+      evaluate(stretch.varying_pass, operands, sources.parameters, stretch.begin + static_cast<std::int32_t>(k),
+               stretch.varying, to, 1);
       take_wrapped(stretch, true, to, varying_wrapped_[number]);
     });
   }
@@ -222,7 +265,8 @@ const RowView<T>& RowCoefficients<T>::row(std::int32_t row, std::size_t threads)
   const std::size_t number = keeps_ ? first_varying_[s] + static_cast<std::size_t>(row - stretch.begin) : 0;
   T* const varying = varying_.data() + (keeps_ ? number * (varying_.size() / varying_wrapped_.size()) : 0);
   if (!keeps_ && stretch.varying > 0) {
-    evaluate(stretch.varying_pass, sources_, row, stretch.varying, varying, threads);
+    evaluate(stretch.varying_pass, with_hoisted(sources_, s), sources_.parameters, row, stretch.varying, varying,
+             threads);
     take_wrapped(stretch, true, varying, varying_wrapped_[0]);
   }
   view(stretch, constant_[s].data(), varying, constant_wrapped_[s], varying_wrapped_[number]);

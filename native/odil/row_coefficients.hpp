@@ -43,7 +43,8 @@ class RowProgram {
     std::vector<std::int32_t> parameters;
     std::vector<Wrapped> wrapped;
     std::size_t constant = 0, varying = 0;  ///< how many terms
-    Pass constant_pass, varying_pass, parameter_pass;
+    std::size_t hoisted = 0;  ///< rows that residuals and varying terms read, the same for all rows of time
+    Pass constant_pass, hoisted_pass, varying_pass, residual_pass, parameter_pass;
   };
 
   /// `block` must have as many points in a row as field 0.
@@ -93,6 +94,9 @@ class RowCoefficients {
 
   /// Valid until the next call.
   const RowView<T>& row(std::int32_t row, std::size_t threads);
+  /// The residuals of a row at other fields than those of `linearise`, with the same parameters.
+  void residuals(const PointSources<T>& sources, std::int32_t row, T* to, std::size_t threads) const;
+
   /// d F / d parameter for the row, in the order of its stretch's parameters: `points` numbers each.
   void parameters(const PointSources<T>& sources, std::int32_t row, std::span<T* const> columns,
                   std::size_t threads) const;
@@ -104,8 +108,9 @@ class RowCoefficients {
   bool same_matrix(std::int32_t a, std::int32_t b, std::int32_t own) const noexcept;
 
  private:
-  void evaluate(const Pass& pass, const PointSources<T>& sources, std::int32_t row, std::size_t count, T* to,
-                std::size_t threads) const;
+  void evaluate(const Pass& pass, std::span<const T* const> operands, std::span<const double> parameters,
+                std::int32_t row, std::size_t count, T* to, std::size_t threads) const;
+  std::vector<const T*> with_hoisted(const PointSources<T>& sources, std::size_t stretch) const;
   void take_wrapped(const RowProgram::Stretch& stretch, bool varying, T* rows, std::vector<T>& values) const;
   void view(const RowProgram::Stretch& stretch, const T* constant, const T* varying,
             std::span<const T> constant_wrapped, std::span<const T> varying_wrapped);
@@ -114,11 +119,11 @@ class RowCoefficients {
   std::size_t guard_, stride_;
   bool keeps_ = false;
   PointSources<T> sources_;
-  std::vector<AlignedBuffer<T>> constant_;        // by stretch
-  std::vector<std::vector<T>> constant_wrapped_;  // by stretch
-  AlignedBuffer<T> varying_;                      // all rows, or one
-  std::vector<std::vector<T>> varying_wrapped_;   // likewise
-  std::vector<std::size_t> first_varying_;        // by stretch: number of its first varying row
+  std::vector<AlignedBuffer<T>> constant_, hoisted_;  // by stretch
+  std::vector<std::vector<T>> constant_wrapped_;      // by stretch
+  AlignedBuffer<T> varying_;                          // all rows, or one
+  std::vector<std::vector<T>> varying_wrapped_;       // likewise
+  std::vector<std::size_t> first_varying_;            // by stretch: number of its first varying row
   RowView<T> view_;
 };
 
