@@ -106,6 +106,7 @@ function glioma({ quick, threads, isa }: BenchOptions, onRow: (row: Row) => void
     const options = {
       method: 'control-space',
       gridSequence: problem.coarser !== undefined,
+      lossTolerance: 1e-3,
       threads,
     } as const;
     const cpu = process.cpuUsage();

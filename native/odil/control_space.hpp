@@ -38,7 +38,7 @@ struct ControlSpaceOptions {
   double linear_tolerance = 0.1;       ///< of conjugate gradients, relative to the first residual
   std::size_t linear_iterations = 50;  ///< at most per step
   double initial_lambda = 1;           ///< damping of parameters, in units of the loss at one step's scale
-  std::size_t halvings = 6;            ///< of a step, at most
+  std::size_t halvings = 3;            ///< of a step, at most
   double sweep_tolerance = 0;          ///< of row solves; 0: 1e-9, or 1e-6 in single precision
 };
 

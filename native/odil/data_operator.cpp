@@ -194,7 +194,7 @@ void DataOperator<T>::add_band_blocks(const PointSources<T>& sources, std::span<
       const auto& stretch = block.program->stretches()[block.program->stretch_of(at)];
       std::vector<T*> targets;
       for (std::size_t c = 0; c < stretch.parameters.size(); ++c) targets.push_back(columns[c].data());
-      block.coefficients->parameters(sources, at, targets, threads);
+      block.coefficients->parameters(at, targets, threads);
       std::vector<bool> moves(p, false);
       for (std::size_t k = 0; k < p; ++k) {
         if (sensitivities[k].span().empty()) continue;
@@ -263,7 +263,7 @@ void DataOperator<T>::add_pointwise_blocks(const PointSources<T>& sources, std::
         columns[c].reserve_discarding(points);
         targets.push_back(columns[c].data());
       }
-      block.coefficients->parameters(sources, at, targets, threads);
+      block.coefficients->parameters(at, targets, threads);
       for (std::size_t c = 0; c < stretch.parameters.size(); ++c) {
         const auto k = static_cast<std::size_t>(stretch.parameters[c]);
         const T factor = static_cast<T>(factors[k]);

@@ -90,7 +90,6 @@ const RowView<T>& LinearMarch<T>::view(std::size_t row, std::size_t threads) {
 
 template <class T>
 void LinearMarch<T>::linearise(const PointSources<T>& sources, double tolerance, RunControl& control) {
-  sources_ = sources;
   for (auto& coefficients : coefficients_) {
     if (coefficients != nullptr) coefficients->linearise(sources, control.threads());
   }
@@ -204,7 +203,7 @@ bool LinearMarch<T>::adjoint(std::span<T* const> states, RunControl& control) {
 template <class T>
 void LinearMarch<T>::parameters(std::size_t row, std::span<T* const> columns, std::size_t threads) const {
   const BlockRow at = *evolution_.equations[row];
-  coefficients_[at.block]->parameters(sources_, at.row, columns, threads);
+  coefficients_[at.block]->parameters(at.row, columns, threads);
 }
 
 template <class T>

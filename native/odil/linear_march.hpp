@@ -87,7 +87,6 @@ class LinearMarch {
 
   const Problem& problem_;
   const Evolution& evolution_;
-  PointSources<T> sources_;
   std::vector<std::unique_ptr<RowCoefficients<T>>> coefficients_;  // by block
   std::vector<RowFactor<T>> factors_;
   std::vector<std::size_t> factor_of_;  // by row

@@ -201,9 +201,10 @@ class PackedRunner {
         operands_(operands),
         shape_(shape),
         arrays_(arrays),
-        workspace_(workspace) {
-    for (const Operand& operand : operands) lies_alike_.push_back(operand.shape == shape);
-    for (const Target& target : targets) target_lies_alike_.push_back(target.shape == shape);
+        workspace_(workspace),
+        row_stride_(shape.strides()[0]) {
+    for (const Operand& operand : operands) lies_.push_back(how_it_lies(operand.shape));
+    for (const Target& target : targets) target_lies_.push_back(how_it_lies(target.shape));
     // All points of a box wrap alike: one distance serves them all.
     for (const External& external : program.externals) {
       deltas_.push_back(external.kind == External::Kind::operand
@@ -216,7 +217,8 @@ class PackedRunner {
   void add_run(std::array<std::int32_t, max_axes> at, std::size_t length) {
     while (length > 0) {
       const std::size_t taken = std::min(length, workspace_.length() - points_);
-      segments_.push_back({at, shape_.flat(at), points_, taken});
+      const std::ptrdiff_t flat = shape_.flat(at);
+      segments_.push_back({at, flat, flat - at[0] * row_stride_, points_, taken});
       points_ += taken;
       length -= taken;
       at[shape_.axes - 1] += static_cast<std::int32_t>(taken);
@@ -242,6 +244,7 @@ class PackedRunner {
   struct Segment {
     std::array<std::int32_t, max_axes> at;
     std::ptrdiff_t flat;
+    std::ptrdiff_t in_row;  // without the first axis
     std::size_t place;
     std::size_t length;
   };
@@ -251,8 +254,17 @@ class PackedRunner {
     return static_cast<std::ptrdiff_t>(resolve(shape, box.begin, shift)) - shape.flat(box.begin);
   }
 
-  static std::ptrdiff_t place_in(const Shape& shape, bool alike, const Segment& segment) {
-    return alike ? segment.flat : shape.flat(segment.at);
+  /// In memory as the block's points do, as those of its first row do, or in another way.
+  enum class Lies : std::uint8_t { as_block, as_row, otherwise };
+  Lies how_it_lies(const Shape& shape) const {
+    if (shape == shape_) return Lies::as_block;
+    Shape row = shape_;
+    row.repeated = 1;
+    row.count[0] = 1;
+    return shape == row && shape_.axes > 1 ? Lies::as_row : Lies::otherwise;
+  }
+  static std::ptrdiff_t place_in(const Shape& shape, Lies lies, const Segment& segment) {
+    return lies == Lies::as_block ? segment.flat : lies == Lies::as_row ? segment.in_row : shape.flat(segment.at);
   }
 
   void gather(std::size_t number) {
@@ -270,7 +282,7 @@ class PackedRunner {
         continue;
       }
       const auto operand = static_cast<std::size_t>(external.id);
-      const std::ptrdiff_t place = place_in(operands_[operand].shape, lies_alike_[operand], segment);
+      const std::ptrdiff_t place = place_in(operands_[operand].shape, lies_[operand], segment);
       const T* from = arrays_.operands[operand] + place + deltas_[number];
       for (std::size_t p = 0; p < segment.length; ++p) to[p] = from[p];
     }
@@ -282,7 +294,7 @@ class PackedRunner {
     const Target& target = targets_[number];
     const T* row = workspace_.own_row(program_.output_slot(number));
     for (const Segment& segment : segments_) {
-      const std::ptrdiff_t place = place_in(target.shape, target_lies_alike_[number], segment);
+      const std::ptrdiff_t place = place_in(target.shape, target_lies_[number], segment);
       T* to = arrays_.targets[target.array] + place + target_deltas_[number];
       const T* from = row + segment.place;
       if (kind == OutputKind::store) {
@@ -300,7 +312,8 @@ class PackedRunner {
   const Arrays<T>& arrays_;
   Workspace<T>& workspace_;
   std::vector<std::ptrdiff_t> deltas_, target_deltas_;
-  std::vector<bool> lies_alike_, target_lies_alike_;  // in memory as the block's points do
+  std::ptrdiff_t row_stride_;
+  std::vector<Lies> lies_, target_lies_;
   std::vector<Segment> segments_;
   std::size_t points_ = 0;
 };

@@ -103,6 +103,12 @@ RowProgram::RowProgram(Graph& graph, const Problem& problem, std::size_t number)
         if (found == own.end() || row_distance(field, box, shift) == term.offset) continue;
         add_wrapped(stretch, place[shift], shape, box, row_distance(field, box, shift));
       }
+      for (const std::int32_t parameter : stretch.parameters) {
+        const auto& list = derivatives[r].parameters;
+        const auto found =
+            std::find_if(list.begin(), list.end(), [&](const auto& entry) { return entry.first == parameter; });
+        per_row.push_back(found == list.end() ? graph.constant(0) : found->second);
+      }
       Hoisted out{per_row, {}};
       if (shape.axes > 1) out = hoist(graph, domain, fields, per_row, domain.operands.size());
       stretch.hoisted = std::max(stretch.hoisted, out.expressions.size());
@@ -117,11 +123,7 @@ RowProgram::RowProgram(Graph& graph, const Problem& problem, std::size_t number)
         varying_outputs.targets.push_back({per_row_place[k], shape, {}});
       }
       for (std::size_t p = 0; p < stretch.parameters.size(); ++p) {
-        const auto& list = derivatives[r].parameters;
-        const auto found = std::find_if(list.begin(), list.end(),
-                                        [&](const auto& entry) { return entry.first == stretch.parameters[p]; });
-        parameter_outputs.outputs.push_back(
-            {found == list.end() ? graph.constant(0) : found->second, OutputKind::store});
+        parameter_outputs.outputs.push_back({out.roots[1 + per_row_place.size() + p], OutputKind::store});
         parameter_outputs.targets.push_back({p, shape, {}});
       }
       constant.push_back(std::move(constant_outputs));
@@ -133,12 +135,13 @@ RowProgram::RowProgram(Graph& graph, const Problem& problem, std::size_t number)
     Domain wide = domain;
     Shape row_shape = shape;
     row_shape.repeated = 1;
+    row_shape.count[0] = 1;
     wide.operands.resize(domain.operands.size() + stretch.hoisted, {"hoisted", row_shape});
     stretch.constant_pass = Pass(graph, domain, shape, std::move(constant));
     stretch.hoisted_pass = Pass(graph, domain, shape, std::move(hoisted));
     stretch.varying_pass = Pass(graph, wide, shape, std::move(varying));
     stretch.residual_pass = Pass(graph, wide, shape, std::move(residual));
-    stretch.parameter_pass = Pass(graph, domain, shape, std::move(of_parameters));
+    stretch.parameter_pass = Pass(graph, wide, shape, std::move(of_parameters));
     stretches_.push_back(std::move(stretch));
   }
 }
@@ -274,14 +277,15 @@ const RowView<T>& RowCoefficients<T>::row(std::int32_t row, std::size_t threads)
 }
 
 template <class T>
-void RowCoefficients<T>::parameters(const PointSources<T>& sources, std::int32_t row, std::span<T* const> columns,
-                                    std::size_t threads) const {
-  const RowProgram::Stretch& stretch = program_.stretches()[program_.stretch_of(row)];
+void RowCoefficients<T>::parameters(std::int32_t row, std::span<T* const> columns, std::size_t threads) const {
+  const std::size_t s = program_.stretch_of(row);
+  const RowProgram::Stretch& stretch = program_.stretches()[s];
   if (stretch.parameters.empty()) return;
   std::vector<T*> targets;
   const std::ptrdiff_t start = row * program_.block().shape().strides()[0];
   for (T* const column : columns) targets.push_back(column - start);
-  stretch.parameter_pass.run_rows<T>({sources.operands, targets, sources.parameters, {}}, row, row + 1, threads);
+  stretch.parameter_pass.template run_rows<T>({with_hoisted(sources_, s), targets, sources_.parameters, {}}, row,
+                                              row + 1, threads);
 }
 
 template <class T>

@@ -98,8 +98,7 @@ class RowCoefficients {
   void residuals(const PointSources<T>& sources, std::int32_t row, T* to, std::size_t threads) const;
 
   /// d F / d parameter for the row, in the order of its stretch's parameters: `points` numbers each.
-  void parameters(const PointSources<T>& sources, std::int32_t row, std::span<T* const> columns,
-                  std::size_t threads) const;
+  void parameters(std::int32_t row, std::span<T* const> columns, std::size_t threads) const;
 
   const RowProgram& program() const noexcept { return program_; }
   std::size_t guard() const noexcept { return guard_; }

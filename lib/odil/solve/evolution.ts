@@ -42,7 +42,7 @@ export interface ControlSpaceOptions extends CommonSolveOptions {
   linearIterations?: number;
   /** Damping of the parameters at the start, in units of the loss at one step of their scale; default 1. */
   initialLambda?: number;
-  /** How often a step is halved at most when it does not lower the loss; default 6. */
+  /** How often a step is halved at most when it does not lower the loss; default 3. */
   halvings?: number;
   /**
    * Solves on coarser grids first and takes the parameters from there; default false. For problems that know how they
@@ -169,7 +169,7 @@ export const controlSpace = method(
     linearTolerance: withDefault(number({ above: 0, max: 1 }), 0.1),
     linearIterations: withDefault(integer({ min: 1 }), 50),
     initialLambda: withDefault(number({ min: 0 }), 1),
-    halvings: withDefault(integer({ min: 0, max: 60 }), 6),
+    halvings: withDefault(integer({ min: 0, max: 60 }), 3),
     gridSequence: withDefault(boolean, false),
   },
   { ...noTolerances, maxIterations: 50, lossTolerance: 1e-4, argumentsAt: { method: 'options.method' } },

@@ -92,6 +92,40 @@ inline std::unique_ptr<Problem> fast_diffusion_in_a_plane() {
   add_diffusion(b, 5, b.number(1));
   return b.finish();
 }
+/// Diffusion through a medium that is the same at all times and known as an array, with two unknown properties: what
+/// depends on them and on the array alone is taken out of the programs of rows.
+inline std::unique_ptr<Problem> diffusion_through_a_medium() {
+  EvolutionBuilder b({5, 6, 11}, true);
+  Graph& g = b.graph;
+  b.description.parameters = 2;
+  Shape row = b.shape;
+  row.repeated = 1;
+  row.count[0] = 1;
+  b.description.arrays = {{"medium", row}};
+  const auto medium = [&](Shift at) {
+    const NodeId k = g.access(1, at);
+    return g.add(g.multiply(g.parameter(0), k), g.divide(g.multiply(k, k), g.parameter(1)));
+  };
+  const auto flux = [&](Shift at, Shift up) {
+    return g.multiply(g.add(medium(at), medium(up)), g.subtract(b.u(up), b.u(at)));
+  };
+  const auto spread = [&](std::int32_t time) {
+    const NodeId x =
+        g.subtract(flux(Shift{time, 0, 0}, Shift{time, 1, 0}), flux(Shift{time, -1, 0}, Shift{time, 0, 0}));
+    const NodeId y =
+        g.subtract(flux(Shift{time, 0, 0}, Shift{time, 0, 1}), flux(Shift{time, 0, -1}, Shift{time, 0, 0}));
+    return g.add(x, y);
+  };
+  const NodeId cubic = g.multiply(medium(Shift{}), g.multiply(b.u(), g.multiply(b.u(), b.u())));
+  const NodeId change =
+      g.subtract(g.subtract(b.u(), b.u(Shift{-1})), g.multiply(b.number(0.05), g.add(spread(0), spread(-1))));
+  b.block("medium", b.initial(g.subtract(b.u(), medium(Shift{})), g.add(change, cubic)));
+  auto problem = b.finish();
+  std::vector<double> values(66);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = 0.4 + 0.3 * std::sin(static_cast<double>(i));
+  problem->set_array(0, values);
+  return problem;
+}
 /// Linear advection around a ring, Crank-Nicolson: no diagonal dominance.
 inline std::unique_ptr<Problem> advection_around_a_ring() {
   EvolutionBuilder b({6, 12}, true);
@@ -118,6 +152,7 @@ inline std::vector<EvolutionCase> evolution_cases() {
   return {{"diffusion on a line", RowMethod::thomas, diffusion_on_a_line},
           {"diffusion in space", RowMethod::sweeps, diffusion_in_space},
           {"diffusion on a torus", RowMethod::sweeps, diffusion_on_a_torus},
+          {"diffusion through a medium", RowMethod::sweeps, diffusion_through_a_medium},
           {"fast diffusion in a plane", RowMethod::lu, fast_diffusion_in_a_plane},
           {"advection around a ring", RowMethod::lu, advection_around_a_ring},
           {"explicit wave", RowMethod::diagonal, explicit_wave}};
