@@ -26,7 +26,7 @@ describe('cavity', () => {
     const tail = solution.history.slice(10, 25);
     const factor = Math.sqrt((tail.at(-1) as odil.GaussNewtonRecord).loss / (tail[0] as odil.GaussNewtonRecord).loss);
     expect(factor ** (1 / (tail.length - 1))).toBeCloseTo(0.45, 1);
-    // -0.2156 by a solver of others on this grid; -0.21404 is exact (Botella and Peyret, Computers & Fluids 27, 1998).
+    // -0.2156 by a solver of others on this grid; -0.21404 by a spectral method (Botella and Peyret, Computers & Fluids 27, 1998).
     expect(Math.min(...centreLine(field(solution)))).toBeCloseTo(-0.2156, 4);
   });
 });
