@@ -125,6 +125,20 @@ function spread(results: readonly Result[], column: (typeof columns)[number]): n
   return Math.sqrt(results.reduce((sum, result) => sum + (result[column] - centre) ** 2, 0) / (results.length - 1));
 }
 
+/** Correlation of the signal with the truth where the model reads it, which expects 1. */
+function correlation({ patient, truth }: Case): { cells: number; correlation: number } {
+  const signal = patient.scan.pet ?? new Float64Array();
+  const cells = [...signal.keys()].filter((i) => (signal[i] as number) > 0.1);
+  const centred = (values: Float64Array): number[] => {
+    const chosen = cells.map((i) => values[i] as number);
+    const centre = mean(chosen);
+    return chosen.map((value) => value - centre);
+  };
+  const [a, b] = [centred(signal), centred(truth)];
+  const product = (x: number[], y: number[]): number => x.reduce((sum, value, i) => sum + value * (y[i] as number), 0);
+  return { cells: cells.length, correlation: product(a, b) / Math.sqrt(product(a, a) * product(b, b)) };
+}
+
 study(() => {
   const kinds: readonly Kind[] = ['none', 'published', 'ideal'];
   const kind = kinds.find((one) => one === process.argv[2]);
@@ -135,6 +149,18 @@ study(() => {
   const draws = (seeds: readonly number[]): Case[] => seeds.map((seed) => draw(seed, rows, cells, kind));
 
   const known = draws(tuning);
+  const unknown = draws(judged);
+  if (kind !== 'none') {
+    const signals = new Table(`What the signal says, ${title}`, [
+      'tumour',
+      'cells with a signal',
+      'correlation with the truth',
+    ]);
+    for (const one of [...known, ...unknown]) {
+      const { cells: count, correlation: found } = correlation(one);
+      signals.add(one.seed, count, short(found));
+    }
+  }
   const tune = new Table(`Tuning, ${title}: means over tumours ${tuning.join(' and ')}`, ['prior', ...heads]);
   let best = { prior: NaN, error: Infinity };
   for (const prior of priors) {
@@ -150,7 +176,6 @@ study(() => {
     ['3e-4, the default', 3e-4],
   ];
   if (best.prior !== 3e-4) ways.push([`${best.prior}, tuned`, best.prior]);
-  const unknown = draws(judged);
   const whole = new Table(`Each tumour, ${title}`, ['tumour', 'prior', ...heads, 'status']);
   const summaries = ways.map(([name, prior]): [string, Result[]] => {
     const results = unknown.map((one) => reconstruct(one, prior === undefined ? undefined : scaled(prior)));
