@@ -106,14 +106,13 @@ export function inverseHeat(
   { measurements, seed }: { measurements: number; seed: number },
 ): SolveTarget {
   const options = given as Options;
-  const inferred = { hidden: [5, 5], largest: 0.1, proximal: 1, ...options.inferConductivity };
+  const inferred = { hidden: [5, 5], largest: 0.1, proximal: 1, seed, ...options.inferConductivity };
   const layers = [1, ...inferred.hidden, 1];
-  const initial = inferred.initial ?? odil.initialWeights(layers, { seed });
   const made = options.data === undefined ? measure(options, measurements, seed) : undefined;
   const problem = odil.problems.heat({
     ...options,
     ...(made !== undefined && { data: { mask: made.mask, values: made.u } }),
-    inferConductivity: { ...inferred, initial },
+    inferConductivity: inferred,
   });
   return {
     name: 'heat with unknown conductivity',

@@ -18,7 +18,7 @@ import { AxisPosition, Expression, Field, Parameter, where } from './expression'
 import { GraphWriter, locationOf } from './graph-writer';
 import { Grid, gridSchema, locationSchema, nameSchema } from './grid';
 import { nativeOdil } from './native';
-import { type Activation, Network, networkSize } from './network';
+import { type Activation, drawWeights, Network, networkSize } from './network';
 import { type ParameterRangeOptions, type ParameterRanges, RangeList, rangeMembers } from './parameter-range';
 import { type Block, type Part, Problem } from './problem';
 import { recordSchema } from './state';
@@ -45,8 +45,13 @@ export interface NetworkOptions {
   layers: readonly number[];
   /** Nonlinearity between layers; default `'tanh'`. */
   activation?: Activation;
-  /** Initial values: the weights of all layers (outputs x inputs each), then their biases. Default zeros. */
+  /**
+   * Initial values: the weights of all layers (outputs x inputs each), then their biases. Default: weights uniform within
+   * +-sqrt(3 / inputs of the layer), biases zero, as in the published code.
+   */
   initial?: Float64Array | readonly number[];
+  /** Of the default initial values, 0 to 2^31 - 1; default 0. */
+  seed?: number;
 }
 
 /** What a problem is made of. */
@@ -133,6 +138,7 @@ const networkSchema = object({
   layers: arrayOf(integer({ min: 1, max: 1024 }), { min: 2 }),
   activation: withDefault(oneOf(['tanh', 'sigmoid']), 'tanh'),
   initial: optional(typedArray(['Float64Array'])),
+  seed: withDefault(integer({ min: 0, max: 2 ** 31 - 1 }), 0),
 });
 
 const problemSchema = object({
@@ -198,7 +204,7 @@ class Unknowns {
 
   addNetwork(name: string, options: unknown): void {
     const argument = `networks.${name}`;
-    const { layers, activation, initial } = parse(options, argument, networkSchema);
+    const { layers, activation, initial, seed } = parse(options, argument, networkSchema);
     const size = networkSize(layers);
     this.#name(name, argument, new Network(layers, activation, this.#numbers(`${name} weights`, size)));
     this.#ranges.addFree(size);
@@ -206,7 +212,7 @@ class Unknowns {
       'networks',
       name,
       initial === undefined
-        ? new Float64Array(size)
+        ? drawWeights(layers, seed)
         : parse(initial, `${argument}.initial`, numbersOf(size, 'weights and biases')),
     );
   }

@@ -26,7 +26,7 @@ export {
 } from './expression';
 export * as glioma from './glioma';
 export { type Axis, type AxisOptions, Grid, grid } from './grid';
-export { type Activation, initialWeights, Network } from './network';
+export { type Activation, Network } from './network';
 export {
   type AxesOf,
   type FieldOptions,

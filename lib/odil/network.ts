@@ -1,7 +1,6 @@
 // Small fully connected networks of a pointwise argument, as expressions: every neuron is a linear combination with
 // parameters for weights, which is one native instruction.
 import { uniforms } from '../runtime/random';
-import { arrayOf, integer, object, parse, withDefault } from '../runtime/validate';
 import { expression, Expression, operation, type Parameter, sum, type Value } from './expression';
 
 /** Nonlinearity between layers; the last layer has none. */
@@ -49,27 +48,6 @@ export class Network {
   }
 }
 
-/**
- * Weights to start a network from: uniform in +-sqrt(6 / (inputs + outputs)) of each layer, biases 0 (Glorot and Bengio
- * 2010). From zeros a network of several layers never leaves constants: all neurons of a layer stay alike.
- *
- * @param layers   neurons of each layer, inputs and outputs included
- * @param options  `seed`: of the random numbers, default 0
- */
-export function initialWeights(layers: readonly number[], options: { seed?: number } = {}): Float64Array {
-  const counts = parse(layers, 'layers', arrayOf(integer({ min: 1, max: 1024 }), { min: 2 }));
-  const { seed } = parse(options, 'options', object({ seed: withDefault(integer({ min: 0 }), 0) }));
-  const next = uniforms(seed);
-  const weights = new Float64Array(networkSize(counts));
-  let at = 0;
-  for (let layer = 1; layer < counts.length; layer += 1) {
-    const [from, to] = [counts[layer - 1] as number, counts[layer] as number];
-    const reach = Math.sqrt(6 / (from + to));
-    for (let k = 0; k < from * to; k += 1, at += 1) weights[at] = reach * (2 * next() - 1);
-  }
-  return weights;
-}
-
 /** How many numbers a network has. @internal */
 export function networkSize(layers: readonly number[]): number {
   let size = 0;
@@ -77,4 +55,22 @@ export function networkSize(layers: readonly number[]): number {
     size += ((layers[layer - 1] as number) + 1) * (layers[layer] as number);
   }
   return size;
+}
+
+/**
+ * Where a network starts: weights uniform within +-sqrt(3 / inputs of the layer), biases zero, as the published code
+ * draws them. From zeros it would never be more than a constant: all derivatives but that of the last bias vanish.
+ * @internal
+ */
+export function drawWeights(layers: readonly number[], seed: number): Float64Array {
+  const uniform = uniforms(seed);
+  const result = new Float64Array(networkSize(layers));
+  let at = 0;
+  for (let layer = 1; layer < layers.length; layer += 1) {
+    const from = layers[layer - 1] as number;
+    for (const last = at + from * (layers[layer] as number); at < last; at += 1) {
+      result[at] = (2 * uniform() - 1) * Math.sqrt(3 / from);
+    }
+  }
+  return result;
 }

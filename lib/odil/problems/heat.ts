@@ -27,11 +27,16 @@ export interface HeatOptions {
   inferConductivity?: {
     /** Neurons of the hidden layers; default [5, 5]. */
     hidden?: number[];
-    /** Initial weights of all layers, then biases; default zeros. */
+    /** Initial weights of all layers, then biases; default: drawn as in the published code. */
     initial?: Float64Array | readonly number[];
+    /** Of the default initial weights; default 0. */
+    seed?: number;
     /** Largest conductivity; default 0.1. */
     largest?: number;
-    /** Weight of a proximal term on the weights of the network: no value, only a derivative. Default 1. */
+    /**
+     * Weight of a proximal term on the weights of the network: no value, only a derivative. Default 1 with `frozen`, as
+     * published, where undamped steps would be singular without; else 0: methods that damp steps only get slower.
+     */
     proximal?: number;
   };
   /** Measured temperatures: 1 in `mask` where there is one. */
@@ -65,7 +70,8 @@ const schema = object({
       hidden: withDefault((value) => value as number[], [5, 5]),
       initial: optional(typedArray(['Float64Array'])),
       largest: withDefault(number({ above: 0 }), 0.1),
-      proximal: withDefault(number({ min: 0 }), 1),
+      seed: withDefault(integer({ min: 0, max: 2 ** 31 - 1 }), 0),
+      proximal: optional(number({ min: 0 })),
     }),
   ),
   data: optional(
@@ -151,10 +157,10 @@ function residuals(given: Given, of: Grid, symbols: HeatSymbols): Residuals {
     const difference = u.minus(u.shift({ t: -1 })).times(given.smoothness.time / dt);
     blocks['smoothInTime'] = where(time.first, 0, difference);
   }
-  if (conductivity !== undefined && given.inferConductivity !== undefined && given.inferConductivity.proximal > 0) {
+  const proximal = given.inferConductivity?.proximal ?? (given.frozen ? 1 : 0);
+  if (conductivity !== undefined && proximal > 0) {
     // A value of zero with a derivative: every step is drawn towards where it started.
     const { weights } = conductivity;
-    const { proximal } = given.inferConductivity;
     blocks['proximal'] = Array.from({ length: weights.size }, (_, i) =>
       weights.element(i).frozen().minus(weights.element(i)).times(proximal),
     );
@@ -173,7 +179,8 @@ export function heat(options: HeatOptions = {}): Problem {
   if (given.inferConductivity === undefined) {
     return problem({ grid: of, fields }, (symbols) => residuals(given, of, symbols));
   }
-  const { hidden, initial } = given.inferConductivity;
-  const networks = { conductivity: { layers: [1, ...hidden, 1], ...(initial === undefined ? {} : { initial }) } };
+  const { hidden, initial, seed } = given.inferConductivity;
+  const conductivity = { layers: [1, ...hidden, 1], seed, ...(initial === undefined ? {} : { initial }) };
+  const networks = { conductivity };
   return problem({ grid: of, fields, networks }, (symbols) => residuals(given, of, symbols));
 }

@@ -67,6 +67,11 @@ describe('declarations', () => {
       'ERR_SHAPE_MISMATCH',
       'networks.k.initial',
     ],
+    [
+      { grid: line, fields: { u: 'c' }, networks: { k: { layers: [1, 1], seed: -1 } } },
+      'ERR_OUT_OF_RANGE',
+      'networks.k.seed',
+    ],
   ])('%#', (options, code, argument) => {
     expect(make(options)).toThrow(errorWith(code, argument));
   });

@@ -233,6 +233,26 @@ test('cavity: data and smoothness are blocks of their own, walls are then unknow
   expect(largest(residuals['dataV'] as Float64Array)).toBe(0);
 });
 
+test('heat: networks start as published, the same for the same seed; the proximal term comes with frozen steps', () => {
+  const weights = (options: odil.problems.HeatOptions): Float64Array => {
+    using problem = odil.problems.heat({ cells: 4, timeCells: 4, ...options });
+    return problem.initialState().networks?.['conductivity'] as Float64Array;
+  };
+  const drawn = weights({ inferConductivity: {} });
+  expect(weights({ inferConductivity: { seed: 0 } })).toEqual(drawn);
+  expect(weights({ inferConductivity: { seed: 1 } })).not.toEqual(drawn);
+  expect(largest(drawn.subarray(0, 5))).toBeLessThan(Math.sqrt(3));
+  expect(largest(drawn.subarray(0, 5))).toBeGreaterThan(0.1);
+  expect(largest(drawn.subarray(5, 35))).toBeLessThan(Math.sqrt(3 / 5));
+  expect([...drawn.subarray(35)]).toEqual(new Array(11).fill(0));
+  const blocks = (frozen: boolean): string[] => {
+    using problem = odil.problems.heat({ cells: 4, timeCells: 4, frozen, inferConductivity: {} });
+    return problem.blockNames;
+  };
+  expect(blocks(true)).toEqual(['heat', 'proximal']);
+  expect(blocks(false)).toEqual(['heat']);
+});
+
 test('velocityFromTracer: uniform motion of a smooth tracer needs no regularisation', () => {
   using problem = odil.problems.velocityFromTracer({ timeCells: 4, cells: { x: 8, y: 8 } });
   const { blocks } = problem.evaluate({
