@@ -54,7 +54,10 @@ function ctest(folder, { env = {}, fixedAddresses = false } = {}) {
   else run('ctest', args, { env });
 }
 
-/** nvcc's work is checked in the development build; here the CUDA back end is one without kernels, for its host paths. */
+/**
+ * Warnings and nvcc's work are checked in the development build; here the CUDA back end is one without kernels, for its
+ * host paths.
+ */
 function sanitized(name, sanitizers, addon) {
   const buildFolder = `build-cmake/${name}`;
   native.buildWithCMake({
@@ -63,7 +66,6 @@ function sanitized(name, sanitizers, addon) {
     definitions: [
       '-DDD_TESTS=ON',
       `-DDD_ADDON=${addon ? 'ON' : 'OFF'}`,
-      '-DDD_LINT=ON',
       `-DDD_SANITIZE=${sanitizers}`,
       '-DDD_CUDA=OFF',
     ],
