@@ -60,7 +60,8 @@ StepResult MultigridStep::solve(std::span<const double> v, const Damping&, std::
     const std::string name = problem_.residual_name(bad);
     throw Error(ErrorCode::not_finite, name, "a derivative of the residual " + name + " is not finite");
   }
-  linalg::Multigrid<double> multigrid(std::move(a), problem_.description().fields[0].location, {}, threads_);
+  linalg::Multigrid<double> multigrid(std::move(a), problem_.description().fields[0].location,
+                                      {.cycle = linalg::MultigridCycle::f}, threads_);
   const double weight = -1 / roots_[0];
   std::vector<double> right(v.size());
   std::transform(v.begin(), v.end(), right.begin(), [&](double value) { return weight * value; });

@@ -31,6 +31,17 @@ double sum_of(std::span<const T> values, std::size_t threads, F f) {
   return sum(pieces, 1);
 }
 
+/// Sum of squares in float64 by the same pieces.
+template <class T>
+double sum_of_squares(std::span<const T> values, std::size_t threads) {
+  std::vector<double> pieces((values.size() + sum_grain - 1) / sum_grain, 0);
+  parallel_for(threads, values.size(), sum_grain, [&](std::size_t begin, std::size_t end) {
+    const std::span<const T> piece = values.subspan(begin, end - begin);
+    pieces[begin / sum_grain] = dot(piece, piece, 1);
+  });
+  return sum(pieces, 1);
+}
+
 /// A shift is less than one repetition, that of a gathered derivative less than two.
 constexpr std::size_t copies_around = 2;
 
@@ -205,7 +216,7 @@ double Problem::loss(std::span<const T> residuals, std::span<const double> scale
   for (std::size_t b = 0; b < grid_blocks_.size(); ++b) {
     const auto block = residuals.subspan(block_offsets_[b], block_offsets_[b + 1] - block_offsets_[b]);
     const double value = description_.blocks[b].raw ? sum_of(block, threads, [](double x) { return x; })
-                                                    : sum_of(block, threads, [](double x) { return x * x; });
+                                                    : sum_of_squares(block, threads);
     total += scales[b] * value;
   }
   return total;
@@ -217,7 +228,7 @@ template <class T>
 std::vector<BlockSums> Problem::block_sums(std::span<const T> unknowns, std::size_t threads) const {
   const PointSources<T> at = sources<T>(unknowns);
   const auto plain = [](std::span<const T> values) { return sum_of(values, 1, [](double x) { return x; }); };
-  const auto squared = [](std::span<const T> values) { return sum_of(values, 1, [](double x) { return x * x; }); };
+  const auto squared = [](std::span<const T> values) { return sum_of_squares(values, 1); };
   const std::vector<double> numbers = scalars<T>(at, threads);
   std::vector<BlockSums> sums;
   AlignedBuffer<T> buffer;
