@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t task_points = 32768;  // what one task covers: depends on sizes only
 constexpr std::size_t shortest_run = 16;    // shorter rows are gathered
+constexpr std::size_t points_together = 16;  // are gathered from all rows at once
 constexpr std::size_t first_level_bytes = 24 * 1024;
 
 /// Points of a block: registers and the rows read beside them stay in the first-level cache.
@@ -242,14 +243,18 @@ class PackedRunner {
 
   void flush() {
     if (points_ == 0) return;
-    for (std::size_t k = 0; k < program_.externals.size(); ++k) gather(k);
+    for_groups([&](const Segment& segment, std::size_t first, std::size_t last) {
+      for (std::size_t k = 0; k < program_.externals.size(); ++k) gather(segment, k, first, last);
+    });
     for (std::size_t k = 0; k < program_.outputs.size(); ++k) {
       if (program_.outputs[k].kind != OutputKind::accumulate) continue;
       T* row = workspace_.own_row(program_.output_slot(k));
       std::fill(row, row + points_, T(0));
     }
     workspace_.execute(points_);
-    for (std::size_t k = 0; k < program_.outputs.size(); ++k) scatter(k);
+    for_groups([&](const Segment& segment, std::size_t first, std::size_t last) {
+      for (std::size_t k = 0; k < program_.outputs.size(); ++k) scatter(segment, k, first, last);
+    });
     segments_.clear();
     points_ = 0;
   }
@@ -277,44 +282,46 @@ class PackedRunner {
     return {shape.strides(), static_cast<std::ptrdiff_t>(resolve(shape, box.begin, shift)) - shape.flat(box.begin)};
   }
 
-  void gather(std::size_t number) {
-    const External& external = program_.externals[number];
-    if (external.kind == External::Kind::uniform) return;
-    T* row = workspace_.own_row(program_.external_slot(number));
+  /// Points [first, last) of a segment; all rows of a few points, then those of the next few: neighbours share the
+  /// cache lines they lie in.
+  template <class Body>
+  void for_groups(Body&& body) const {
     for (const Segment& segment : segments_) {
-      T* to = row + segment.place;
-      if (external.kind == External::Kind::index) {
-        const auto axis = static_cast<std::size_t>(external.id);
-        for (std::size_t p = 0; p < segment.length; ++p) {
-          to[p] = static_cast<T>(segment.at[axis] + (axis == line_ ? static_cast<std::int32_t>(p) : 0));
-        }
-        continue;
-      }
-      const Place& place = sources_[number];
-      const T* from = arrays_.operands[static_cast<std::size_t>(external.id)] + place(segment);
-      const std::ptrdiff_t step = place.strides[line_];
-      if (step == 1) {
-        std::copy_n(from, segment.length, to);
-      } else {
-        for (std::size_t p = 0; p < segment.length; ++p, from += step) to[p] = *from;
+      for (std::size_t first = 0; first < segment.length; first += points_together) {
+        body(segment, first, std::min(first + points_together, segment.length));
       }
     }
   }
 
-  void scatter(std::size_t number) {
+  void gather(const Segment& segment, std::size_t number, std::size_t first, std::size_t last) {
+    const External& external = program_.externals[number];
+    if (external.kind == External::Kind::uniform) return;
+    T* const to = workspace_.own_row(program_.external_slot(number)) + segment.place;
+    if (external.kind == External::Kind::index) {
+      const auto axis = static_cast<std::size_t>(external.id);
+      for (std::size_t p = first; p < last; ++p) {
+        to[p] = static_cast<T>(segment.at[axis] + (axis == line_ ? static_cast<std::int32_t>(p) : 0));
+      }
+      return;
+    }
+    const Place& place = sources_[number];
+    const std::ptrdiff_t step = place.strides[line_];
+    const T* from = arrays_.operands[static_cast<std::size_t>(external.id)] + place(segment) +
+                    static_cast<std::ptrdiff_t>(first) * step;
+    for (std::size_t p = first; p < last; ++p, from += step) to[p] = *from;
+  }
+
+  void scatter(const Segment& segment, std::size_t number, std::size_t first, std::size_t last) {
     const OutputKind kind = program_.outputs[number].kind;
     if (kind == OutputKind::sum) return;
     const Place& place = destinations_[number];
     const std::ptrdiff_t step = place.strides[line_];
-    const T* row = workspace_.own_row(program_.output_slot(number));
-    for (const Segment& segment : segments_) {
-      T* to = arrays_.targets[targets_[number].array] + place(segment);
-      const T* from = row + segment.place;
-      if (kind == OutputKind::store) {
-        for (std::size_t p = 0; p < segment.length; ++p, to += step) *to = from[p];
-      } else {
-        for (std::size_t p = 0; p < segment.length; ++p, to += step) *to += from[p];
-      }
+    const T* const from = workspace_.own_row(program_.output_slot(number)) + segment.place;
+    T* to = arrays_.targets[targets_[number].array] + place(segment) + static_cast<std::ptrdiff_t>(first) * step;
+    if (kind == OutputKind::store) {
+      for (std::size_t p = first; p < last; ++p, to += step) *to = from[p];
+    } else {
+      for (std::size_t p = first; p < last; ++p, to += step) *to += from[p];
     }
   }
 
