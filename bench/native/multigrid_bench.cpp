@@ -1,6 +1,6 @@
-// Multigrid on Poisson problems against sparse Cholesky of the normal equations, ours and CHOLMOD's (when found), and the multigrid decomposition of a
-// field at the full size of the glioma case. Wall clock, competitors in turn. One JSON object per case on standard
-// output.
+// Multigrid on Poisson problems against sparse Cholesky of the normal equations, ours and CHOLMOD's (when found), and
+// the multigrid decomposition of a field at the full size of the glioma case. Wall clock, competitors in turn. One JSON
+// object per case on standard output.
 //
 //   dd_bench_multigrid [--sizes=64,128,...] [--direct=512] [--threads=1] [--samples=5]
 //

@@ -127,10 +127,8 @@ Case heat(std::size_t cells) {
   for (std::size_t j = 0; j < cells; ++j) {
     result.array.push_back(std::exp(-50 * std::pow((static_cast<double>(j) + 0.5) / n - 0.5, 2)));
   }
-  result.hand = {{"hand loop, both faces",
-                  [cells](const double* u, const double* first, double* r) {
-                    hand::heat_two_faces(u, first, r, cells, cells);
-                  }},
+  result.hand = {{"hand loop, both faces", [cells](const double* u, const double* first,
+                                                   double* r) { hand::heat_two_faces(u, first, r, cells, cells); }},
                  {"hand loop", [cells](const double* u, const double* first, double* r) {
                     hand::heat_one_face(u, first, r, cells, cells);
                   }}};
@@ -154,9 +152,8 @@ Case wave(std::size_t cells) {
   b.finish("wave", g.where_index(0, 1, first, g.subtract(b.times(square, rate), b.times(square, bend))));
   Case result{"wave", {cells, cells}, std::move(b.description), {}, {}};
   for (std::size_t j = 0; j < cells; ++j) result.array.push_back(std::sin(static_cast<double>(j)));
-  result.hand = {{"hand loop", [cells](const double* u, const double* start, double* r) {
-                    hand::wave(u, start, r, cells, cells);
-                  }}};
+  result.hand = {{"hand loop",
+                  [cells](const double* u, const double* start, double* r) { hand::wave(u, start, r, cells, cells); }}};
   return result;
 }
 
@@ -178,9 +175,8 @@ Case poisson(std::size_t cells) {
   b.finish("poisson", g.subtract(b.times(square, sum), g.access(1, {})));
   Case result{"poisson", {cells, cells, cells}, std::move(b.description), {}, {}};
   for (std::size_t k = 0; k < cells * cells * cells; ++k) result.array.push_back(std::sin(static_cast<double>(k)));
-  result.hand = {{"hand loop", [cells](const double* u, const double* q, double* r) {
-                    hand::poisson(u, q, r, cells);
-                  }}};
+  result.hand = {
+      {"hand loop", [cells](const double* u, const double* q, double* r) { hand::poisson(u, q, r, cells); }}};
   return result;
 }
 

@@ -24,11 +24,20 @@ inline void store(double* to, Vector value) { std::memcpy(to, &value, sizeof(val
 /// The method of odil/functions.hpp, for arguments between -700 and 700.
 inline Vector exponential(Vector x) {
   constexpr double rounding = 6755399441055744.0;
-  constexpr double series[] = {1.6059043836821613e-10, 2.08767569878681e-09,   2.505210838544172e-08,
-                               2.7557319223985893e-07, 2.7557319223985893e-06, 2.48015873015873e-05,
-                               1.9841269841269841e-04, 1.3888888888888889e-03, 8.333333333333333e-03,
-                               4.1666666666666664e-02, 1.6666666666666666e-01, 0.5,
-                               1,                      1};
+  constexpr double series[] = {1.6059043836821613e-10,
+                               2.08767569878681e-09,
+                               2.505210838544172e-08,
+                               2.7557319223985893e-07,
+                               2.7557319223985893e-06,
+                               2.48015873015873e-05,
+                               1.9841269841269841e-04,
+                               1.3888888888888889e-03,
+                               8.333333333333333e-03,
+                               4.1666666666666664e-02,
+                               1.6666666666666666e-01,
+                               0.5,
+                               1,
+                               1};
   const Vector shifted = x * 1.4426950408889634074 + rounding;
   const Vector whole = shifted - rounding;
   const Vector rest = x - whole * 6.93147180369123816490e-01 - whole * 1.90821492927058770002e-10;
@@ -100,8 +109,7 @@ void wave_row(const double* __restrict now, const double* __restrict one, const 
                    in_space * (one[last - 1] - 2 * one[last] + halo(one[last - 1], one[last]));
 }
 
-void halo_row(const double* __restrict inner, const double* __restrict edge, double* __restrict to,
-              std::size_t cells) {
+void halo_row(const double* __restrict inner, const double* __restrict edge, double* __restrict to, std::size_t cells) {
   for (std::size_t k = 0; k < cells; ++k) to[k] = (inner[k] - 6 * edge[k]) * (1.0 / 3);
 }
 void poisson_row(const double* __restrict u, const double* __restrict a, const double* __restrict b,
@@ -112,9 +120,9 @@ void poisson_row(const double* __restrict u, const double* __restrict a, const d
   }
   const std::size_t last = cells - 1;
   residual[0] = scale * (a[0] + b[0] + c[0] + d[0] + halo(u[1], u[0]) + u[1] - 6 * u[0]) - q[0];
-  residual[last] = scale * (a[last] + b[last] + c[last] + d[last] + u[last - 1] + halo(u[last - 1], u[last]) -
-                            6 * u[last]) -
-                   q[last];
+  residual[last] =
+      scale * (a[last] + b[last] + c[last] + d[last] + u[last - 1] + halo(u[last - 1], u[last]) - 6 * u[last]) -
+      q[last];
 }
 
 }  // namespace

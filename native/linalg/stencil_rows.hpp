@@ -75,7 +75,9 @@ class RowWalker {
   /// Points for which all neighbours along the row are inside it.
   std::size_t begin() const noexcept { return begin_; }
   std::size_t end() const noexcept { return end_; }
-  StencilRow<T> middle() const noexcept { return {coefficients_.data(), shifted_.data(), used_, begin_, end_, uniform_}; }
+  StencilRow<T> middle() const noexcept {
+    return {coefficients_.data(), shifted_.data(), used_, begin_, end_, uniform_};
+  }
 
   /// start -+ the terms at point i near an end of the row.
   template <bool Subtract>

@@ -10,8 +10,8 @@
 namespace dd::odil {
 namespace {
 
-constexpr std::size_t task_points = 32768;  // what one task covers: depends on sizes only
-constexpr std::size_t shortest_run = 16;    // shorter rows are gathered
+constexpr std::size_t task_points = 32768;   // what one task covers: depends on sizes only
+constexpr std::size_t shortest_run = 16;     // shorter rows are gathered
 constexpr std::size_t points_together = 16;  // are gathered from all rows at once
 constexpr std::size_t first_level_bytes = 24 * 1024;
 
@@ -470,7 +470,8 @@ struct PassRunner {
     Workspace<T> workspace(region.program, region.uniforms, arrays.parameters);
     const Runs runs(pass.shape_, task.box, task.flattened);
     if (packed) {
-      PackedRunner<T> runner(region.program, region.targets, pass.operands_, region.box, runs.line(), arrays, workspace);
+      PackedRunner<T> runner(region.program, region.targets, pass.operands_, region.box, runs.line(), arrays,
+                             workspace);
       for (std::size_t run = task.first_run; run < task.first_run + task.runs; ++run) {
         auto at = runs.first(run);
         at[runs.line()] += static_cast<std::int32_t>(task.begin);
