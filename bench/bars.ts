@@ -1,5 +1,5 @@
-// What the dense routines and the quantiser must reach (the project's requirements, one machine, one run), checked against the rows of a
-// run and printed with it, missed ones first. Ratios are peer's median time over ours; percentages are of the
+// What the dense routines, the quantiser and odil must reach (the project's requirements, one machine, one run), checked
+// against the rows of a run and printed with it, missed ones first. Ratios are peer's median time over ours; percentages are of the
 // multiply-add limit of the same run.
 import type { Row } from './harness';
 
@@ -24,6 +24,7 @@ const tall = (n: number): string => `${n} x ${n} x 2048`;
 const native = ['avx512', 'avx2'];
 const oneThread = { threads: 1 };
 const blas = { ...oneThread, peer: 'openblas' };
+const official = { ...oneThread, peer: 'official' };
 
 const bars: readonly Bar[] = [
   { routine: 'gemm', sizes: [32, 64].map(cube), isa: native, ...blas, ratio: 0.85, percent: 75 },
@@ -104,6 +105,22 @@ const bars: readonly Bar[] = [
     peer: 'one thread',
     ratio: 1.7,
   })),
+  { routine: 'poisson', sizes: [square(256)], isa: native, ...oneThread, peer: 'cholmod', ratio: 40 },
+  { routine: 'poisson, solution', sizes: [square(256)], isa: native, ...official, ratio: 200 },
+  { routine: 'poisson, solution', sizes: [square(2048)], isa: native, ...oneThread, seconds: 2 },
+  { routine: 'heat with a network, Newton step', sizes: [square(64)], isa: native, ...official, ratio: 100 },
+  { routine: 'heat, loss and gradient', sizes: [square(1024)], isa: native, ...official, ratio: 50 },
+  ...[
+    { routine: 'heat residual', sizes: [64, 256, 1024].map(square), peer: 'hand loop', ratio: 0.8 },
+    { routine: 'heat residual', sizes: [square(64)], peer: 'hand loop, both faces', ratio: 1.2 },
+    { routine: 'heat residual', sizes: [square(1024)], peer: 'hand loop, both faces', ratio: 0.85 },
+    { routine: 'wave residual', sizes: [64, 256, 1024].map(square), peer: 'hand loop', ratio: 1 },
+    { routine: 'poisson residual', sizes: [48, 128].map(cube), peer: 'hand loop', ratio: 0.9 },
+    // At most 2.5 residuals, and 2.2 in cache where coefficients are constant.
+    { routine: 'heat gradient', sizes: [64, 256, 1024].map(square), peer: 'residual', ratio: 1 / 2.5 },
+    { routine: 'wave gradient', sizes: [square(64)], peer: 'residual', ratio: 1 / 2.2 },
+    { routine: 'poisson gradient', sizes: [cube(48)], peer: 'residual', ratio: 1 / 2.2 },
+  ].map((bar) => ({ ...bar, isa: native, threads: 1 })),
 ];
 
 /** One requirement met by a row, or not. */

@@ -29,7 +29,7 @@ function requirements(run: BenchRun): string[] {
   if (all.length === 0) return [];
   const missed = all.filter(({ held }) => !held);
   return [
-    `\n### Requirements\n\n${all.length - missed.length} of ${all.length} requirements on dense routines (bench/bars.ts) held in this run${missed.length === 0 ? '.' : '; missed:\n'}`,
+    `\n### Requirements\n\n${all.length - missed.length} of ${all.length} requirements (bench/bars.ts) held in this run${missed.length === 0 ? '.' : '; missed:\n'}`,
     ...missed.map(
       ({ row, text }) => `- ${row.name} ${row.size}, ${row.dtype}, ${row.isa}, ${row.threads} threads: ${text}`,
     ),

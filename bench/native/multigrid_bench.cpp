@@ -1,6 +1,6 @@
-// Multigrid on Poisson problems against sparse Cholesky of the normal equations, and the multigrid decomposition of a
-// field at the full size of the glioma case. Wall clock, competitors in turn. One JSON object per case on standard
-// output.
+// Multigrid on Poisson problems against sparse Cholesky of the normal equations, ours and CHOLMOD's (when found), and
+// the multigrid decomposition of a field at the full size of the glioma case. Wall clock, competitors in turn. One JSON
+// object per case on standard output.
 //
 //   dd_bench_multigrid [--sizes=64,128,...] [--direct=512] [--threads=1] [--samples=5]
 //
@@ -20,6 +20,9 @@
 #include "linalg/multigrid.hpp"
 #include "linalg/sparse/least_squares.hpp"
 #include "odil/decomposition.hpp"
+#if DD_BENCH_CHOLMOD
+#include "sparse_peer.hpp"
+#endif
 #include "tests/linalg/grid_operators.hpp"
 #include "tests/linalg/sparse/grids.hpp"
 
@@ -87,13 +90,23 @@ double direct_seconds(std::size_t cells, std::size_t threads) {
   return wall_seconds() - start;
 }
 
+#if DD_BENCH_CHOLMOD
+double cholmod_seconds(std::size_t cells, std::size_t threads) {
+  const SparseMatrix j = test::poisson({cells, cells});
+  std::vector<double> b(j.pattern.rows, 1);
+  return cholmod::solve(j.pattern.rows, j.pattern.starts, {j.pattern.indices.data(), j.pattern.entries()},
+                        {j.values.data(), j.values.size()}, b, static_cast<int>(threads))
+      .seconds.total();
+}
+#endif
+
 void measure_poisson(std::size_t cells, const Options& options) {
   const std::size_t count[] = {cells, cells};
   const StencilOperator<double> a =
       test::diffusion_cells<double>(make_grid(count), {1, 1}, test::Wall::value_quadratic);
   const Poisson problem = oscillating(cells);
   const std::size_t points = cells * cells;
-  std::vector<double> total, setup, direct, x(points);
+  std::vector<double> total, setup, direct, cholmod, x(points);
   MultigridResult result;
   for (std::size_t sample = 0; sample < options.samples; ++sample) {
     StencilOperator<double> own = a.copy();
@@ -104,7 +117,11 @@ void measure_poisson(std::size_t cells, const Options& options) {
     result = multigrid.solve(problem.right_side, x, {.tolerance = 1e-10}, control);
     total.push_back(wall_seconds() - start);
     if (result.status != MultigridStatus::converged) throw std::runtime_error("multigrid did not converge");
-    if (cells <= options.direct) direct.push_back(direct_seconds(cells, options.threads));
+    if (cells > options.direct) continue;
+    direct.push_back(direct_seconds(cells, options.threads));
+#if DD_BENCH_CHOLMOD
+    cholmod.push_back(cholmod_seconds(cells, options.threads));
+#endif
   }
   double square = 0;
   for (std::size_t i = 0; i < points; ++i) square += std::pow(x[i] - problem.solution[i], 2);
@@ -114,6 +131,10 @@ void measure_poisson(std::size_t cells, const Options& options) {
   if (!direct.empty()) {
     std::printf("\"sparse cholesky\":{\"medianSeconds\":%.6g,\"ratio\":%.4g}", percentile(direct, 0.5),
                 percentile(direct, 0.5) / percentile(total, 0.5));
+  }
+  if (!cholmod.empty()) {
+    std::printf(",\"cholmod\":{\"medianSeconds\":%.6g,\"ratio\":%.4g}", percentile(cholmod, 0.5),
+                percentile(cholmod, 0.5) / percentile(total, 0.5));
   }
   std::printf("},\"setup\":%.4g,\"cycles\":%zu,\"error\":%.4g,\"nanosecondsPerCell\":%.4g}\n", percentile(setup, 0.5),
               result.cycles, std::sqrt(square / static_cast<double>(points)),

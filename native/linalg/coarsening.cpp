@@ -205,14 +205,31 @@ StencilOperator<T> galerkin_axis(const StencilOperator<T>& a, std::size_t axis, 
   const std::size_t run = a.grid().strides()[axis], outer = a.grid().points() / (fine * run);
   constexpr std::size_t columns = 2048;  // of a run in one piece: what a coarse row is made of stays in the cache
   const std::size_t pieces = (run + columns - 1) / columns;
+  // Along the contiguous axis the products go point by point. Where a row has the coefficients of the row before it, as
+  // most have if they do not vary, its products are the same too.
+  const auto as_before = [&](std::size_t o) {
+    for (std::size_t k = 0; k < a.shifts().size(); ++k) {
+      const T* const row = a.coefficients(k).data() + o * fine;
+      if (!std::equal(row, row + fine, row - fine)) return false;
+    }
+    return true;
+  };
+  std::vector<T*> targets;
+  for (std::size_t k = 0; k < shifts.size(); ++k) targets.push_back(result.coefficients(k).data());
   parallel_for(threads, outer * pieces, 1 + 16384 / (fine * std::min(run, columns)),
                [&](std::size_t begin, std::size_t end) {
                  for (std::size_t piece = begin; piece < end; ++piece) {
                    const std::size_t o = piece / pieces, first = piece % pieces * columns,
                                      count = std::min(columns, run - first);
+                   if (run == 1 && o > begin && as_before(o)) {
+                     for (T* const target : targets) {
+                       std::copy_n(target + (o - 1) * coarse, coarse, target + o * coarse);
+                     }
+                     continue;
+                   }
                    for (const Product& product : products) {
                      const T* const from = a.coefficients(product.k).data() + (o * fine + product.i) * run + first;
-                     T* const to = result.coefficients(product.to).data() + (o * coarse + product.j) * run + first;
+                     T* const to = targets[product.to] + (o * coarse + product.j) * run + first;
                      for (std::size_t r = 0; r < count; ++r) to[r] += product.weight * from[r];
                    }
                  }

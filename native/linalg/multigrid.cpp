@@ -79,6 +79,7 @@ Multigrid<T>::Multigrid(StencilOperator<T> a, std::string_view location, const M
   levels_.back()->a = std::move(a);
   for (;;) {
     Level& fine = *levels_.back();
+    fine.a.find_uniform_rows(threads);
     fine.sweep = ColouredSweep<T>(fine.a);
     // One axis is a band, which the direct solver takes in linear time.
     if (fine.a.grid().points() <= options.direct_points || fine.a.grid().axes == 1) break;
@@ -184,6 +185,7 @@ void Multigrid<T>::make_transposed() {
   if (levels_.size() == 1 || levels_.front()->transposed.grid().axes != 0) return;
   for (std::size_t l = 0; l + 1 < levels_.size(); ++l) {
     levels_[l]->transposed = levels_[l]->a.transposed();
+    levels_[l]->transposed.find_uniform_rows(1);
     levels_[l]->transposed_sweep = ColouredSweep<T>(levels_[l]->transposed);
   }
 }

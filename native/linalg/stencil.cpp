@@ -145,6 +145,31 @@ void StencilOperator<T>::check(const char* name) const {
 }
 
 template <class T>
+void StencilOperator<T>::find_uniform_rows(std::size_t threads) {
+  const std::size_t length = grid_.row(), rows = points_ / length;
+  std::size_t before = 0, after = 0;
+  for (const GridShift& shift : shifts_) {
+    const std::int32_t along = shift[grid_.axes - 1];
+    before = std::max(before, static_cast<std::size_t>(std::max(-along, 0)));
+    after = std::max(after, static_cast<std::size_t>(std::max(along, 0)));
+  }
+  std::vector<unsigned char> found(rows, 0);
+  if (before + after < length) {
+    parallel_for(threads, rows, 1 + points_per_task / length, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t row = begin; row < end; ++row) {
+        bool same = true;
+        for (std::size_t k = 0; k < shifts_.size() && same; ++k) {
+          const T* const from = coefficients_.data() + k * points_ + row * length;
+          same = std::equal(from + before + 1, from + length - after, from + before);
+        }
+        found[row] = same ? 1 : 0;
+      }
+    });
+  }
+  uniform_rows_ = std::move(found);
+}
+
+template <class T>
 void StencilOperator<T>::multiply(std::span<const T> x, std::span<T> y, std::size_t threads) const {
   residual({}, x, y, threads);
 }

@@ -45,7 +45,10 @@ class StencilOperator {
 
   const PointGrid& grid() const noexcept { return grid_; }
   std::span<const GridShift> shifts() const noexcept { return shifts_; }
-  std::span<T> coefficients(std::size_t k) noexcept { return coefficients_.span().subspan(k * points_, points_); }
+  std::span<T> coefficients(std::size_t k) noexcept {
+    uniform_rows_.clear();
+    return coefficients_.span().subspan(k * points_, points_);
+  }
   std::span<const T> coefficients(std::size_t k) const noexcept {
     return coefficients_.span().subspan(k * points_, points_);
   }
@@ -55,6 +58,13 @@ class StencilOperator {
   /// Throws ERR_NOT_FINITE or ERR_INVALID_ARG_VALUE naming shift and point of the first coefficient that is not finite,
   /// or not zero although it leaves the grid.
   void check(const char* name) const;
+
+  /// Looks for rows in which no coefficient varies, but for the points at their ends; products and relaxation then do
+  /// not read the coefficients of these rows. The results are the same bits. To be called when all coefficients are
+  /// there; asking for one to be written forgets what was found. Cost: at most a read of the coefficients.
+  void find_uniform_rows(std::size_t threads);
+  /// Whether the row with that number is one of them.
+  bool uniform_row(std::size_t row) const noexcept { return !uniform_rows_.empty() && uniform_rows_[row] != 0; }
 
   /// y = A x. Cost: a read of the coefficients. Same bits for any number of threads.
   void multiply(std::span<const T> x, std::span<T> y, std::size_t threads) const;
@@ -69,6 +79,7 @@ class StencilOperator {
   std::size_t points_ = 0;
   std::vector<GridShift> shifts_;
   AlignedBuffer<T> coefficients_;
+  std::vector<unsigned char> uniform_rows_;
 };
 
 /// "point [3][4]".

@@ -14,6 +14,7 @@ struct StencilRow {
   const T* const* sources;  // rows that are shifted already
   std::size_t terms;
   std::size_t begin, end;
+  bool uniform = false;  // each coefficient has one value in [begin, end)
 };
 
 /// out = sum, or right_side - sum where a right side is given.

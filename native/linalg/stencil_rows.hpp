@@ -45,6 +45,7 @@ class RowWalker {
     std::size_t offset = 0;
     for (std::size_t axis = 0; axis + 1 < grid.axes; ++axis) offset += at[axis] * strides_[axis];
     offset_ = offset;
+    uniform_ = a_.uniform_row(offset / row_length_);
     used_ = 0;
     for (const std::size_t k : numbers_) {
       const GridShift& shift = a_.shifts()[k];
@@ -74,7 +75,9 @@ class RowWalker {
   /// Points for which all neighbours along the row are inside it.
   std::size_t begin() const noexcept { return begin_; }
   std::size_t end() const noexcept { return end_; }
-  StencilRow<T> middle() const noexcept { return {coefficients_.data(), shifted_.data(), used_, begin_, end_}; }
+  StencilRow<T> middle() const noexcept {
+    return {coefficients_.data(), shifted_.data(), used_, begin_, end_, uniform_};
+  }
 
   /// start -+ the terms at point i near an end of the row.
   template <bool Subtract>
@@ -98,6 +101,7 @@ class RowWalker {
   const T* x_;
   std::size_t row_length_, offset_ = 0, used_ = 0;
   std::size_t before_ = 0, after_ = 0, begin_ = 0, end_ = 0;
+  bool uniform_ = false;
   std::array<std::size_t, max_grid_axes> strides_;
   std::vector<std::size_t> numbers_;
   std::vector<const T*> coefficients_, sources_, shifted_;

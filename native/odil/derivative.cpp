@@ -50,13 +50,39 @@ NodeId guarded_product(Graph& graph, NodeId adjoint, NodeId factor, bool may_be_
   return graph.select_less(zero, magnitude, graph.multiply(adjoint, factor), zero);
 }
 
+/// Nodes that are not below zero, or not above it, whatever the leaves are.
+struct Signs {
+  bool least_zero = false, most_zero = false;
+};
+Signs signs_of(const Node& node, const std::vector<Signs>& known) {
+  const NodeId a = node.child[0], b = node.child[1];
+  switch (node.op) {
+    case Op::constant:
+      return {node.value >= 0, node.value <= 0};
+    case Op::absolute:
+    case Op::exp:
+    case Op::sigmoid:
+      return {true, false};
+    case Op::add:
+      return {known[a].least_zero && known[b].least_zero, known[a].most_zero && known[b].most_zero};
+    case Op::multiply:
+      return {a == b || (known[a].least_zero && known[b].least_zero) || (known[a].most_zero && known[b].most_zero),
+              (known[a].least_zero && known[b].most_zero) || (known[a].most_zero && known[b].least_zero)};
+    default:
+      return {};
+  }
+}
+
 /// Nodes whose value can be infinite or NaN although every leaf is finite and moderate.
 std::vector<bool> possibly_infinite(const Graph& graph, const std::vector<bool>& needed) {
   std::vector<bool> result(graph.size(), false);
+  std::vector<Signs> signs(graph.size());
   for (NodeId id = 0; id < needed.size(); ++id) {
     if (!needed[id]) continue;
     const Op op = graph[id].op;
-    bool infinite = op == Op::divide || op == Op::log || op == Op::sqrt || op == Op::power || op == Op::exp;
+    signs[id] = signs_of(graph[id], signs);
+    bool infinite = op == Op::divide || op == Op::log || op == Op::sqrt || op == Op::power ||
+                    (op == Op::exp && !signs[graph[id].child[0]].most_zero);
     for (std::size_t k = 0; k < arity(op); ++k) infinite = infinite || result[graph[id].child[k]];
     result[id] = infinite;
   }

@@ -148,6 +148,7 @@ bool GaussNewton::begin_iteration() {
   }
   gradient_ = max_abs(slope_, threads_);
   if (result_.state.iterations == 0) result_.state.first_gradient = gradient_;
+  linear_->aim_at(options_.gradient_tolerance * result_.state.first_gradient / gradient_);
   shortening_ = 1;
   return gradient_ > options_.gradient_tolerance * result_.state.first_gradient || end(SolveStatus::gradient);
 }

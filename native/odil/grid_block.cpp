@@ -6,6 +6,7 @@
 
 #include "core/aligned_buffer.hpp"
 #include "odil/derivative.hpp"
+#include "odil/shared_terms.hpp"
 
 namespace dd::odil {
 namespace {
@@ -38,6 +39,14 @@ bool is_linear(const Graph& graph, NodeId root) {
 Shift negated(Shift shift) {
   for (std::int32_t& step : shift) step = -step;
   return shift;
+}
+
+// Fresh memory costs as much as what is written to it, so a thread keeps what is not too large.
+constexpr std::size_t most_kept_bytes = std::size_t{1} << 24;
+template <class T>
+AlignedBuffer<T>& kept_buffer() {
+  thread_local AlignedBuffer<T> buffer;
+  return buffer;
 }
 
 }  // namespace
@@ -134,7 +143,6 @@ RegionOutputs GridBlock::scatter(Graph& graph, const Region& region, const Box& 
 bool GridBlock::compile_gather(Graph& graph) {
   const Region& region = regions_[0];
   const std::size_t last = shape_.axes - 1;
-  const std::vector<NodeId> leaves = wanted(graph, region.root);
   const std::vector<bool> needed = reachable(graph, std::array{region.root});
   for (NodeId id = 0; id < needed.size(); ++id) {
     if (!needed[id] || !is_access(graph, id)) continue;
@@ -164,23 +172,51 @@ bool GridBlock::compile_gather(Graph& graph) {
     const auto [place, added] = sums.try_emplace(key, value);
     if (!added) place->second = graph.add(place->second, value);
   };
-  for (const Adjoint& adjoint : reverse(graph, region.root, weight, leaves)) {
+  const auto add_varying = [&](const Node& leaf, NodeId value) {
+    Shift along{}, across = leaf.shift;
+    along[last] = -leaf.shift[last];
+    across[last] = 0;
+    add_to(varying, std::pair{static_cast<std::size_t>(leaf.id), across}, shifted(graph, std::array{value}, along)[0]);
+  };
+  const auto look_at = [&](std::int32_t step) {
+    near_low = std::min(near_low, step);
+    near_high = std::max(near_high, step);
+  };
+  const SplitSum sum = split_shared_terms(graph, region.root, last, fields_);
+  for (const SharedTerm& shared : sum.shared) {
+    NodeId seed = graph.constant(0);
+    for (const SharedTerm::Use& use : shared.uses) {
+      Shift back{};
+      back[last] = -use.shift;
+      const NodeId from = graph.access(static_cast<std::int32_t>(weights), back);
+      seed = graph.add(seed, graph.multiply(graph.constant(use.factor), from));
+    }
+    for (const Adjoint& adjoint : reverse(graph, shared.term, seed, wanted(graph, shared.term))) {
+      const Node leaf = graph[adjoint.leaf];
+      if (leaf.op == Op::parameter) {
+        add_to(parameter, static_cast<std::size_t>(leaf.id), adjoint.value);
+        continue;
+      }
+      add_varying(leaf, adjoint.value);
+      for (const SharedTerm::Use& use : shared.uses) look_at(leaf.shift[last] + use.shift);
+    }
+  }
+  for (const Adjoint& adjoint : reverse(graph, sum.rest, weight, wanted(graph, sum.rest))) {
     const Node leaf = graph[adjoint.leaf];
     const auto number = static_cast<std::size_t>(leaf.id);
+    Shift across = leaf.shift;
+    across[last] = 0;
     if (leaf.op == Op::parameter) {
       add_to(parameter, number, adjoint.value);
-    } else if (reads_only(graph, adjoint.value, weights) && is_linear(graph, adjoint.value)) {
+    } else if (!varying.contains({number, across}) && reads_only(graph, adjoint.value, weights) &&
+               is_linear(graph, adjoint.value)) {
       const Shift back = negated(leaf.shift);
       add_to(constant, number, shifted(graph, std::array{adjoint.value}, back)[0]);
       low = std::min(low, shape_.flat(leaf.shift));
       high = std::max(high, shape_.flat(leaf.shift));
     } else {
-      Shift along{}, across = leaf.shift;
-      along[last] = -leaf.shift[last];
-      across[last] = 0;
-      add_to(varying, std::pair{number, across}, shifted(graph, std::array{adjoint.value}, along)[0]);
-      near_low = std::min(near_low, leaf.shift[last]);
-      near_high = std::max(near_high, leaf.shift[last]);
+      add_varying(leaf, adjoint.value);
+      look_at(leaf.shift[last]);
     }
   }
   const std::int32_t rim = near_high - near_low;
@@ -250,11 +286,14 @@ void GridBlock::add_transposed(const PointSources<T>& sources, std::span<const T
 
   // Weights of the regular points alone, with zeros around them as far as the gathers look.
   const auto reach = static_cast<std::size_t>(std::max({constant_high_, -constant_low_, varying_high_ - varying_low_}));
-  AlignedBuffer<T> inner(weights.size() + 2 * (2 * reach + 64));
+  const std::size_t length = weights.size() + 2 * (2 * reach + 64);
+  AlignedBuffer<T> own;
+  AlignedBuffer<T>& inner = length * sizeof(T) > most_kept_bytes ? own : kept_buffer<T>();
+  inner.reserve_discarding(length);
   T* const at = inner.data() + 2 * reach + 64;
   std::fill(inner.data(), at + inner_first_, T(0));
   std::copy(weights.data() + inner_first_, weights.data() + inner_last_ + 1, at + inner_first_);
-  std::fill(at + inner_last_ + 1, inner.data() + inner.size(), T(0));
+  std::fill(at + inner_last_ + 1, inner.data() + length, T(0));
   for (std::size_t r = 1; r < regions_.size(); ++r) {
     const Box& box = regions_[r].box;
     const auto run = static_cast<std::size_t>(box.end[shape_.axes - 1] - box.begin[shape_.axes - 1]);
@@ -318,11 +357,13 @@ void GridBlock::compile_coefficients(Graph& graph) {
     const RegionDerivatives derivative = derivatives(graph, r);
     std::map<std::size_t, NodeId> own;
     for (const auto& [coefficient, value] : derivative.fields) {
+      linear_ = linear_ && wanted(graph, value).empty();
       const auto place = std::find(coefficients_.begin(), coefficients_.end(), coefficient);
       own[static_cast<std::size_t>(place - coefficients_.begin())] = value;
       if (place == coefficients_.end()) coefficients_.push_back(coefficient);
     }
     found.push_back(std::move(own));
+    for (const auto& entry : derivative.parameters) linear_ = linear_ && wanted(graph, entry.second).empty();
     of_parameter.emplace_back(derivative.parameters.begin(), derivative.parameters.end());
   }
   std::vector<RegionOutputs> outputs;

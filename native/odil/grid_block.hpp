@@ -79,6 +79,8 @@ class GridBlock {
   void evaluate_coefficients(const PointSources<T>& sources, std::span<T* const> arrays, std::size_t threads) const;
   void compile_coefficients(Graph& graph);
   bool has_coefficients() const noexcept { return coefficient_pass_.has_value(); }
+  /// Once they are compiled: whether no coefficient depends on an unknown, so that J is the same at all states.
+  bool linear() const noexcept { return linear_; }
   std::span<const Coefficient> coefficients() const noexcept { return coefficients_; }
   /// Which coefficients region number `region` has, as positions in `coefficients()`.
   std::span<const std::size_t> region_coefficients(std::size_t region) const noexcept {
@@ -110,6 +112,7 @@ class GridBlock {
   std::optional<Pass> tangent_;
   std::optional<Pass> coefficient_pass_;
   std::vector<Coefficient> coefficients_;
+  bool linear_ = true;
   std::vector<std::vector<std::size_t>> region_coefficients_;
 };
 

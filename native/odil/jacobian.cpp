@@ -58,39 +58,48 @@ linalg::SparseMatrix Problem::pattern() const {
   if (unknowns() >= linalg::no_index || residuals_ >= linalg::no_index) {
     throw Error(ErrorCode::out_of_memory, "jacobian", "a Jacobian has at most 2^32 - 2 rows and columns");
   }
+  const auto for_entries = [&](auto&& entry) {
+    for (std::size_t b = 0; b < grid_blocks_.size(); ++b) {
+      const std::size_t offset = block_offsets_[b];
+      if (grid_blocks_[b]) {
+        visit(with_coefficients(b), *this,
+              [&](std::size_t flat, std::size_t column, std::size_t) { entry(offset + flat, column); });
+        continue;
+      }
+      for (const ScalarDerivative& derivative : scalar_blocks_[b]->derivatives()) {
+        const std::size_t row = offset + derivative.root;
+        if (!is_total(derivative)) {
+          entry(row, column_of(derivative));
+          continue;
+        }
+        visit(with_coefficients(total_of(derivative)), *this,
+              [&](std::size_t, std::size_t column, std::size_t) { entry(row, column); });
+      }
+    }
+  };
+  // Columns of each row with repetitions, then sorted and made unique where they lie.
+  std::vector<std::size_t> next(residuals_ + 1, 0);
+  for_entries([&](std::size_t row, std::size_t) { ++next[row + 1]; });
+  for (std::size_t r = 0; r < residuals_; ++r) next[r + 1] += next[r];
   linalg::SparseMatrix matrix;
   matrix.pattern.rows = residuals_;
   matrix.pattern.columns = unknowns();
-  // Columns of each row with repetitions, then sorted and made unique.
-  std::vector<std::vector<linalg::Index>> rows(residuals_);
-  for (std::size_t b = 0; b < grid_blocks_.size(); ++b) {
-    const std::size_t offset = block_offsets_[b];
-    if (grid_blocks_[b]) {
-      visit(with_coefficients(b), *this, [&](std::size_t flat, std::size_t column, std::size_t) {
-        rows[offset + flat].push_back(static_cast<linalg::Index>(column));
-      });
-      continue;
-    }
-    for (const ScalarDerivative& entry : scalar_blocks_[b]->derivatives()) {
-      std::vector<linalg::Index>& row = rows[offset + entry.root];
-      if (!is_total(entry)) {
-        row.push_back(static_cast<linalg::Index>(column_of(entry)));
-        continue;
-      }
-      visit(with_coefficients(total_of(entry)), *this,
-            [&](std::size_t, std::size_t column, std::size_t) { row.push_back(static_cast<linalg::Index>(column)); });
-    }
-  }
+  auto& columns = matrix.pattern.indices;
+  columns.resize(next.back());
+  for_entries([&](std::size_t row, std::size_t column) { columns[next[row]++] = static_cast<linalg::Index>(column); });
+  matrix.pattern.starts.reserve(residuals_ + 1);
+  auto from = columns.begin(), to = columns.begin();
   for (std::size_t r = 0; r < residuals_; ++r) {
-    std::sort(rows[r].begin(), rows[r].end());
-    rows[r].erase(std::unique(rows[r].begin(), rows[r].end()), rows[r].end());
-    matrix.pattern.starts.push_back(matrix.pattern.starts[r] + rows[r].size());
+    const auto end = columns.begin() + static_cast<std::ptrdiff_t>(next[r]);  // the start of the next row, by now
+    std::sort(from, end);
+    const auto last = std::unique(from, end);
+    if (to != from) std::copy(from, last, to);
+    to += last - from;
+    from = end;
+    matrix.pattern.starts.push_back(static_cast<std::size_t>(to - columns.begin()));
   }
-  matrix.pattern.indices.reserve(matrix.pattern.starts.back());
-  for (const std::vector<linalg::Index>& row : rows) {
-    matrix.pattern.indices.insert(matrix.pattern.indices.end(), row.begin(), row.end());
-  }
-  matrix.values.assign(matrix.pattern.indices.size(), 0);
+  columns.resize(matrix.pattern.starts.back());
+  matrix.values.assign(columns.size(), 0);
   return matrix;
 }
 

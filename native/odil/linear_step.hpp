@@ -61,6 +61,9 @@ class LinearStep {
   virtual StepResult solve(std::span<const double> v, const Damping& damping, std::span<double> step,
                            RunControl& control) = 0;
 
+  /// How far the next step must bring the gradient down for the run to end; iterative solvers need do little more than
+  /// that. Until then, as far as it goes.
+  void aim_at(double reduction) noexcept { reduction_ = reduction; }
   /// What the squares of each block are multiplied with from now on; until then, what the normalization says. Takes
   /// effect at the next linearise().
   void rescale(std::span<const double> scales);
@@ -75,6 +78,7 @@ class LinearStep {
   std::vector<double> roots_;  // of the scales of the blocks
   std::size_t threads_;
   std::span<const double> z_;
+  double reduction_ = 0;
 };
 
 struct LinearChoice {

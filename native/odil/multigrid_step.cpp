@@ -2,15 +2,17 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "core/error.hpp"
 #include "core/reductions.hpp"
-#include "linalg/multigrid.hpp"
 
 namespace dd::odil {
 namespace {
 
-constexpr double tolerance = 1e-12;
+// Of the residual, which is rougher than what it was at first: the gradient falls less than it does.
+constexpr double least_tolerance = 1e-12, most_tolerance = 1e-2, share_of_aim = 1e-2;
+constexpr double sound_residual = 1e-6;
 constexpr std::size_t most_cycles = 60;
 
 }  // namespace
@@ -34,9 +36,10 @@ std::string MultigridStep::obstacle(const Problem& problem) {
 
 void MultigridStep::linearise(std::span<const double> z) { z_ = z; }
 
-StepResult MultigridStep::solve(std::span<const double> v, const Damping&, std::span<double> step,
-                                RunControl& control) {
+void MultigridStep::make_hierarchy() {
   const GridBlock& block = problem_.with_coefficients(0);
+  if (multigrid_ && block.linear()) return;
+  multigrid_.reset();
   const Shape& shape = block.shape();
   linalg::PointGrid grid;
   grid.axes = shape.axes;
@@ -60,17 +63,24 @@ StepResult MultigridStep::solve(std::span<const double> v, const Damping&, std::
     const std::string name = problem_.residual_name(bad);
     throw Error(ErrorCode::not_finite, name, "a derivative of the residual " + name + " is not finite");
   }
-  linalg::Multigrid<double> multigrid(std::move(a), problem_.description().fields[0].location, {}, threads_);
+  multigrid_.emplace(std::move(a), problem_.description().fields[0].location,
+                     linalg::MultigridOptions{.cycle = linalg::MultigridCycle::f}, threads_);
+}
+
+StepResult MultigridStep::solve(std::span<const double> v, const Damping&, std::span<double> step,
+                                RunControl& control) {
+  make_hierarchy();
   const double weight = -1 / roots_[0];
   std::vector<double> right(v.size());
   std::transform(v.begin(), v.end(), right.begin(), [&](double value) { return weight * value; });
+  const double tolerance = std::clamp(share_of_aim * reduction_, least_tolerance, most_tolerance);
   const linalg::MultigridResult solved =
-      multigrid.solve(right, step, {.tolerance = tolerance, .max_cycles = most_cycles}, control);
+      multigrid_->solve(right, step, {.tolerance = tolerance, .max_cycles = most_cycles}, control);
   if (solved.status == linalg::MultigridStatus::stopped) {
     return {linalg::FactorStatus::stopped, linalg::no_index, solved.cycles};
   }
   // Rounding may stop it short of the tolerance; what counts is that the step is one of Newton's method.
-  return {.iterations = solved.cycles, .converged = solved.residual < 1e-6};
+  return {.iterations = solved.cycles, .converged = solved.residual < std::max(sound_residual, tolerance)};
 }
 
 }  // namespace dd::odil

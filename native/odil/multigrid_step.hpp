@@ -1,6 +1,9 @@
 // The linear step by geometric multigrid: J of a steady problem on one field is a stencil, and square.
 #pragma once
 
+#include <optional>
+
+#include "linalg/multigrid.hpp"
 #include "odil/linear_step.hpp"
 
 namespace dd::odil {
@@ -16,6 +19,11 @@ class MultigridStep final : public LinearStep {
 
   /// Why J is no such stencil; empty where it is one.
   static std::string obstacle(const Problem& problem);
+
+ private:
+  void make_hierarchy();
+
+  std::optional<linalg::Multigrid<double>> multigrid_;  // of a linear problem, for the whole run
 };
 
 }  // namespace dd::odil

@@ -10,8 +10,9 @@
 namespace dd::odil {
 namespace {
 
-constexpr std::size_t task_points = 32768;  // what one task covers: depends on sizes only
-constexpr std::size_t shortest_run = 16;    // shorter rows are gathered
+constexpr std::size_t task_points = 32768;   // what one task covers: depends on sizes only
+constexpr std::size_t shortest_run = 16;     // shorter rows are gathered
+constexpr std::size_t points_together = 16;  // are gathered from all rows at once
 constexpr std::size_t first_level_bytes = 24 * 1024;
 
 /// Points of a block: registers and the rows read beside them stay in the first-level cache.
@@ -26,6 +27,14 @@ constexpr auto no_picks = [](std::int32_t, const Shift&) { return std::numeric_l
 
 void run_block(const BlockRun<float>& run) { run_block_float32(&run); }
 void run_block(const BlockRun<double>& run) { run_block_float64(&run); }
+
+/// Memory for rows that this thread uses again and again; a thread runs one program at a time.
+template <class T>
+T* row_memory(std::size_t count) {
+  thread_local AlignedBuffer<T> memory;
+  memory.reserve_discarding(count);
+  return memory.data();
+}
 
 /// What one thread needs to run a program: registers, rows made up or gathered, the table in the precision of the rows.
 template <class T>
@@ -43,7 +52,7 @@ class Workspace {
     }
     margin_ = static_cast<std::size_t>(-low);
     stride_ = (length_ + margin_ + static_cast<std::size_t>(high) + 15) / 16 * 16 + 16;
-    memory_ = AlignedBuffer<T>(stride_ * program.slots());
+    memory_ = row_memory<T>(stride_ * program.slots());
     slots_.resize(program.slots());
     for (std::size_t slot = 0; slot < slots_.size(); ++slot) slots_[slot] = own_row(slot);
     std::size_t uniform = program.table.size();
@@ -56,7 +65,7 @@ class Workspace {
   }
 
   std::size_t length() const { return length_; }
-  T* own_row(std::size_t slot) { return memory_.data() + slot * stride_ + margin_; }
+  T* own_row(std::size_t slot) { return memory_ + slot * stride_ + margin_; }
   T*& slot(std::size_t number) { return slots_[number]; }
   std::span<double> sums() { return sums_; }
 
@@ -73,7 +82,7 @@ class Workspace {
   const Program& program_;
   std::size_t length_;
   std::size_t margin_ = 0, stride_ = 0;
-  AlignedBuffer<T> memory_;
+  T* memory_ = nullptr;
   std::vector<T*> slots_;
   std::vector<T> table_;
   std::vector<double> sums_;
@@ -151,25 +160,37 @@ class FlatRunner {
   std::vector<T*> rows_;  // slot by slot; null for those that do not move
 };
 
-/// Runs of points along the last `flattened` axes of a box (along the last one where rows are gathered).
+/// Runs of points along the last `flattened` axes of a box. Where rows are gathered (0), along the last axis, or along
+/// the longest one if the last is short: a column is one run too.
 class Runs {
  public:
-  Runs(const Shape& shape, const Box& box, std::size_t flattened) : box_(box) {
-    outer_ = shape.axes - std::max<std::size_t>(flattened, 1);
-    for (std::size_t axis = 0; axis < outer_; ++axis)
-      count_ *= static_cast<std::size_t>(box.end[axis] - box.begin[axis]);
-    const auto strides = shape.strides();
-    for (std::size_t axis = outer_; axis < shape.axes; ++axis) {
-      length_ += static_cast<std::size_t>((box.end[axis] - box.begin[axis] - 1) * strides[axis]);
+  Runs(const Shape& shape, const Box& box, std::size_t flattened) : box_(box), axes_(shape.axes) {
+    const auto extent = [&](std::size_t axis) { return static_cast<std::size_t>(box.end[axis] - box.begin[axis]); };
+    first_inner_ = axes_ - std::max<std::size_t>(flattened, 1);
+    last_inner_ = axes_ - 1;
+    if (flattened == 0 && extent(last_inner_) < shortest_run) {
+      for (std::size_t axis = 0; axis < axes_; ++axis) {
+        if (extent(axis) > extent(last_inner_)) first_inner_ = last_inner_ = axis;
+      }
     }
-    ++length_;
+    const auto strides = shape.strides();
+    for (std::size_t axis = 0; axis < axes_; ++axis) {
+      if (!inner(axis)) {
+        count_ *= extent(axis);
+      } else {
+        length_ += (extent(axis) - 1) * (flattened > 0 ? static_cast<std::size_t>(strides[axis]) : 1);
+      }
+    }
   }
   std::size_t count() const { return count_; }
   std::size_t length() const { return length_; }
+  /// Of gathered points, the axis along which a run goes.
+  std::size_t line() const { return last_inner_; }
   /// Index of the first point of run `number`.
   std::array<std::int32_t, max_axes> first(std::size_t number) const {
     std::array<std::int32_t, max_axes> at = box_.begin;
-    for (std::size_t axis = outer_; axis-- > 0;) {
+    for (std::size_t axis = axes_; axis-- > 0;) {
+      if (inner(axis)) continue;
       const auto extent = static_cast<std::size_t>(box_.end[axis] - box_.begin[axis]);
       at[axis] += static_cast<std::int32_t>(number % extent);
       number /= extent;
@@ -178,56 +199,54 @@ class Runs {
   }
 
  private:
+  bool inner(std::size_t axis) const { return axis >= first_inner_ && axis <= last_inner_; }
+
   Box box_;
-  std::size_t outer_ = 0, count_ = 1, length_ = 0;
+  std::size_t axes_, first_inner_ = 0, last_inner_ = 0, count_ = 1, length_ = 1;
 };
 
 /// Gathers rows from anywhere, computes, and puts the results where they belong.
 template <class T>
 class PackedRunner {
  public:
+  /// `line`: the axis along which the runs go.
   PackedRunner(const Program& program, std::span<const Target> targets, std::span<const Operand> operands,
-               const Shape& shape, const Box& box, const Arrays<T>& arrays, Workspace<T>& workspace)
-      : program_(program),
-        targets_(targets),
-        operands_(operands),
-        shape_(shape),
-        arrays_(arrays),
-        workspace_(workspace),
-        row_stride_(shape.strides()[0]) {
-    for (const Operand& operand : operands) lies_.push_back(how_it_lies(operand.shape));
-    for (const Target& target : targets) target_lies_.push_back(how_it_lies(target.shape));
+               const Box& box, std::size_t line, const Arrays<T>& arrays, Workspace<T>& workspace)
+      : program_(program), targets_(targets), arrays_(arrays), workspace_(workspace), line_(line) {
     // All points of a box wrap alike: one distance serves them all.
     for (const External& external : program.externals) {
-      deltas_.push_back(external.kind == External::Kind::operand
-                            ? distance(operands[static_cast<std::size_t>(external.id)].shape, box, external.shift)
-                            : 0);
+      const bool reads = external.kind == External::Kind::operand;
+      sources_.push_back(reads ? place_of(operands[static_cast<std::size_t>(external.id)].shape, box, external.shift)
+                               : Place{});
     }
-    for (const Target& target : targets) target_deltas_.push_back(distance(target.shape, box, target.shift));
+    for (const Target& target : targets) destinations_.push_back(place_of(target.shape, box, target.shift));
   }
 
   void add_run(std::array<std::int32_t, max_axes> at, std::size_t length) {
     while (length > 0) {
       const std::size_t taken = std::min(length, workspace_.length() - points_);
-      const std::ptrdiff_t flat = shape_.flat(at);
-      segments_.push_back({at, flat, flat - at[0] * row_stride_, points_, taken});
+      segments_.push_back({at, points_, taken});
       points_ += taken;
       length -= taken;
-      at[shape_.axes - 1] += static_cast<std::int32_t>(taken);
+      at[line_] += static_cast<std::int32_t>(taken);
       if (points_ == workspace_.length()) flush();
     }
   }
 
   void flush() {
     if (points_ == 0) return;
-    for (std::size_t k = 0; k < program_.externals.size(); ++k) gather(k);
+    for_groups([&](const Segment& segment, std::size_t first, std::size_t last) {
+      for (std::size_t k = 0; k < program_.externals.size(); ++k) gather(segment, k, first, last);
+    });
     for (std::size_t k = 0; k < program_.outputs.size(); ++k) {
       if (program_.outputs[k].kind != OutputKind::accumulate) continue;
       T* row = workspace_.own_row(program_.output_slot(k));
       std::fill(row, row + points_, T(0));
     }
     workspace_.execute(points_);
-    for (std::size_t k = 0; k < program_.outputs.size(); ++k) scatter(k);
+    for_groups([&](const Segment& segment, std::size_t first, std::size_t last) {
+      for (std::size_t k = 0; k < program_.outputs.size(); ++k) scatter(segment, k, first, last);
+    });
     segments_.clear();
     points_ = 0;
   }
@@ -235,72 +254,74 @@ class PackedRunner {
  private:
   struct Segment {
     std::array<std::int32_t, max_axes> at;
-    std::ptrdiff_t flat;
-    std::ptrdiff_t in_row;  // without the first axis
     std::size_t place;
     std::size_t length;
   };
+  /// Where the points of a box lie in an array.
+  struct Place {
+    std::array<std::ptrdiff_t, max_axes> strides{};
+    std::ptrdiff_t distance = 0;
 
-  /// In memory as the block's points do, as those of its first row do, or in another way.
-  enum class Lies : std::uint8_t { as_block, as_row, otherwise };
-  Lies how_it_lies(const Shape& shape) const {
-    if (shape == shape_) return Lies::as_block;
-    Shape row = shape_;
-    row.repeated = 1;
-    row.count[0] = 1;
-    return shape == row && shape_.axes > 1 ? Lies::as_row : Lies::otherwise;
-  }
-  static std::ptrdiff_t place_in(const Shape& shape, Lies lies, const Segment& segment) {
-    return lies == Lies::as_block ? segment.flat : lies == Lies::as_row ? segment.in_row : shape.flat(segment.at);
+    std::ptrdiff_t operator()(const Segment& segment) const {
+      std::ptrdiff_t flat = distance;
+      for (std::size_t axis = 0; axis < max_axes; ++axis) flat += segment.at[axis] * strides[axis];
+      return flat;
+    }
+  };
+
+  static Place place_of(const Shape& shape, const Box& box, const Shift& shift) {
+    return {shape.strides(), odil::distance(shape, box, shift)};
   }
 
-  void gather(std::size_t number) {
-    const External& external = program_.externals[number];
-    if (external.kind == External::Kind::uniform) return;
-    T* row = workspace_.own_row(program_.external_slot(number));
+  /// Points [first, last) of a segment; all rows of a few points, then those of the next few: neighbours share the
+  /// cache lines they lie in.
+  template <class Body>
+  void for_groups(Body&& body) const {
     for (const Segment& segment : segments_) {
-      T* to = row + segment.place;
-      if (external.kind == External::Kind::index) {
-        const auto axis = static_cast<std::size_t>(external.id);
-        const bool along = axis + 1 == shape_.axes;
-        for (std::size_t p = 0; p < segment.length; ++p) {
-          to[p] = static_cast<T>(segment.at[axis] + (along ? static_cast<std::int32_t>(p) : 0));
-        }
-        continue;
+      for (std::size_t first = 0; first < segment.length; first += points_together) {
+        body(segment, first, std::min(first + points_together, segment.length));
       }
-      const auto operand = static_cast<std::size_t>(external.id);
-      const std::ptrdiff_t place = place_in(operands_[operand].shape, lies_[operand], segment);
-      const T* from = arrays_.operands[operand] + place + deltas_[number];
-      for (std::size_t p = 0; p < segment.length; ++p) to[p] = from[p];
     }
   }
 
-  void scatter(std::size_t number) {
+  void gather(const Segment& segment, std::size_t number, std::size_t first, std::size_t last) {
+    const External& external = program_.externals[number];
+    if (external.kind == External::Kind::uniform) return;
+    T* const to = workspace_.own_row(program_.external_slot(number)) + segment.place;
+    if (external.kind == External::Kind::index) {
+      const auto axis = static_cast<std::size_t>(external.id);
+      for (std::size_t p = first; p < last; ++p) {
+        to[p] = static_cast<T>(segment.at[axis] + (axis == line_ ? static_cast<std::int32_t>(p) : 0));
+      }
+      return;
+    }
+    const Place& place = sources_[number];
+    const std::ptrdiff_t step = place.strides[line_];
+    const T* from = arrays_.operands[static_cast<std::size_t>(external.id)] + place(segment) +
+                    static_cast<std::ptrdiff_t>(first) * step;
+    for (std::size_t p = first; p < last; ++p, from += step) to[p] = *from;
+  }
+
+  void scatter(const Segment& segment, std::size_t number, std::size_t first, std::size_t last) {
     const OutputKind kind = program_.outputs[number].kind;
     if (kind == OutputKind::sum) return;
-    const Target& target = targets_[number];
-    const T* row = workspace_.own_row(program_.output_slot(number));
-    for (const Segment& segment : segments_) {
-      const std::ptrdiff_t place = place_in(target.shape, target_lies_[number], segment);
-      T* to = arrays_.targets[target.array] + place + target_deltas_[number];
-      const T* from = row + segment.place;
-      if (kind == OutputKind::store) {
-        for (std::size_t p = 0; p < segment.length; ++p) to[p] = from[p];
-      } else {
-        for (std::size_t p = 0; p < segment.length; ++p) to[p] += from[p];
-      }
+    const Place& place = destinations_[number];
+    const std::ptrdiff_t step = place.strides[line_];
+    const T* const from = workspace_.own_row(program_.output_slot(number)) + segment.place;
+    T* to = arrays_.targets[targets_[number].array] + place(segment) + static_cast<std::ptrdiff_t>(first) * step;
+    if (kind == OutputKind::store) {
+      for (std::size_t p = first; p < last; ++p, to += step) *to = from[p];
+    } else {
+      for (std::size_t p = first; p < last; ++p, to += step) *to += from[p];
     }
   }
 
   const Program& program_;
   std::span<const Target> targets_;
-  std::span<const Operand> operands_;
-  const Shape& shape_;
   const Arrays<T>& arrays_;
   Workspace<T>& workspace_;
-  std::vector<std::ptrdiff_t> deltas_, target_deltas_;
-  std::ptrdiff_t row_stride_;
-  std::vector<Lies> lies_, target_lies_;
+  std::size_t line_;
+  std::vector<Place> sources_, destinations_;
   std::vector<Segment> segments_;
   std::size_t points_ = 0;
 };
@@ -440,11 +461,11 @@ struct PassRunner {
     Workspace<T> workspace(region.program, region.uniforms, arrays.parameters);
     const Runs runs(pass.shape_, task.box, task.flattened);
     if (packed) {
-      PackedRunner<T> runner(region.program, region.targets, pass.operands_, pass.shape_, region.box, arrays,
+      PackedRunner<T> runner(region.program, region.targets, pass.operands_, region.box, runs.line(), arrays,
                              workspace);
       for (std::size_t run = task.first_run; run < task.first_run + task.runs; ++run) {
         auto at = runs.first(run);
-        at[pass.shape_.axes - 1] += static_cast<std::int32_t>(task.begin);
+        at[runs.line()] += static_cast<std::int32_t>(task.begin);
         runner.add_run(at, task.end - task.begin);
       }
       runner.flush();

@@ -31,6 +31,22 @@ double sum_of(std::span<const T> values, std::size_t threads, F f) {
   return sum(pieces, 1);
 }
 
+/// Sum of squares in float64 by the same pieces; then(begin, end) follows the sum of each.
+template <class T, class Then>
+double sum_of_squares(std::span<const T> values, std::size_t threads, Then&& then) {
+  std::vector<double> pieces((values.size() + sum_grain - 1) / sum_grain, 0);
+  parallel_for(threads, values.size(), sum_grain, [&](std::size_t begin, std::size_t end) {
+    const std::span<const T> piece = values.subspan(begin, end - begin);
+    pieces[begin / sum_grain] = dot(piece, piece, 1);
+    then(begin, end);
+  });
+  return sum(pieces, 1);
+}
+template <class T>
+double sum_of_squares(std::span<const T> values, std::size_t threads) {
+  return sum_of_squares(values, threads, [](std::size_t, std::size_t) {});
+}
+
 /// A shift is less than one repetition, that of a gathered derivative less than two.
 constexpr std::size_t copies_around = 2;
 
@@ -205,7 +221,7 @@ double Problem::loss(std::span<const T> residuals, std::span<const double> scale
   for (std::size_t b = 0; b < grid_blocks_.size(); ++b) {
     const auto block = residuals.subspan(block_offsets_[b], block_offsets_[b + 1] - block_offsets_[b]);
     const double value = description_.blocks[b].raw ? sum_of(block, threads, [](double x) { return x; })
-                                                    : sum_of(block, threads, [](double x) { return x * x; });
+                                                    : sum_of_squares(block, threads);
     total += scales[b] * value;
   }
   return total;
@@ -217,7 +233,7 @@ template <class T>
 std::vector<BlockSums> Problem::block_sums(std::span<const T> unknowns, std::size_t threads) const {
   const PointSources<T> at = sources<T>(unknowns);
   const auto plain = [](std::span<const T> values) { return sum_of(values, 1, [](double x) { return x; }); };
-  const auto squared = [](std::span<const T> values) { return sum_of(values, 1, [](double x) { return x * x; }); };
+  const auto squared = [](std::span<const T> values) { return sum_of_squares(values, 1); };
   const std::vector<double> numbers = scalars<T>(at, threads);
   std::vector<BlockSums> sums;
   AlignedBuffer<T> buffer;
@@ -268,16 +284,19 @@ template <class T>
 double Problem::gradient(std::span<const T> unknowns, std::span<T> residuals, std::span<T> gradient,
                          std::span<const double> scales, std::size_t threads) const {
   evaluate<T>(unknowns, residuals, threads);
-  const double value = loss<T>(residuals, scales, threads);
+  // A piece is multiplied while it is still in the cache from the sum.
+  double value = 0;
   for (std::size_t b = 0; b < grid_blocks_.size(); ++b) {
     const auto block = residuals.subspan(block_offsets_[b], block_offsets_[b + 1] - block_offsets_[b]);
     const double scale = scales[b];
-    const bool raw = description_.blocks[b].raw;
-    parallel_for(threads, block.size(), 32768, [&](std::size_t begin, std::size_t end) {
-      for (std::size_t i = begin; i < end; ++i) {
-        block[i] = raw ? static_cast<T>(scale) : static_cast<T>(2 * scale) * block[i];
-      }
-    });
+    if (description_.blocks[b].raw) {
+      value += scale * sum_of(std::span<const T>(block), threads, [](double x) { return x; });
+      std::fill(block.begin(), block.end(), static_cast<T>(scale));
+      continue;
+    }
+    value += scale * sum_of_squares(std::span<const T>(block), threads, [&](std::size_t begin, std::size_t end) {
+               for (std::size_t i = begin; i < end; ++i) block[i] *= static_cast<T>(2 * scale);
+             });
   }
   parallel_for(threads, gradient.size(), 32768, [&](std::size_t begin, std::size_t end) {
     std::fill(gradient.begin() + static_cast<std::ptrdiff_t>(begin),

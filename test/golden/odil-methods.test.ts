@@ -144,11 +144,16 @@ test('Adam on the Poisson equation: the errors of the published run', async () =
     const u = fields['u'] as Float64Array;
     return Math.sqrt(u.reduce((sum, value, i) => sum + (value - (exact[i] as number)) ** 2, 0) / u.length);
   };
-  const first = await problem.solve({ method: 'adam', learningRate: 0.005, multigrid: true, maxIterations: 100 });
-  expect(Math.abs(error(first) / 0.096754 - 1)).toBeLessThan(1e-4);
-  // After that the loss rattles, and with it the error: 0.0111 in the log.
-  const rest = await problem.solve({ resume: first.checkpoint, maxIterations: 900 });
-  expect(error(rest)).toBeLessThan(2 * 0.0111);
+  // After 100 iterations the loss rattles, and with it the error: 0.0111 in the log, and anything from 0.01 to 0.025 here
+  // when the rate changes in its last digits. The middle one of five such runs is what can be compared.
+  const errors: number[] = [];
+  for (const digits of [0, 1, 2, 3, 4]) {
+    const learningRate = 0.005 * (1 + 1e-13 * digits);
+    const first = await problem.solve({ method: 'adam', learningRate, multigrid: true, maxIterations: 100 });
+    expect(Math.abs(error(first) / 0.096754 - 1)).toBeLessThan(1e-4);
+    errors.push(error(await problem.solve({ resume: first.checkpoint, maxIterations: 900 })));
+  }
+  expect(errors.sort((a, b) => a - b)[2]).toBeLessThan(2 * 0.0111);
 });
 
 test('L-BFGS with multigrid on the wave equation: the errors of the published run', async () => {

@@ -106,6 +106,58 @@ TEST_SUITE("linalg/multigrid") {
     }
   }
 
+  TEST_CASE_TEMPLATE("rows whose coefficients do not vary give the same bits without reading them", T, double, float) {
+    for (const OddGrid& odd : odd_grids) {
+      const PointGrid grid = grid_of(odd.count, odd.periodic);
+      for (const auto& shifts : {star(grid.axes), box(grid.axes)}) {
+        StencilOperator<T> a = random_operator<T>(grid, shifts, 3);
+        const std::size_t length = grid.row();
+        for (std::size_t k = 0; k < a.shifts().size(); ++k) {  // rows 0, 2, ... all but their ends
+          for (std::size_t i = 0; i < grid.points(); ++i) {
+            const std::size_t row = i / length, at = i % length;
+            if (row % 2 == 0 && at > 1 && at + 1 < length) a.coefficients(k)[i] = a.coefficients(k)[i - 1];
+          }
+        }
+        StencilOperator<T> known = a.copy();
+        known.find_uniform_rows(2);
+        if (length > 3) CHECK(known.uniform_row(0));
+        if (length > 4 && grid.points() > length) CHECK_FALSE(known.uniform_row(1));
+        const std::vector<T> b = random_vector<T>(grid.points(), 1), x = random_vector<T>(grid.points(), 2);
+        std::vector<T> plain(grid.points()), quick(grid.points());
+        a.residual(b, x, plain, 1);
+        known.residual(b, x, quick, 1);
+        CHECK(plain == quick);
+        plain = quick = x;
+        const ColouredSweep<T> sweep(a);
+        sweep.sweep(a, b, plain, false, 1);
+        sweep.sweep(known, b, quick, false, 2);
+        CHECK(plain == quick);
+        known.coefficients(0)[0] = T(2);
+        CHECK_FALSE(known.uniform_row(0));
+      }
+    }
+  }
+
+  TEST_CASE("a coarse operator is the product with both transfers, where rows repeat and where they do not") {
+    for (const bool varying : {false, true}) {
+      const PointGrid grid = grid_of({21, 34});
+      StencilOperator<double> a = diffusion_cells<double>(grid, {1, 1.5}, Wall::value_quadratic);
+      if (varying) {
+        for (std::size_t i = 5 * 34; i < 9 * 34; ++i) a.coefficients(0)[i] += static_cast<double>(i % 7);
+      }
+      const auto level = coarsen(a, finest_geometry(a, std::array{'c', 'c'}), 1);
+      REQUIRE(level);
+      const std::size_t points = level->a.grid().points();
+      const std::vector<double> x = random_vector<double>(points, 4);
+      std::vector<double> fine(grid.points()), image(grid.points()), expected(points), found(points);
+      level->prolongation.to_fine<double>(x, 1, {}, fine, 1);
+      a.multiply(fine, image, 1);
+      level->restriction.to_coarse<double>(image, 1, expected, 1);
+      level->a.multiply(x, found, 1);
+      for (std::size_t i = 0; i < points; ++i) CHECK(found[i] == doctest::Approx(expected[i]).epsilon(1e-12));
+    }
+  }
+
   TEST_CASE("a sweep is Gauss-Seidel in the order of the colours, for any threads and directions") {
     for (const bool compact : {false, true}) {
       for (const OddGrid& one : odd_grids) {

@@ -145,6 +145,73 @@ TEST_CASE("what an expression would be where it does not hold never reaches the 
   }
 }
 
+TEST_CASE("fluxes that neighbours share have the derivatives of the Jacobian") {
+  for (const bool periodic : {false, true}) {
+    CAPTURE(periodic);
+    ProblemDescription description;
+    description.axis_names = {"t", "x"};
+    description.periodic[1] = periodic;
+    const Shape shape{2, {9, 40, 1, 1, 1}};
+    description.fields = {{"u", shape}, {"v", shape}};
+    description.parameters = 1;
+    Graph& g = description.graph;
+    const auto flux = [&](std::int32_t x) {  // p exp(-(u + u before)^2) (u_right - u) / (2 + v^2)
+      const NodeId u = g.access(0, Shift{0, x}), v = g.access(1, Shift{0, x});
+      const NodeId sum = g.add(u, g.access(0, Shift{-1, x}));
+      const NodeId size = g.multiply(g.parameter(0), g.apply(Op::exp, g.negate(g.multiply(sum, sum))));
+      const NodeId rise = g.subtract(g.access(0, Shift{0, x + 1}), u);
+      return g.divide(g.multiply(size, rise), g.add(g.constant(2), g.multiply(v, v)));
+    };
+    const NodeId u = g.access(0, Shift{}), v = g.access(1, Shift{});
+    const NodeId spread = g.subtract(g.multiply(g.constant(3), flux(0)), g.multiply(g.constant(2), flux(-1)));
+    NodeId root = g.add(g.subtract(u, spread), g.multiply(v, g.access(0, Shift{-1})));
+    if (!periodic) root = g.where_index(1, 1, v, g.where_index(1, 39, root, u));
+    description.blocks.push_back({"balance", false, false, shape, {g.where_index(0, 1, u, root)}});
+    const Problem problem(std::move(description));
+    Random random(7);
+    std::vector<double> unknowns(problem.unknowns()), weights(problem.residuals());
+    for (double& value : unknowns) value = random.uniform(-1, 1);
+    for (double& value : weights) value = random.uniform(-1, 1);
+    auto jacobian = problem.pattern();
+    problem.jacobian(unknowns, jacobian, 1);
+    std::vector<double> expected(unknowns.size(), 0), found(unknowns.size(), 0), shared(unknowns.size(), 0);
+    for (std::size_t r = 0; r < weights.size(); ++r) {
+      for (std::size_t k = jacobian.pattern.starts[r]; k < jacobian.pattern.starts[r + 1]; ++k) {
+        expected[jacobian.pattern.indices[k]] += jacobian.values[k] * weights[r];
+      }
+    }
+    problem.add_transposed_product<double>(unknowns, weights, found, 1);
+    problem.add_transposed_product<double>(unknowns, weights, shared, 3);
+    CHECK(found == shared);
+    for (std::size_t k = 0; k < found.size(); ++k) CHECK(found[k] == doctest::Approx(expected[k]).epsilon(1e-12));
+  }
+}
+
+TEST_CASE("roots at both faces of a cell that do not exist across the end of a row never reach the gradient") {
+  ProblemDescription description;
+  description.axis_names = {"x", "y"};
+  const Shape shape{2, {9, 40, 1, 1, 1}};
+  description.fields = {{"u", shape}};
+  Graph& graph = description.graph;
+  const auto face = [&](std::int32_t y) {
+    return graph.apply(Op::sqrt, graph.subtract(graph.access(0, Shift{0, y + 1}), graph.access(0, Shift{0, y})));
+  };
+  const NodeId root = graph.where_index(1, 1, graph.constant(0),
+                                        graph.where_index(1, 39, graph.add(face(0), face(-1)), graph.constant(0)));
+  description.blocks.push_back({"slope", false, false, shape, {root}});
+  const Problem problem(std::move(description));
+  std::vector<double> unknowns(problem.unknowns()), residuals(problem.residuals()), gradient(problem.unknowns());
+  for (std::size_t k = 0; k < unknowns.size(); ++k) {
+    unknowns[k] = 0.25 * static_cast<double>(k % 40) - static_cast<double>(k / 40);
+  }
+  problem.gradient<double>(unknowns, residuals, gradient, Normalization::sum, 1);
+  for (std::size_t k = 0; k < gradient.size(); ++k) {  // 2 F dF/du, F = 1, each root with slope 1
+    CAPTURE(k);
+    const std::size_t y = k % 40;
+    CHECK(gradient[k] == doctest::Approx(y < 2 ? -2 : y > 37 ? 2 : 0));
+  }
+}
+
 TEST_CASE("an access that leaves an axis names the axis, the shift and the remedy") {
   ProblemDescription description;
   description.axis_names = {"x"};
