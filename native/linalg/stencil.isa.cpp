@@ -82,6 +82,7 @@ DD_INLINE void for_sums(const StencilRow<T>& row, Start&& start, Body&& body) {
       return for_sums_of<Subtract, 4>(row, start, body);
     case 5:
       return for_sums_of<Subtract, 5>(row, start, body);
+#ifndef DD_ISA_IS_baseline  // whose registers do not hold so many coefficients and what goes on beside them
     case 6:
       return for_sums_of<Subtract, 6>(row, start, body);
     case 7:
@@ -90,6 +91,7 @@ DD_INLINE void for_sums(const StencilRow<T>& row, Start&& start, Body&& body) {
       return for_sums_of<Subtract, 8>(row, start, body);
     case 9:
       return for_sums_of<Subtract, 9>(row, start, body);
+#endif
     default:
       return for_sums_of<Subtract, 0>(row, start, body);
   }
