@@ -1,0 +1,70 @@
+// What the optimizer asks of a native objective. An objective is immutable and shared (a formula, a network's shape
+// with its data); everything that changes while it is minimised lives in an evaluator, one per optimizer.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "core/matrix_view.hpp"
+
+namespace dd::polystep {
+
+/// Scores candidates of one optimizer. Values are losses in float64, whatever Scalar is; any of them may be NaN or
+/// infinite. Methods that are const may be called by many threads at once, the others by one.
+template <class Scalar>
+class Evaluator {
+ public:
+  Evaluator() = default;
+  Evaluator(const Evaluator&) = delete;
+  Evaluator& operator=(const Evaluator&) = delete;
+  virtual ~Evaluator() = default;
+
+  /// Fixes what all candidates of step `step` share: a minibatch, starting states. A function of (seed, step) alone.
+  virtual void begin_step(std::uint64_t step, std::size_t threads) {
+    static_cast<void>(step);
+    static_cast<void>(threads);
+  }
+
+  /// values[i] = loss of row i of `points` (count x dimension).
+  virtual void evaluate(MatrixView<const Scalar> points, std::span<double> values) const = 0;
+
+  /// Block mode: `base` (dimension) is what candidates differ from until the next call. Returns its loss.
+  virtual double set_base(std::span<const Scalar> base, std::size_t threads) = 0;
+
+  /// values[i] = loss of the base with coordinates first ... first + columns - 1 replaced by row i of `replacements`.
+  /// Coordinates past the dimension (padding of the last block) are ignored.
+  virtual void evaluate_replacements(std::size_t first, MatrixView<const Scalar> replacements,
+                                     std::span<double> values) const = 0;
+
+  /// Sequential updates: coordinates first ... of the base become `values`. With `blocks_by_colour`, blocks of the same
+  /// colour may be scored and replaced by different threads at once.
+  virtual void replace(std::size_t first, std::span<const Scalar> values) = 0;
+
+  /// Blocks of `width` coordinates (block b starts at b * width), grouped so that no two of one group meet in any term
+  /// of the loss. Empty: everything meets everything, and sequential updates are serial.
+  virtual std::vector<std::vector<std::uint32_t>> blocks_by_colour(std::size_t width) const {
+    static_cast<void>(width);
+    return {};
+  }
+};
+
+class Objective {
+ public:
+  Objective() = default;
+  Objective(const Objective&) = delete;
+  Objective& operator=(const Objective&) = delete;
+  virtual ~Objective() = default;
+
+  virtual std::string_view name() const noexcept = 0;
+  virtual std::size_t dimension() const noexcept = 0;
+  virtual std::size_t bytes() const noexcept = 0;
+
+  virtual std::unique_ptr<Evaluator<float>> float32_evaluator(std::uint64_t seed) const = 0;
+  virtual std::unique_ptr<Evaluator<double>> float64_evaluator(std::uint64_t seed) const = 0;
+};
+
+}  // namespace dd::polystep
