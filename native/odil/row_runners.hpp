@@ -67,7 +67,7 @@ class Workspace {
       low = std::min(low, external.low);
       high = std::max(high, external.high);
     }
-    margin_ = static_cast<std::size_t>(-low);
+    margin_ = (static_cast<std::size_t>(-low) + 15) / 16 * 16;
     stride_ = (length_ + margin_ + static_cast<std::size_t>(high) + 15) / 16 * 16 + 16;
     memory_ = row_memory<T>(stride_ * program.slots());
     slots_.resize(program.slots());
@@ -150,8 +150,9 @@ class FlatRunner {
       rows_[program_.output_slot(k)] =
           arrays_.targets[targets_[k].array] + (shape.flat(first) + shape.flat(targets_[k].shift));
     }
-    for (std::size_t at = begin; at < end; at += workspace_.length()) {
-      const std::size_t points = std::min(workspace_.length(), end - at);
+    std::size_t longest = first_block();
+    for (std::size_t at = begin, points = 0; at < end; at += points, longest = workspace_.length()) {
+      points = std::min(longest, end - at);
       for (std::size_t slot = 0; slot < rows_.size(); ++slot) {
         if (rows_[slot] != nullptr) workspace_.slot(slot) = rows_[slot] + (at - begin);
       }
@@ -168,6 +169,15 @@ class FlatRunner {
   }
 
  private:
+  /// Points of the first block, so that the others write whole cache lines: vectors across two lines take twice as
+  /// long. Where rows are summed up, blocks are cut by sizes alone.
+  std::size_t first_block() const {
+    constexpr std::size_t line = cache_line_bytes / sizeof(T);
+    if (program_.sums > 0 || program_.outputs.empty()) return workspace_.length();
+    const auto address = reinterpret_cast<std::uintptr_t>(rows_[program_.output_slot(0)]);
+    return workspace_.length() - address / sizeof(T) % line;
+  }
+
   const Program& program_;
   std::span<const Target> targets_;
   std::span<const Operand> operands_;
