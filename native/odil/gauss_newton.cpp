@@ -88,6 +88,9 @@ class GaussNewton {
   double gradient_ = 0;
   double model_ = 0;       // what the linear model promises
   double shortening_ = 1;  // of a step that takes no damping
+  // Without damping steps may go up: the state of the smallest loss, for a run that breaks down later.
+  std::vector<double> best_;
+  double best_loss_ = 0;
   GaussNewtonResult result_;
 };
 
@@ -198,6 +201,10 @@ GaussNewton::Outcome GaussNewton::try_step() {
     if (newton) shortening_ /= 2;
     return Outcome::rejected;
   }
+  if (!damped() && loss > result_.loss && (best_.empty() || result_.loss < best_loss_)) {
+    best_.assign(unknowns_.begin(), unknowns_.end());
+    best_loss_ = result_.loss;
+  }
   std::swap(residuals_, trial_residuals_);
   std::copy(trial_.begin(), trial_.end(), unknowns_.begin());
   const double decrease = result_.loss - loss, lambda = result_.state.lambda;
@@ -238,6 +245,11 @@ GaussNewtonResult GaussNewton::run() {
   } catch (const Error& error) {  // a derivative that is not finite: the state before it is still good
     if (error.code() != ErrorCode::not_finite || result_.state.iterations == 0) throw;
     end(SolveStatus::not_finite, error.what());
+  }
+  const bool broken = result_.status == SolveStatus::stalled || result_.status == SolveStatus::not_finite;
+  if (broken && !best_.empty() && best_loss_ < result_.loss && !decays(options_.weights)) {
+    std::copy(best_.begin(), best_.end(), unknowns_.begin());
+    result_.loss = best_loss_;
   }
   result_.history = history_.records();
   return std::move(result_);

@@ -48,6 +48,11 @@ void require_factor_memory(const linalg::SparseLeastSquares& least_squares, cons
                          "the sparse factor of J^T J (gradient methods do without)");
 }
 
+/// Before dense matrices of that many rows in all are allocated.
+void require_dense_memory(double rows, std::size_t columns, const RunControl& control, const char* what) {
+  control.require_memory(rows * static_cast<double>(columns) * sizeof(double), what);
+}
+
 /// J^T (J d + v) + T d.
 void gradient_at(linalg::SparseView j, std::span<const double> v, std::span<const double> d,
                  std::span<const double> added, std::span<double> gradient, std::size_t threads) {
@@ -177,9 +182,12 @@ StepResult LuStep::solve(std::span<const double> v, const Damping&, std::span<do
 
 // ---- QR ----------------------------------------------------------------------------------------------------------
 
-StepResult QrStep::solve(std::span<const double> v, const Damping& damping, std::span<double> step, RunControl&) {
+StepResult QrStep::solve(std::span<const double> v, const Damping& damping, std::span<double> step,
+                         RunControl& control) {
   const std::size_t rows = problem_.residuals(), columns = problem_.unknowns();
   const std::size_t below = damping.none() ? 0 : columns;  // one row for each term of the diagonal
+  require_dense_memory(2 * static_cast<double>(rows + below), columns, control,
+                       "the dense matrix of linearSolver 'qr'");
   AlignedBuffer<double> dense((rows + below) * columns);
   std::fill(dense.begin(), dense.end(), 0);
   const auto a = MatrixView<double>::column_major(dense.data(), rows + below, columns);
@@ -236,6 +244,8 @@ StepResult BorderedStep::solve(std::span<const double> v, const Damping& damping
   linalg::DiagonalTerms grid_terms = terms(damping);
   grid_terms.scale = grid_terms.scale.first(grid);
   require_factor_memory(least_squares_, control, threads_);
+  require_dense_memory(3 * static_cast<double>(grid) + static_cast<double>(rows), parameters, control,
+                       "the dense columns of linearSolver 'bordered'");
   const linalg::FactorResult factored = least_squares_.factor(grid_, grid_terms, control);
   if (factored.status != linalg::FactorStatus::factored) return of(factored);
 
@@ -341,13 +351,17 @@ BlockTridiagonalStep::BlockTridiagonalStep(const Problem& problem, Normalization
                 "`linearSolver` 'block-tridiagonal' needs blocks of " + std::to_string(block_) +
                     " unknowns here, not 1 to " + std::to_string(most_block));
   }
-  factor_.emplace((problem.unknowns() + block_ - 1) / block_, block_);
 }
 
 StepResult BlockTridiagonalStep::solve(std::span<const double> v, const Damping& damping, std::span<double> step,
                                        RunControl& control) {
   normal_.compute(matrix_, terms(damping), threads_);
   const std::size_t blocks = (step.size() + block_ - 1) / block_;
+  if (!factor_) {
+    require_dense_memory((2 * static_cast<double>(blocks) - 1) * static_cast<double>(block_), block_, control,
+                         "the blocks of linearSolver 'block-tridiagonal'");
+    factor_.emplace(blocks, block_);
+  }
   for (std::size_t t = 0; t < blocks; ++t) {
     for (std::size_t i = 0; i < block_; ++i) {
       for (std::size_t j = 0; j < block_; ++j) factor_->diagonal(t)(i, j) = 0;

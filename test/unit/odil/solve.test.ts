@@ -309,6 +309,14 @@ describe('runs that end early', () => {
     expect(of.solveSync({ linearSolver: 'cholesky', memoryLimitBytes: 1e9, maxIterations: 1 }).iterations).toBe(1);
   });
 
+  test.each(['block-tridiagonal', 'qr'] as const)('%s: dense matrices that do not fit are refused', (linearSolver) => {
+    using of = odil.problems.heat({ timeCells: 8, cells: 8 });
+    expect(() => of.solveSync({ linearSolver, memoryLimitBytes: 1e3 })).toThrow(
+      errorWith('ERR_OUT_OF_MEMORY', 'options.memoryLimitBytes'),
+    );
+    expect(of.solveSync({ linearSolver, memoryLimitBytes: 1e9, maxIterations: 1 }).iterations).toBe(1);
+  });
+
   test.each(methods)('%s: a start that is not finite is an error', (method) => {
     using cliff = problem({ grid: grid({ x: { cells: 3 } }), fields: { u: 'c' } }, ({ u }) => ({ root: odil.log(u) }));
     const initial = { fields: { u: Float64Array.of(1, 2, -1) } };
