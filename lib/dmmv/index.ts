@@ -32,3 +32,4 @@ export type {
   SolveStatus,
 } from './search';
 export { type SolveOptions, type SolveResult, solve, solveSync, type SolveSyncOptions } from './solve';
+export { type RoundedWeights, roundWeights, type RoundWeightsOptions, type WeightsToRound } from './weights';

@@ -36,6 +36,34 @@ export interface NativeFir {
   gainRange: { min: number; max: number } | undefined;
 }
 
+/** A weight matrix to be rounded, at the edge. @internal */
+export interface NativeRounding {
+  weights: Float64Array | Float32Array;
+  rows: number;
+  columns: number;
+  activations: Float64Array | Float32Array;
+  tokens: number;
+  activationsByColumn: boolean;
+  levels: number;
+  offsets: Float64Array | undefined;
+  steps: Float64Array | undefined;
+  fixed: Uint8Array | undefined;
+  initial: Int32Array | undefined;
+}
+
+/** Options of weight rounding at the edge. @internal */
+export interface NativeRoundingOptions {
+  seed: number;
+  sweeps: number;
+  attempts: number;
+  moves: 'auto' | 'unit' | 'lattice';
+  l2Weight: number;
+  l2Guard: number | undefined;
+  reweighted: boolean;
+  damping: number;
+  memoryLimitBytes: number;
+}
+
 interface NativeDmmv {
   createProblem(options: {
     matrix: Matrix;
@@ -63,6 +91,7 @@ interface NativeDmmv {
   lowerBound(problem: NativeProblem, run: NativeRun): unknown;
   solve(problem: NativeProblem, options: NativeSearch, run: NativeRun): unknown;
   designFir(specification: NativeFir, options: NativeSearch, run: NativeRun): unknown;
+  roundWeights(layer: NativeRounding, options: NativeRoundingOptions, run: NativeRun): unknown;
   firResponse(half: Float64Array, wordLength: number, frequencies: Float64Array): Float64Array;
 }
 

@@ -53,6 +53,35 @@ void walk_step(WalkStep<double>& step) noexcept {
   }
 }
 
+template <class Real>
+void batched_flip(const BatchedFlip<Real>& a) noexcept {
+  for (std::size_t s = 0; s < a.states; ++s) {
+    for (std::size_t p = 0; p < a.pairs; ++p) {
+      Real up = 0, down = 0;
+      for (std::size_t i = 0; i < a.rows; ++i) {
+        up = std::max(up, std::abs(a.residuals[i + s * a.rows] + a.moves[i + p * a.rows]));
+        down = std::max(down, std::abs(a.residuals[i + s * a.rows] - a.moves[i + p * a.rows]));
+      }
+      a.out[2 * (p + s * a.pairs)] = up;
+      a.out[2 * (p + s * a.pairs) + 1] = down;
+    }
+  }
+}
+
+void power_sum(PowerSum& a) noexcept {
+  a.largest = 0;
+  double sum = 0;
+  for (std::size_t i = 0; i < a.rows; ++i) {
+    const float v = std::abs(a.residual[i] + a.sign * a.effect[i]);
+    a.largest = std::max(a.largest, v);
+    const double ratio = std::clamp(double{v} * double{a.scale}, double{a.floor}, 3.0);
+    sum += std::pow(ratio, static_cast<double>(1u << a.doublings));
+  }
+  a.sum = static_cast<float>(sum);
+}
+
+template void batched_flip(const BatchedFlip<float>&) noexcept;
+template void batched_flip(const BatchedFlip<double>&) noexcept;
 template void one_flip(const OneFlipColumn<float>&) noexcept;
 template void one_flip(const OneFlipColumn<double>&) noexcept;
 template void dictionary_penalty(const DictionaryPenalty<float>&) noexcept;
