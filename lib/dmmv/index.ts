@@ -32,4 +32,14 @@ export type {
   SolveStatus,
 } from './search';
 export { type SolveOptions, type SolveResult, solve, solveSync, type SolveSyncOptions } from './solve';
+export {
+  type Beams,
+  dart,
+  projector,
+  reconstructTomography,
+  sirt,
+  type Tomography,
+  type TomographyOptions,
+  type TomographyProblem,
+} from './tomography';
 export { type RoundedWeights, roundWeights, type RoundWeightsOptions, type WeightsToRound } from './weights';

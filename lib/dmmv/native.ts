@@ -1,6 +1,6 @@
 // The contract with native/addon/dmmv.cpp.
 import { native, type NativeRun } from '../runtime/native';
-import type { Matrix } from '../runtime/matrix';
+import type { Matrix, SparseMatrix } from '../runtime/matrix';
 
 declare const problemBrand: unique symbol;
 /** An opaque handle. @internal */
@@ -92,6 +92,33 @@ interface NativeDmmv {
   solve(problem: NativeProblem, options: NativeSearch, run: NativeRun): unknown;
   designFir(specification: NativeFir, options: NativeSearch, run: NativeRun): unknown;
   roundWeights(layer: NativeRounding, options: NativeRoundingOptions, run: NativeRun): unknown;
+  projector(
+    size: number,
+    detectors: number,
+    angles: Float64Array,
+    memoryLimitBytes: number,
+  ): Omit<SparseMatrix, 'kind'>;
+  sirt(
+    matrix: SparseMatrix,
+    sinogram: Float64Array,
+    options: { iterations: number; lower: number; upper: number },
+    run: NativeRun,
+  ): unknown;
+  dart(
+    matrix: SparseMatrix,
+    sinogram: Float64Array,
+    options: {
+      levels: Float64Array;
+      size: number;
+      sirtIterations: number;
+      iterations: number;
+      steps: number;
+      freePart: number;
+      smoothing: number;
+      seed: number;
+    },
+    run: NativeRun,
+  ): unknown;
   firResponse(half: Float64Array, wordLength: number, frequencies: Float64Array): Float64Array;
 }
 

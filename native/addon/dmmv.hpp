@@ -8,7 +8,8 @@ namespace dd::addon {
 /// Adds `dmmv`, an object of functions, to the exports.
 void export_dmmv(Napi::Object exports);
 
-/// Adds the functions of its part to that object.
+/// Add the functions of their part to that object.
 void export_dmmv_rounding(Napi::Object room);
+void export_dmmv_tomography(Napi::Object room);
 
 }  // namespace dd::addon

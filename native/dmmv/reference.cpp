@@ -80,6 +80,18 @@ void power_sum(PowerSum& a) noexcept {
   a.sum = static_cast<float>(sum);
 }
 
+void sparse_flip(const SparseFlip& a) noexcept {
+  const auto excess = [&](std::size_t i, double z) { return std::max({z - a.upper[i], a.lower[i] - z, 0.0}); };
+  for (std::size_t c = 0; c < a.count; ++c) {
+    double sum = 0;
+    for (std::int32_t k = a.pointers[a.columns[c]]; k < a.pointers[a.columns[c] + 1]; ++k) {
+      const auto i = static_cast<std::size_t>(a.rows[k]);
+      sum += a.weight[i] * (excess(i, a.residual[i] + a.steps[c] * a.values[k]) - excess(i, a.residual[i]));
+    }
+    a.out[c] = sum;
+  }
+}
+
 template void batched_flip(const BatchedFlip<float>&) noexcept;
 template void batched_flip(const BatchedFlip<double>&) noexcept;
 template void one_flip(const OneFlipColumn<float>&) noexcept;

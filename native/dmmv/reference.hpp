@@ -5,6 +5,7 @@
 #include "dmmv/dictionary_penalty.hpp"
 #include "dmmv/one_flip.hpp"
 #include "dmmv/power_sum.hpp"
+#include "dmmv/sparse_flip.hpp"
 #include "dmmv/walk_step.hpp"
 
 namespace dd::dmmv::reference {
@@ -25,5 +26,8 @@ void batched_flip(const BatchedFlip<Real>& arguments) noexcept;
 
 /// Powers and their sum in float64; `largest` in float32, exactly.
 void power_sum(PowerSum& arguments) noexcept;
+
+/// Sums in the order of the entries.
+void sparse_flip(const SparseFlip& arguments) noexcept;
 
 }  // namespace dd::dmmv::reference

@@ -231,9 +231,9 @@ class LayerRounding {
       const double left = control_.time_limit_seconds() - control_.seconds();
       const double share = sweeps > 0 ? std::numeric_limits<double>::infinity()
                                       : left * static_cast<double>(count) / static_cast<double>(active.size() - first);
-      const auto waves = static_cast<double>((count + control_.threads() - 1) / control_.threads());
+      const std::size_t waves = (count + control_.threads() - 1) / control_.threads();
       ThreadPool::shared().run_tasks(control_.threads(), count, [&](std::size_t k) {
-        const RunControl own(control_, share / waves);
+        const RunControl own(control_, share / static_cast<double>(waves));
         search_narrow_row(x_, row_[rows[k]], steps, options_.seed, own,
                           std::span(candidates).subspan(k * columns_, columns_));
       });
@@ -274,9 +274,10 @@ class LayerRounding {
                         std::span(candidates).subspan(s * columns_, columns_));
         }
         proposals[g] = annealing.proposals();
-        if (moves_.gram.empty())
+        if (moves_.gram.empty()) {
           descend(std::span(rows).subspan(from, to - from),
                   std::span(candidates).subspan(from * columns_, (to - from) * columns_));
+        }
       });
       for (const std::uint64_t number : proposals) result_.proposals += number;
       offer(rows, candidates);
