@@ -42,4 +42,11 @@ export {
   type TomographyOptions,
   type TomographyProblem,
 } from './tomography';
-export { type RoundedWeights, roundWeights, type RoundWeightsOptions, type WeightsToRound } from './weights';
+export {
+  type RoundedWeights,
+  type RoundingSeconds,
+  type RowGrids,
+  roundWeights,
+  type RoundWeightsOptions,
+  type WeightsToRound,
+} from './weights';

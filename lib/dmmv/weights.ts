@@ -20,6 +20,24 @@ import {
 import { type NativeRounding, nativeDmmv } from './native';
 import type { Numbers } from './problem';
 
+/** A grid for each row: value = offsets[row] + steps[row] * code. */
+export interface RowGrids {
+  /** Value of code 0 of each row. */
+  offsets: Numbers;
+  /** Distance of neighbouring levels of each row, positive. */
+  steps: Numbers;
+}
+
+/** Where the time of a run went, in seconds. */
+export interface RoundingSeconds {
+  /** Second moment, lattice reduction and moves, which all rows share. */
+  readonly preparation: number;
+  /** Starts of all rows. */
+  readonly starts: number;
+  /** The search. */
+  readonly search: number;
+}
+
 /** A weight matrix and what it is rounded against. */
 export interface WeightsToRound {
   /** rows x columns weights, row after row. */
@@ -32,8 +50,8 @@ export interface WeightsToRound {
   activations: DenseMatrix | Float64Array | Float32Array | readonly number[];
   /** Bits of a code, 1 to 16: each row has 2^bits equally spaced levels from its least to its largest free weight. */
   bits: number;
-  /** Grids of your own instead: value = offsets[row] + steps[row] * code. */
-  grids?: { offsets: Numbers; steps: Numbers };
+  /** Grids of your own instead. */
+  grids?: RowGrids;
   /** Weights of at least this magnitude keep their value; default: none does. */
   outliers?: number;
   /** rows x columns flags, not 0 where a weight keeps its value; beside `outliers`. */
@@ -91,8 +109,8 @@ export interface RoundedWeights {
   readonly proposals: number;
   /** Moves of the dictionary, each with its reverse. */
   readonly moves: number;
-  /** Seconds of what rows share, of the starts, and of the search. */
-  readonly seconds: { readonly preparation: number; readonly starts: number; readonly search: number };
+  /** Seconds per phase. */
+  readonly seconds: RoundingSeconds;
 }
 
 const anything: Schema<unknown> = (value) => value;

@@ -50,8 +50,9 @@ struct Layer {
 }  // namespace
 
 TEST_CASE("rounded layers are worth what they say, wide and tall, and whatever the threads") {
-  for (const auto& [tokens, rows, columns] :
+  for (const std::array<std::size_t, 3>& shape :
        {std::array<std::size_t, 3>{60, 3, 9}, {9, 4, 17}, {700, 2, 20}, {5, 1, 1}}) {
+    const std::size_t tokens = shape[0], rows = shape[1], columns = shape[2];
     CAPTURE(tokens);
     const Layer layer(tokens, rows, columns);
     WeightRoundingOptions options;
