@@ -1,6 +1,7 @@
 // Discrete min-max violation: choose discrete values that minimise the largest constraint violation, with certificates.
 export { checkCertificate, type LowerBound, lowerBound, lowerBoundSync } from './bound';
 export { type Evaluation, evaluate, oneFlipTable } from './evaluate';
+export { type ExactOptions, type ExactResult, type ExactSeconds, solveExact } from './exact';
 export {
   designFir,
   designFirSync,

@@ -92,6 +92,11 @@ interface NativeDmmv {
   solve(problem: NativeProblem, options: NativeSearch, run: NativeRun): unknown;
   designFir(specification: NativeFir, options: NativeSearch, run: NativeRun): unknown;
   roundWeights(layer: NativeRounding, options: NativeRoundingOptions, run: NativeRun): unknown;
+  solveExact(
+    problem: NativeProblem,
+    options: { initial: Int32Array | undefined; searchIterations: number; gap: number; seed: number },
+    run: NativeRun,
+  ): unknown;
   projector(
     size: number,
     detectors: number,

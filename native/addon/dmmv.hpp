@@ -9,6 +9,7 @@ namespace dd::addon {
 void export_dmmv(Napi::Object exports);
 
 /// Add the functions of their part to that object.
+void export_dmmv_exact(Napi::Object room);
 void export_dmmv_rounding(Napi::Object room);
 void export_dmmv_tomography(Napi::Object room);
 
