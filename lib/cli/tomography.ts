@@ -53,6 +53,7 @@ function picture(image: Float64Array, size: number, range: readonly [number, num
     rows: size,
     columns: size,
     range,
+    colors: 'grey',
     scale: Math.min(64, Math.max(1, Math.ceil(256 / size))),
   });
 }

@@ -38,8 +38,8 @@ export interface TomographyProblem extends Beams {
   /** Half width of the noise: the image shall explain every measurement to within it. */
   noise: number;
   /**
-   * Weight of the sum of absolute differences of neighbouring pixels, in units of 1 / mean distance of the levels;
-   * default 0.1, 0 for none: then the largest deviation alone is minimised, down to `noise`.
+   * Weight of the sum of absolute differences of neighbouring pixels beside deviations of projections (both scale with
+   * the levels); default 0.1, 0 for none: then the largest deviation alone is minimised, down to `noise`.
    */
   smoothness?: number;
 }
@@ -310,7 +310,6 @@ export async function reconstructTomography(
       ? await dart(matrix, sinogram, levels, { ...shared, sirtIterations, iterations: dartIterations })
       : null;
   const soft = smoothness > 0 && levels.length > 1 && size > 1;
-  const multiplier = soft ? (smoothness * (levels.length - 1)) / (upper - lower) : 0;
   const pairs = 2 * size * (size - 1);
   const made = createProblem({
     matrix,
@@ -322,7 +321,7 @@ export async function reconstructTomography(
         matrix: differences(size),
         lower: new Float64Array(pairs),
         upper: new Float64Array(pairs),
-        multipliers: new Float64Array(pairs).fill(multiplier),
+        multipliers: new Float64Array(pairs).fill(smoothness),
       },
     }),
   });

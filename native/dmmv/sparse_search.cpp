@@ -229,14 +229,19 @@ void SparseSearch::apply(Change change) {
   }
 }
 
-/// A local minimum: violated rows gain weight, and forgetting lets later gains grow.
+/// A local minimum: violated rows gain weight.
 void SparseSearch::learn() {
+  if (!rows_.soft_multipliers.empty()) {
+    // An average of how often a row was violated, at most one: soft rows keep their share beside it.
+    for (std::size_t i = 0; i < rows_.hard; ++i) weight_[i] *= parameters_.decay;
+    for (const std::uint32_t row : violated_[0]) weight_[row] += 1 - parameters_.decay;
+    return;
+  }
+  // Forgetting lets later gains grow.
   for (const std::uint32_t row : violated_[0]) weight_[row] += increment_;
   increment_ /= parameters_.decay;
-  // Soft rows keep their share of a fresh hard row, so large weights are brought down again before they drown it.
-  const double largest = rows_.soft_multipliers.empty() ? 1e100 : 1e4;
-  if (increment_ < largest) return;
-  for (std::size_t i = 0; i < rows_.hard; ++i) weight_[i] = std::max(weight_[i] / increment_, 1.0);
+  if (increment_ < 1e100) return;
+  for (std::size_t i = 0; i < rows_.hard; ++i) weight_[i] = std::max(weight_[i] / increment_, 1e-100);
   increment_ = 1;
 }
 
