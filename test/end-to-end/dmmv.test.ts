@@ -109,6 +109,17 @@ test.each([
   expect(run(main, 'dmmv', 'solve', 'bad.json').status).toBe(2);
 });
 
+test('fir writes words for $readmemh that are the coefficients in two s complement', () => {
+  const flags = '--taps 11 --bits 6 --band 0:0.3:1 --band 0.6:1:0 --time 0.3 -o filter --json'.split(' ');
+  const { status, stdout } = run(main, 'fir', ...flags);
+  expect(status).toBe(0);
+  const { coefficients } = JSON.parse(stdout) as { coefficients: number[] };
+  const lines = fs.readFileSync(path.join(folder, 'filter.hex'), 'utf8').trim().split('\n');
+  const words = lines.filter((line) => !line.startsWith('//')).map((line) => parseInt(line, 16));
+  expect(words.map((word) => (word >= 32 ? word - 64 : word))).toEqual(coefficients);
+  expect(coefficients.some((value) => value < 0)).toBe(true);
+});
+
 test.each([
   ['partition-numbers', /difference (\d+), proven: true; best of all splits \1\n/],
   ['bent-function', /largest correlation 8, bent functions have 8\n/],

@@ -91,6 +91,30 @@ TEST_CASE("rows of a sparse problem are its columns turned") {
   }
 }
 
+TEST_CASE("the one-flip table of sparse columns has the bits of the dense one") {
+  for (const std::size_t m : {1u, 4u, 60u}) {
+    const Hidden hidden(m, 30, 5);
+    const Problem sparse = hidden.problem(false);
+    std::vector<double> dense(m * 30, 0.0);
+    for (std::size_t j = 0; j < 30; ++j) {
+      sparse.matrix().for_each(j, [&](std::size_t i, double entry) { dense[i + j * m] = entry; });
+    }
+    ProblemDescription description;
+    description.matrix = MatrixView<const double>::column_major(dense.data(), m, 30);
+    description.lower = hidden.b;
+    description.upper = hidden.b;
+    description.levels = SharedLevels{hidden.levels};
+    const Problem full = Problem::create(description);
+    std::vector<double> one(30 * 4), other(30 * 4), third(30 * 4);
+    std::vector<std::int32_t> indices(30, 1);
+    one_flip_table(sparse, indices, 1, one);
+    one_flip_table(full, indices, 1, other);
+    one_flip_table(sparse, indices, 3, third);
+    CHECK(one == other);
+    CHECK(one == third);
+  }
+}
+
 TEST_CASE("the best of a chain is worth what it says, with soft rows and without") {
   for (const bool soft : {false, true}) {
     CAPTURE(soft);
