@@ -105,6 +105,7 @@ void sparse_one_flips(const Problem& problem, std::span<const std::int32_t> indi
   parallel_for(threads == 0 ? ThreadPool::default_threads() : threads, problem.variables(), 256,
                [&](std::size_t begin, std::size_t end) {
                  std::vector<std::size_t> touched_by(rows, problem.variables());
+                 std::vector<double> near, effect, upper, lower;
                  for (std::size_t j = begin; j < end; ++j) {
                    const std::span<const std::int32_t> touched = problem.matrix().column_rows(j);
                    const std::span<const double> entries = problem.matrix().column_values(j);
@@ -113,15 +114,32 @@ void sparse_one_flips(const Problem& problem, std::span<const std::int32_t> indi
                    while (first < rows && touched_by[order[first]] == j) ++first;
                    const double others = first < rows ? now[order[first]] : -std::numeric_limits<double>::infinity();
                    const double current = problem.levels().value(j, indices[j]);
+                   // The column's own rows gathered once: for all its levels they are a small dense column.
+                   const std::size_t count = touched.size();
+                   for (std::vector<double>* part : {&near, &effect, &upper, &lower}) part->resize(count);
+                   for (std::size_t k = 0; k < count; ++k) {
+                     const auto i = static_cast<std::size_t>(touched[k]);
+                     near[k] = residual[i];
+                     effect[k] = problem.weights()[i] * entries[k];
+                     if (offsets.pure) continue;
+                     upper[k] = offsets.upper[i];
+                     lower[k] = offsets.lower[i];
+                   }
                    for (std::int32_t q = 0; q < problem.levels().count(j); ++q) {
+                     double& largest = out[starts[j] + static_cast<std::size_t>(q)];
+                     largest = now[order[0]];
+                     if (q == indices[j]) continue;
                      const double step = problem.levels().value(j, q) - current;
-                     double largest = others;
-                     for (std::size_t k = 0; k < touched.size(); ++k) {
-                       const auto i = static_cast<std::size_t>(touched[k]);
-                       const double entry = problem.weights()[i] * entries[k];
-                       largest = std::max(largest, violation(i, residual[i] + step * entry));
-                     }
-                     out[starts[j] + static_cast<std::size_t>(q)] = largest;
+                     const OneFlipColumn<double> own{effect.data(),
+                                                     near.data(),
+                                                     offsets.pure ? nullptr : upper.data(),
+                                                     offsets.pure ? nullptr : lower.data(),
+                                                     &step,
+                                                     &largest,
+                                                     count,
+                                                     1};
+                     one_flip_float64(&own);
+                     largest = std::max(largest, others);
                    }
                  }
                });
