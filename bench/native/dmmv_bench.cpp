@@ -271,8 +271,8 @@ void exact(const Settings& settings) {
 
 /// All single changes of a 0/1 image of 128 x 128 pixels seen from 64 angles, by its entries and densified.
 void sparse() {
-  std::vector<double> angles;
-  for (int a = 0; a < 64; ++a) angles.push_back(a * 3.14159265358979323846 / 64);
+  std::vector<double> angles(64);
+  for (std::size_t a = 0; a < angles.size(); ++a) angles[a] = static_cast<double>(a) * 3.14159265358979323846 / 64;
   const SparseColumnsData data = joseph_projector({128, 128, angles}, 1e12);
   const std::vector<double> b(data.rows, 20.0);
   ProblemDescription description;

@@ -24,8 +24,15 @@ export class SplitMix {
   }
 }
 
+const oddBits = (word: number): boolean => word !== 0 && ((word & 1) === 1) !== oddBits(word >>> 1);
+
 /** In place, Sylvester's order: entry j becomes sum_i (-1)^popcount(i and j) values_i. */
 function hadamard(values: Float64Array): void {
+  if ((values.length & (values.length - 1)) !== 0) {
+    const sums = values.map((_, j) => values.reduce((sum, value, i) => sum + (oddBits(i & j) ? -value : value), 0));
+    values.set(sums);
+    return;
+  }
   for (let half = 1; half < values.length; half *= 2) {
     for (let i = 0; i < values.length; i += 1) {
       if ((i & half) !== 0) continue;
@@ -37,7 +44,7 @@ function hadamard(values: Float64Array): void {
   }
 }
 
-/** tokens x columns activations, token after token, and one row of weights; `columns` a power of two. */
+/** tokens x columns activations, token after token, and one row of weights. */
 export function weightRow(
   tokens: number,
   columns: number,
