@@ -3,8 +3,11 @@
 #pragma once
 
 #include "core/reductions.kernel.hpp"
+#include "dmmv/batched_flip.kernel.hpp"
 #include "dmmv/dictionary_penalty.kernel.hpp"
 #include "dmmv/one_flip.kernel.hpp"
+#include "dmmv/power_sum.kernel.hpp"
+#include "dmmv/sparse_flip.kernel.hpp"
 #include "linalg/axis_transfer.kernel.hpp"
 #include "linalg/factors.kernel.hpp"
 #include "linalg/products.kernel.hpp"

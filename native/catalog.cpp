@@ -23,6 +23,8 @@ struct ListBlockKernel {
 #include "catalog.hpp"
 #include "core/kernels.hpp"
 #include "dmmv/kernels.hpp"
+#include "dmmv/rounding_kernels.hpp"
+#include "dmmv/sparse_kernels.hpp"
 #include "linalg/kernels.hpp"
 #include "odil/kernels.hpp"
 #include "odil/program_kernels.hpp"
@@ -35,10 +37,12 @@ namespace dd {
 
 std::span<const KernelEntry> all_kernels() {
   static const std::vector<KernelEntry> table = [] {
-    const std::span<const KernelEntry> rooms[] = {
-        core::kernels(),           linalg::kernels(),          dmmv::kernels(),     odil::kernels(),
-        odil::program_kernels(),   odil::row_solver_kernels(), quantize::kernels(), quantize::assignment_kernels(),
-        quantize::packed_kernels()};
+    const std::span<const KernelEntry> rooms[] = {core::kernels(),           linalg::kernels(),
+                                                  dmmv::kernels(),           dmmv::rounding_kernels(),
+                                                  dmmv::sparse_kernels(),    odil::kernels(),
+                                                  odil::program_kernels(),   odil::row_solver_kernels(),
+                                                  quantize::kernels(),       quantize::assignment_kernels(),
+                                                  quantize::packed_kernels()};
     std::vector<KernelEntry> all;
     for (const std::span<const KernelEntry> room : rooms) all.insert(all.end(), room.begin(), room.end());
     return all;

@@ -18,8 +18,11 @@
 #include "core/error.hpp"
 #include "core/isa.hpp"
 #include "dmmv/dictionary_penalty.hpp"
+#include "dmmv/evaluate.hpp"
+#include "dmmv/exact.hpp"
 #include "dmmv/fir.hpp"
 #include "dmmv/one_flip.hpp"
+#include "dmmv/projector.hpp"
 #include "dmmv/solve.hpp"
 
 namespace {
@@ -248,6 +251,55 @@ void hadamard(const Settings& settings) {
   }
 }
 
+/// Proofs from the first good coefficients and from the worst ones.
+void exact(const Settings& settings) {
+  for (const std::string& name : settings.names) {
+    const Problem problem = make_fir_problem(filter(name));
+    RunControl control(1, settings.seconds);
+    ExactOptions options;
+    options.search_iterations = 20'000;
+    const ExactResult found = solve_exact(problem, options, control);
+    RunControl again(1, settings.seconds);
+    ExactResult plain;
+    enumerate_from(problem, std::vector<std::int32_t>(problem.variables(), 0), options.gap, plain, again);
+    std::printf("%-8s %.10g %s, nodes %llu, search %.3f s, proof %.3f s; from the worst coefficients %.10g %s %.3f s\n",
+                name.c_str(), found.objective, found.proven ? "proven" : "open",
+                static_cast<unsigned long long>(found.nodes), found.seconds.search, found.seconds.proof,
+                plain.objective, plain.proven ? "proven" : "open", again.seconds());
+  }
+}
+
+/// All single changes of a 0/1 image of 128 x 128 pixels seen from 64 angles, by its entries and densified.
+void sparse() {
+  std::vector<double> angles(64);
+  for (std::size_t a = 0; a < angles.size(); ++a) angles[a] = static_cast<double>(a) * 3.14159265358979323846 / 64;
+  const SparseColumnsData data = joseph_projector({128, 128, angles}, 1e12);
+  const std::vector<double> b(data.rows, 20.0);
+  ProblemDescription description;
+  description.matrix = SparseColumns{data.rows, data.columns, data.column_pointers, data.row_indices, data.values};
+  description.lower = description.upper = b;
+  description.levels = UniformLevels{0, 1, 2};
+  const Problem entries = Problem::create(description);
+  std::vector<double> full(data.rows * data.columns, 0.0);
+  for (std::size_t j = 0; j < data.columns; ++j) {
+    entries.matrix().for_each(j, [&](std::size_t i, double value) { full[i + j * data.rows] = value; });
+  }
+  description.matrix = MatrixView<const double>::column_major(full.data(), data.rows, data.columns);
+  const Problem dense = Problem::create(description);
+  std::vector<std::int32_t> indices(data.columns);
+  for (std::size_t j = 0; j < data.columns; ++j) indices[j] = j * 7919 % 5 < 2 ? 1 : 0;
+  std::vector<double> out(2 * data.columns);
+  double least[2], median[2];
+  time_calls(
+      9, [&] { one_flip_table(entries, indices, 1, out); }, least[0], median[0]);
+  time_calls(
+      9, [&] { one_flip_table(dense, indices, 1, out); }, least[1], median[1]);
+  std::printf("sparse %.2f ms, %.1f MB; dense %.2f ms, %.1f MB: %.1f times the time, %.1f times the memory\n",
+              1e3 * least[0], 12e-6 * static_cast<double>(data.values.size()), 1e3 * least[1],
+              8e-6 * static_cast<double>(full.size()), least[1] / least[0],
+              8 * static_cast<double>(full.size()) / (12 * static_cast<double>(data.values.size())));
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -286,8 +338,14 @@ int main(int count, char** arguments) {
       filters(settings);
     } else if (command == "hadamard") {
       hadamard(settings);
+    } else if (command == "exact") {
+      exact(settings);
+    } else if (command == "sparse") {
+      sparse();
     } else {
-      std::fprintf(stderr, "usage: dd_bench_dmmv kernels | fir NAME... | hadamard M... [--seconds S] [--seeds N]\n");
+      std::fprintf(stderr,
+                   "usage: dd_bench_dmmv kernels | sparse | fir NAME... | exact NAME... | hadamard M... [--seconds S]"
+                   " [--seeds N]\n");
       return 2;
     }
   } catch (const Error& error) {

@@ -1,4 +1,4 @@
-// `discrete-descent fir`: a filter from flags or a JSON file; coefficients as JSON and C header, response as SVG.
+// `discrete-descent fir`: a filter from flags or a JSON file; coefficients as JSON, C header and Verilog memory, response as SVG.
 import path from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import { dmmv } from '..';
@@ -82,6 +82,15 @@ ${lines.join('\n')}
 `;
 }
 
+/** Two's complement words of `$readmemh`, one coefficient a line. */
+function memoryWords(specification: dmmv.FirSpecification, design: dmmv.FirDesign): string {
+  const { wordLength } = specification;
+  const words = [...design.coefficients].map((value) =>
+    (value < 0 ? value + 2 ** wordLength : value).toString(16).padStart(Math.ceil(wordLength / 4), '0'),
+  );
+  return `// ${words.length} coefficients of ${wordLength} bits, two's complement; gains are coefficient / 2^${wordLength - 1}\n${words.join('\n')}\n`;
+}
+
 function record(specification: dmmv.FirSpecification, design: dmmv.FirDesign): Record<string, unknown> {
   return {
     specification,
@@ -111,10 +120,16 @@ async function fir(flags: FirFlags): Promise<void> {
     })
     .finally(() => bar.end());
   const name = path.basename(flags.output);
-  const files = { json: `${flags.output}.json`, header: `${flags.output}.h`, plot: `${flags.output}.svg` };
+  const files = {
+    json: `${flags.output}.json`,
+    header: `${flags.output}.h`,
+    memory: `${flags.output}.hex`,
+    plot: `${flags.output}.svg`,
+  };
   const result = record(specification, design);
   writeWhole(files.json, `${JSON.stringify(result, null, 2)}\n`);
   writeWhole(files.header, header(name, specification, design));
+  writeWhole(files.memory, memoryWords(specification, design));
   writeWhole(
     files.plot,
     firPlot(specification, design, `${specification.taps} taps, ${specification.wordLength} bits`),
@@ -146,7 +161,11 @@ export function addFir(program: Command): void {
       '--spec <file>',
       'JSON file { taps, wordLength, bands: [{ from, to, gain, weight }], gridDensity, gainRange }',
     )
-    .option('-o, --output <prefix>', 'writes <prefix>.json, <prefix>.h and <prefix>.svg', 'fir')
+    .option(
+      '-o, --output <prefix>',
+      'writes <prefix>.json, <prefix>.h (C), <prefix>.hex (Verilog $readmemh) and <prefix>.svg',
+      'fir',
+    )
     .option('--time <seconds>', 'time limit (default: until the search stagnates)', positiveNumber)
     .option('--seed <n>', 'seed of the search', wholeNumber, 0)
     .option('--threads <n>', 'threads (default: all processors)', positiveInteger)

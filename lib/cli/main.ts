@@ -4,11 +4,13 @@ import { Command, CommanderError } from 'commander';
 import { ArgumentRangeError, ArgumentTypeError } from '../runtime/errors';
 import { native } from '../runtime/native';
 import { addBench } from './bench';
+import { addDmmv } from './dmmv';
 import { addDoctor } from './doctor';
 import { addFir } from './fir';
 import { addQuantize } from './quantize';
 import { addReport } from './report';
 import { addSolve } from './solve';
+import { addTomography } from './tomography';
 import { UsageError } from './usage';
 
 function program(): Command {
@@ -18,12 +20,15 @@ function program(): Command {
     .showHelpAfterError('(add --help for the options)')
     .exitOverride();
   addFir(command);
+  addTomography(command);
+  addDmmv(command);
   addQuantize(command);
   addSolve(command);
   addReport(command);
   addDoctor(command);
   addBench(command);
-  for (const child of command.commands) child.exitOverride().showHelpAfterError('(add --help for the options)');
+  const children = command.commands.flatMap((child) => [child, ...child.commands]);
+  for (const child of children) child.exitOverride().showHelpAfterError('(add --help for the options)');
   return command;
 }
 

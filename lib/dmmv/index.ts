@@ -1,6 +1,7 @@
 // Discrete min-max violation: choose discrete values that minimise the largest constraint violation, with certificates.
 export { checkCertificate, type LowerBound, lowerBound, lowerBoundSync } from './bound';
 export { type Evaluation, evaluate, oneFlipTable } from './evaluate';
+export { type ExactOptions, type ExactResult, type ExactSeconds, solveExact } from './exact';
 export {
   designFir,
   designFirSync,
@@ -32,3 +33,21 @@ export type {
   SolveStatus,
 } from './search';
 export { type SolveOptions, type SolveResult, solve, solveSync, type SolveSyncOptions } from './solve';
+export {
+  type Beams,
+  dart,
+  projector,
+  reconstructTomography,
+  sirt,
+  type Tomography,
+  type TomographyOptions,
+  type TomographyProblem,
+} from './tomography';
+export {
+  type RoundedWeights,
+  type RoundingSeconds,
+  type RowGrids,
+  roundWeights,
+  type RoundWeightsOptions,
+  type WeightsToRound,
+} from './weights';

@@ -1,6 +1,6 @@
 // The contract with native/addon/dmmv.cpp.
 import { native, type NativeRun } from '../runtime/native';
-import type { Matrix } from '../runtime/matrix';
+import type { Matrix, SparseMatrix } from '../runtime/matrix';
 
 declare const problemBrand: unique symbol;
 /** An opaque handle. @internal */
@@ -36,6 +36,34 @@ export interface NativeFir {
   gainRange: { min: number; max: number } | undefined;
 }
 
+/** A weight matrix to be rounded, at the edge. @internal */
+export interface NativeRounding {
+  weights: Float64Array | Float32Array;
+  rows: number;
+  columns: number;
+  activations: Float64Array | Float32Array;
+  tokens: number;
+  activationsByColumn: boolean;
+  levels: number;
+  offsets: Float64Array | undefined;
+  steps: Float64Array | undefined;
+  fixed: Uint8Array | undefined;
+  initial: Int32Array | undefined;
+}
+
+/** Options of weight rounding at the edge. @internal */
+export interface NativeRoundingOptions {
+  seed: number;
+  sweeps: number;
+  attempts: number;
+  moves: 'auto' | 'unit' | 'lattice';
+  l2Weight: number;
+  l2Guard: number | undefined;
+  reweighted: boolean;
+  damping: number;
+  memoryLimitBytes: number;
+}
+
 interface NativeDmmv {
   createProblem(options: {
     matrix: Matrix;
@@ -63,6 +91,39 @@ interface NativeDmmv {
   lowerBound(problem: NativeProblem, run: NativeRun): unknown;
   solve(problem: NativeProblem, options: NativeSearch, run: NativeRun): unknown;
   designFir(specification: NativeFir, options: NativeSearch, run: NativeRun): unknown;
+  roundWeights(layer: NativeRounding, options: NativeRoundingOptions, run: NativeRun): unknown;
+  solveExact(
+    problem: NativeProblem,
+    options: { initial: Int32Array | undefined; searchIterations: number; gap: number; seed: number },
+    run: NativeRun,
+  ): unknown;
+  projector(
+    size: number,
+    detectors: number,
+    angles: Float64Array,
+    memoryLimitBytes: number,
+  ): Omit<SparseMatrix, 'kind'>;
+  sirt(
+    matrix: SparseMatrix,
+    sinogram: Float64Array,
+    options: { iterations: number; lower: number; upper: number },
+    run: NativeRun,
+  ): unknown;
+  dart(
+    matrix: SparseMatrix,
+    sinogram: Float64Array,
+    options: {
+      levels: Float64Array;
+      size: number;
+      sirtIterations: number;
+      iterations: number;
+      steps: number;
+      freePart: number;
+      smoothing: number;
+      seed: number;
+    },
+    run: NativeRun,
+  ): unknown;
   firResponse(half: Float64Array, wordLength: number, frequencies: Float64Array): Float64Array;
 }
 

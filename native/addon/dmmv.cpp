@@ -345,6 +345,9 @@ void export_dmmv(Napi::Object exports) {
   export_function<solve>(room, "solve");
   export_function<design_fir>(room, "designFir");
   export_function<fir_response>(room, "firResponse");
+  export_dmmv_exact(room);
+  export_dmmv_rounding(room);
+  export_dmmv_tomography(room);
   exports.Set("dmmv", room);
 }
 

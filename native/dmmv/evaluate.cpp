@@ -2,6 +2,7 @@
 #include "dmmv/evaluate.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <string>
 
@@ -83,6 +84,69 @@ double objective(const Problem& problem, std::span<const std::int32_t> indices) 
   return evaluate(problem, indices).objective;
 }
 
+namespace {
+
+/// Rows that a column does not touch keep their violation: the largest of them is found in the order of violations, at
+/// the first one that the column leaves alone. Cost: the entries for every level.
+void sparse_one_flips(const Problem& problem, std::span<const std::int32_t> indices, const RowOffsets& offsets,
+                      std::span<const double> residual, std::span<const std::size_t> starts, std::size_t threads,
+                      std::span<double> out) {
+  const std::size_t rows = problem.rows();
+  const auto violation = [&](std::size_t i, double z) {
+    return offsets.pure ? std::abs(z) : std::max(z - offsets.upper[i], -z - offsets.lower[i]);
+  };
+  std::vector<double> now(rows);
+  std::vector<std::uint32_t> order(rows);
+  for (std::size_t i = 0; i < rows; ++i) {
+    now[i] = violation(i, residual[i]);
+    order[i] = static_cast<std::uint32_t>(i);
+  }
+  std::sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) { return now[a] > now[b]; });
+  parallel_for(threads == 0 ? ThreadPool::default_threads() : threads, problem.variables(), 256,
+               [&](std::size_t begin, std::size_t end) {
+                 std::vector<std::size_t> touched_by(rows, problem.variables());
+                 std::vector<double> near, effect, upper, lower;
+                 for (std::size_t j = begin; j < end; ++j) {
+                   const std::span<const std::int32_t> touched = problem.matrix().column_rows(j);
+                   const std::span<const double> entries = problem.matrix().column_values(j);
+                   for (const std::int32_t row : touched) touched_by[static_cast<std::size_t>(row)] = j;
+                   std::size_t first = 0;
+                   while (first < rows && touched_by[order[first]] == j) ++first;
+                   const double others = first < rows ? now[order[first]] : -std::numeric_limits<double>::infinity();
+                   const double current = problem.levels().value(j, indices[j]);
+                   // The column's own rows gathered once: for all its levels they are a small dense column.
+                   const std::size_t count = touched.size();
+                   for (std::vector<double>* part : {&near, &effect, &upper, &lower}) part->resize(count);
+                   for (std::size_t k = 0; k < count; ++k) {
+                     const auto i = static_cast<std::size_t>(touched[k]);
+                     near[k] = residual[i];
+                     effect[k] = problem.weights()[i] * entries[k];
+                     if (offsets.pure) continue;
+                     upper[k] = offsets.upper[i];
+                     lower[k] = offsets.lower[i];
+                   }
+                   for (std::int32_t q = 0; q < problem.levels().count(j); ++q) {
+                     double& largest = out[starts[j] + static_cast<std::size_t>(q)];
+                     largest = now[order[0]];
+                     if (q == indices[j]) continue;
+                     const double step = problem.levels().value(j, q) - current;
+                     const OneFlipColumn<double> own{effect.data(),
+                                                     near.data(),
+                                                     offsets.pure ? nullptr : upper.data(),
+                                                     offsets.pure ? nullptr : lower.data(),
+                                                     &step,
+                                                     &largest,
+                                                     count,
+                                                     1};
+                     one_flip_float64(&own);
+                     largest = std::max(largest, others);
+                   }
+                 }
+               });
+}
+
+}  // namespace
+
 void one_flip_table(const Problem& problem, std::span<const std::int32_t> indices, std::size_t threads,
                     std::span<double> out) {
   problem.check_indices(indices, "indices");
@@ -100,6 +164,10 @@ void one_flip_table(const Problem& problem, std::span<const std::int32_t> indice
   std::vector<std::size_t> starts(problem.variables() + 1, 0);
   for (std::size_t j = 0; j < problem.variables(); ++j) {
     starts[j + 1] = starts[j] + static_cast<std::size_t>(levels.count(j));
+  }
+  if (problem.matrix().is_sparse()) {
+    sparse_one_flips(problem, indices, offsets, residual, starts, threads, out);
+    return;
   }
   parallel_for(threads == 0 ? ThreadPool::default_threads() : threads, problem.variables(), 8,
                [&](std::size_t begin, std::size_t end) {

@@ -28,8 +28,8 @@ double objective(const Problem& problem, std::span<const std::int32_t> indices);
 /// Violation after every single change: entry (j, q), variables first to last and the levels of each in order, is
 /// max_i v_i(x) with variable j moved to level q and all others kept; the current level holds the current objective.
 /// out: problem.levels().total() entries. threads: 0 means the size of the shared pool; the bits do not depend on it.
-/// Throws shape_mismatch, out_of_range. Cost: the matrix is read once for every two levels of a column. Kernel K1 of
-/// specs/dmmv.md.
+/// Throws shape_mismatch, out_of_range. Cost: the matrix is read once for every two levels of a column, by kernel K1 of
+/// specs/dmmv.md; the entries of a sparse one once for every level.
 void one_flip_table(const Problem& problem, std::span<const std::int32_t> indices, std::size_t threads,
                     std::span<double> out);
 

@@ -70,7 +70,37 @@ void check_intervals(const char* lower_name, const char* upper_name, std::span<c
   }
 }
 
-void check_sparse(const char* argument, const SparseColumns& sparse) {
+void check_ascending(const std::string& name, std::span<const double> values) {
+  if (values.empty()) fail(ErrorCode::invalid_argument_value, name, "must hold at least one level, got none");
+  if (values.size() > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max())) {
+    fail(ErrorCode::invalid_argument_value, name, "must hold fewer than 2^31 levels");
+  }
+  check_finite(name.c_str(), values);
+  for (std::size_t q = 1; q < values.size(); ++q) {
+    if (!(values[q] > values[q - 1])) {
+      fail(ErrorCode::invalid_argument_value, at(name.c_str(), q),
+           "must be greater than the level before it (levels ascend, none twice), got " + std::to_string(values[q]) +
+               " after " + std::to_string(values[q - 1]));
+    }
+  }
+}
+
+/// Step of equally spaced levels, within a few units in the last place of the largest; 0 if they are not.
+double common_step(std::span<const double> values) {
+  if (values.size() < 2) return 0;
+  const double first = values.front();
+  const double step = (values.back() - first) / static_cast<double>(values.size() - 1);
+  const double allowance =
+      8 * std::numeric_limits<double>::epsilon() * std::max(std::abs(first), std::abs(values.back()));
+  for (std::size_t q = 0; q < values.size(); ++q) {
+    if (std::abs(values[q] - (first + step * static_cast<double>(q))) > allowance) return 0;
+  }
+  return step;
+}
+
+}  // namespace
+
+void check_sparse_columns(const char* argument, const SparseColumns& sparse) {
   const std::string name(argument);
   if (sparse.column_pointers.size() != sparse.columns + 1) {
     fail(ErrorCode::shape_mismatch, name + ".columnPointers",
@@ -114,36 +144,6 @@ void check_sparse(const char* argument, const SparseColumns& sparse) {
   check_finite((name + ".values").c_str(), sparse.values);
 }
 
-void check_ascending(const std::string& name, std::span<const double> values) {
-  if (values.empty()) fail(ErrorCode::invalid_argument_value, name, "must hold at least one level, got none");
-  if (values.size() > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max())) {
-    fail(ErrorCode::invalid_argument_value, name, "must hold fewer than 2^31 levels");
-  }
-  check_finite(name.c_str(), values);
-  for (std::size_t q = 1; q < values.size(); ++q) {
-    if (!(values[q] > values[q - 1])) {
-      fail(ErrorCode::invalid_argument_value, at(name.c_str(), q),
-           "must be greater than the level before it (levels ascend, none twice), got " + std::to_string(values[q]) +
-               " after " + std::to_string(values[q - 1]));
-    }
-  }
-}
-
-/// Step of equally spaced levels, within a few units in the last place of the largest; 0 if they are not.
-double common_step(std::span<const double> values) {
-  if (values.size() < 2) return 0;
-  const double first = values.front();
-  const double step = (values.back() - first) / static_cast<double>(values.size() - 1);
-  const double allowance =
-      8 * std::numeric_limits<double>::epsilon() * std::max(std::abs(first), std::abs(values.back()));
-  for (std::size_t q = 0; q < values.size(); ++q) {
-    if (std::abs(values[q] - (first + step * static_cast<double>(q))) > allowance) return 0;
-  }
-  return step;
-}
-
-}  // namespace
-
 std::int32_t LevelSets::nearest(std::size_t j, double target) const noexcept {
   std::int32_t low = 0;
   std::int32_t high = count(j) - 1;
@@ -181,7 +181,7 @@ Problem Problem::create(const ProblemDescription& description) {
       return matrix;
     }
     const auto& sparse = std::get<SparseColumns>(source);
-    check_sparse(argument, sparse);
+    check_sparse_columns(argument, sparse);
     matrix.rows_ = sparse.rows;
     matrix.columns_ = sparse.columns;
     matrix.sparse_ = true;

@@ -27,6 +27,9 @@ struct SparseColumns {
   std::span<const double> values;
 };
 
+/// Throws what Problem::create throws for sparse columns, naming `argument`.
+void check_sparse_columns(const char* argument, const SparseColumns& sparse);
+
 /// Dense (any strides) or sparse; copied by Problem::create.
 using MatrixDescription = std::variant<MatrixView<const double>, SparseColumns>;
 

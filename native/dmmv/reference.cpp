@@ -53,6 +53,47 @@ void walk_step(WalkStep<double>& step) noexcept {
   }
 }
 
+template <class Real>
+void batched_flip(const BatchedFlip<Real>& a) noexcept {
+  for (std::size_t s = 0; s < a.states; ++s) {
+    for (std::size_t p = 0; p < a.pairs; ++p) {
+      Real up = 0, down = 0;
+      for (std::size_t i = 0; i < a.rows; ++i) {
+        up = std::max(up, std::abs(a.residuals[i + s * a.rows] + a.moves[i + p * a.rows]));
+        down = std::max(down, std::abs(a.residuals[i + s * a.rows] - a.moves[i + p * a.rows]));
+      }
+      a.out[2 * (p + s * a.pairs)] = up;
+      a.out[2 * (p + s * a.pairs) + 1] = down;
+    }
+  }
+}
+
+void power_sum(PowerSum& a) noexcept {
+  a.largest = 0;
+  double sum = 0;
+  for (std::size_t i = 0; i < a.rows; ++i) {
+    const float v = std::abs(a.residual[i] + a.sign * a.effect[i]);
+    a.largest = std::max(a.largest, v);
+    const double ratio = std::clamp(double{v} * double{a.scale}, double{a.floor}, 3.0);
+    sum += std::pow(ratio, static_cast<double>(1u << a.doublings));
+  }
+  a.sum = static_cast<float>(sum);
+}
+
+void sparse_flip(const SparseFlip& a) noexcept {
+  const auto excess = [&](std::size_t i, double z) { return std::max({z - a.upper[i], a.lower[i] - z, 0.0}); };
+  for (std::size_t c = 0; c < a.count; ++c) {
+    double sum = 0;
+    for (std::int32_t k = a.pointers[a.columns[c]]; k < a.pointers[a.columns[c] + 1]; ++k) {
+      const auto i = static_cast<std::size_t>(a.rows[k]);
+      sum += a.weight[i] * (excess(i, a.residual[i] + a.steps[c] * a.values[k]) - excess(i, a.residual[i]));
+    }
+    a.out[c] = sum;
+  }
+}
+
+template void batched_flip(const BatchedFlip<float>&) noexcept;
+template void batched_flip(const BatchedFlip<double>&) noexcept;
 template void one_flip(const OneFlipColumn<float>&) noexcept;
 template void one_flip(const OneFlipColumn<double>&) noexcept;
 template void dictionary_penalty(const DictionaryPenalty<float>&) noexcept;

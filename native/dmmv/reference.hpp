@@ -1,8 +1,11 @@
 // The kernels of this room as their formulas say, one loop each: what every other form is compared with.
 #pragma once
 
+#include "dmmv/batched_flip.hpp"
 #include "dmmv/dictionary_penalty.hpp"
 #include "dmmv/one_flip.hpp"
+#include "dmmv/power_sum.hpp"
+#include "dmmv/sparse_flip.hpp"
 #include "dmmv/walk_step.hpp"
 
 namespace dd::dmmv::reference {
@@ -16,5 +19,15 @@ template <class Real>
 void dictionary_penalty(const DictionaryPenalty<Real>& arguments) noexcept;
 
 void walk_step(WalkStep<double>& step) noexcept;
+
+/// In the arithmetic of Real: the other forms must give these very bits.
+template <class Real>
+void batched_flip(const BatchedFlip<Real>& arguments) noexcept;
+
+/// Powers and their sum in float64; `largest` in float32, exactly.
+void power_sum(PowerSum& arguments) noexcept;
+
+/// Sums in the order of the entries.
+void sparse_flip(const SparseFlip& arguments) noexcept;
 
 }  // namespace dd::dmmv::reference

@@ -14,6 +14,8 @@
 #include "dmmv/moves.hpp"
 #include "dmmv/norm_annealing.hpp"
 #include "dmmv/presolve.hpp"
+#include "dmmv/sparse_rows.hpp"
+#include "dmmv/sparse_solve.hpp"
 #include "dmmv/starts.hpp"
 #include "dmmv/target_search.hpp"
 
@@ -515,7 +517,11 @@ const char* solve_status_name(SolveStatus status) noexcept {
 SolveResult solve(const Problem& problem, const SolveOptions& options, RunControl& control) {
   check_options(problem, options);
   const Presolved presolved = presolve(problem, options.target);
-  SolveResult result = Portfolio(presolved.problem(), options, control).run();
+  const bool single_changes = options.engine != Engine::norm_annealing && !has(options.moves, Moves::pair) &&
+                              !has(options.moves, Moves::lattice) && options.bound != BoundRequest::yes;
+  SolveResult result = single_changes && is_worth_sparse(presolved.problem())
+                           ? solve_sparse(presolved.problem(), options, control)
+                           : Portfolio(presolved.problem(), options, control).run();
   if (&presolved.problem() == &problem) return result;
   result.multipliers = presolved.original_multipliers(result.multipliers);
   result.objective = evaluate(problem, result.indices).objective;

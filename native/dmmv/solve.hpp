@@ -102,7 +102,9 @@ struct SolveResult {
 ///
 /// Throws dd::Error: shape_mismatch, out_of_range (`initial`), not_finite (`continuous`), invalid_argument_value (eta,
 /// decay, target NaN, lattice or pair moves with unequal levels), out_of_memory (sparse problem too large to densify).
-/// Memory: 8 m bytes for each pair of moves, shared by the threads. Source: specs/dmmv.md section 6.
+/// Memory: 8 m bytes for each pair of moves, shared by the threads; large sparse problems are searched by their entries
+/// instead (sparse_solve.hpp), unless pair or lattice moves, annealing or a bound are asked for. Source: specs/dmmv.md
+/// section 6.
 SolveResult solve(const Problem& problem, const SolveOptions& options, RunControl& control);
 
 }  // namespace dd::dmmv

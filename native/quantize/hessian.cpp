@@ -2,7 +2,6 @@
 #include "quantize/hessian.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <numeric>
 #include <string>
@@ -11,11 +10,9 @@
 #include "core/error.hpp"
 #include "core/reductions.hpp"
 #include "core/thread_pool.hpp"
-#include "linalg/cholesky.hpp"
-#include "linalg/strided.hpp"
+#include "linalg/inverse_factor.hpp"
 #include "linalg/syrk.hpp"
 #include "linalg/transpose.hpp"
-#include "linalg/triangular.hpp"
 
 namespace dd::quantize {
 namespace {
@@ -23,7 +20,6 @@ namespace {
 // Above it float64 would take longer than what is saved by half the operations.
 constexpr std::size_t largest_float64_columns = 512;
 constexpr int damping_attempts = 6;
-constexpr std::size_t tile = 64;
 
 void check_finite(MatrixView<const float> activations, std::size_t threads) {
   const auto fail = [&](std::size_t token, std::size_t column) {
@@ -42,42 +38,6 @@ void check_finite(MatrixView<const float> activations, std::size_t threads) {
       if (!std::isfinite(activations(t, j))) fail(t, j);
     }
   }
-}
-
-/// U of the damped matrix into `factor`, computed in T. False when the matrix is not positive definite in T.
-template <class T>
-bool reversed_factor(std::span<const double> matrix, std::size_t n, AlignedBuffer<float>& factor, std::size_t threads) {
-  const std::size_t stride = linalg::scratch_stride<T>(n), last = n - 1;
-  AlignedBuffer<T> lower(stride * n);
-  // By columns, as the factorisation wants it: rows of a symmetric matrix are its columns.
-  parallel_for(threads, n, tile, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t c = begin; c < end; ++c) {
-      const double* const from = matrix.data() + (last - c) * n;
-      for (std::size_t r = c; r < n; ++r) lower[c * stride + r] = static_cast<T>(from[last - r]);
-    }
-  });
-  const MatrixView<T> view{lower.data(), n, n, 1, stride};
-  if (linalg::cholesky<T>(view, linalg::Triangle::lower, threads) != 0) return false;
-  if (linalg::invert_triangular<T>(linalg::Triangle::lower, view, threads) != 0) return false;
-  // U_jk = L^-1 at (last - j, last - k), turned a tile at a time.
-  std::atomic<bool> good{true};
-  parallel_for(threads, n, tile, [&](std::size_t begin, std::size_t end) {
-    alignas(64) float turned[tile][tile];
-    for (std::size_t k = begin; k < n; k += tile) {
-      const std::size_t width = std::min(tile, n - k);
-      for (std::size_t c = 0; c < width; ++c) {
-        const T* const from = lower.data() + (last - k - c) * stride;
-        for (std::size_t j = begin; j < end; ++j) turned[j - begin][c] = static_cast<float>(from[last - j]);
-      }
-      for (std::size_t j = begin; j < end; ++j) std::copy_n(turned[j - begin], width, &factor[j * n + k]);
-    }
-    for (std::size_t j = begin; j < end; ++j) {
-      std::fill_n(&factor[j * n], j, 0.0f);
-      const std::span<const float> row(&factor[j * n + j], n - j);
-      if (!(row[0] > 0) || first_non_finite(row, 1) < row.size()) good = false;
-    }
-  });
-  return good;
 }
 
 }  // namespace
@@ -172,8 +132,8 @@ DampedHessian damp_and_factor(AlignedBuffer<double>&& hessian, std::size_t colum
       result.matrix[p * n + p] = diagonal[result.order[p]] + result.damping * mean;
     }
     result.float64 = n <= largest_float64_columns ||
-                     !reversed_factor<float>(result.matrix.span(), n, result.factor, options.threads);
-    if (!result.float64 || reversed_factor<double>(result.matrix.span(), n, result.factor, options.threads)) {
+                     !linalg::inverse_factor<float>(result.matrix.span(), n, result.factor, options.threads);
+    if (!result.float64 || linalg::inverse_factor<double>(result.matrix.span(), n, result.factor, options.threads)) {
       return result;
     }
   }

@@ -11,9 +11,9 @@
 #include "core/error.hpp"
 #include "core/reductions.hpp"
 #include "core/thread_pool.hpp"
+#include "linalg/sequential_rounding.hpp"
 #include "quantize/layer_run.hpp"
 #include "quantize/refine.hpp"
-#include "quantize/sequential.hpp"
 
 namespace dd::quantize {
 namespace {
@@ -306,8 +306,8 @@ bool LayerRun::wide_pass(const CodedGrid& grid, std::vector<std::uint32_t> level
     }
     return here.value(code);
   };
-  if (!sequential_quantize(view(codes.values), hessian.factor_view(), codes.column_losses, threads(), &control,
-                           round)) {
+  if (!linalg::sequential_quantize(view(codes.values), hessian.factor_view(), codes.column_losses, threads(), &control,
+                                   round)) {
     return false;
   }
   codes.loss = std::accumulate(codes.column_losses.begin(), codes.column_losses.end(), 0.0);

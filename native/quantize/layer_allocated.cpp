@@ -7,11 +7,11 @@
 #include <utility>
 
 #include "core/error.hpp"
+#include "linalg/sequential_rounding.hpp"
 #include "quantize/knapsack.hpp"
 #include "quantize/layer_run.hpp"
 #include "quantize/range_candidates.hpp"
 #include "quantize/rounding_table.hpp"
-#include "quantize/sequential.hpp"
 
 namespace dd::quantize {
 namespace {
@@ -238,8 +238,8 @@ bool official_pass(LayerRun& run, const CodedGrid& grid, std::vector<std::uint32
     }
     return here.value(code);
   };
-  if (!sequential_quantize(run.view(codes.values), run.hessian.factor_view(), codes.column_losses, run.threads(),
-                           &run.control, round)) {
+  if (!linalg::sequential_quantize(run.view(codes.values), run.hessian.factor_view(), codes.column_losses,
+                                   run.threads(), &run.control, round)) {
     return false;
   }
   codes.loss = std::accumulate(codes.column_losses.begin(), codes.column_losses.end(), 0.0);

@@ -48,7 +48,12 @@ test('fir writes coefficients, C header and picture, and prints one JSON object'
     coefficients: result.coefficients,
     ripple: result.ripple,
   });
-  expect(fs.readdirSync(path.join(folder, 'parts')).sort()).toEqual(['low-pass.h', 'low-pass.json', 'low-pass.svg']);
+  expect(fs.readdirSync(path.join(folder, 'parts')).sort()).toEqual([
+    'low-pass.h',
+    'low-pass.hex',
+    'low-pass.json',
+    'low-pass.svg',
+  ]);
 });
 
 test('the C header compiles and holds the same numbers', () => {

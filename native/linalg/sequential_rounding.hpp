@@ -1,5 +1,5 @@
-// GPTQ for what the strip kernel has no lanes for: more than 256 levels, three values of their own, the published BAQ
-// code with its rounding rule. One column after the other, every correction made at once (block size 1).
+// Rounding of rows column by column, each error made good by the columns behind it (GPTQ, or nearest plane), for any
+// rounding rule: what several rooms need. One column after the other, every correction made at once (block size 1).
 #pragma once
 
 #include <atomic>
@@ -11,11 +11,12 @@
 #include "core/run_control.hpp"
 #include "core/thread_pool.hpp"
 
-namespace dd::quantize {
+namespace dd::linalg {
 
-/// w becomes Q. `round(i, j, weight)` stores the code of element (i, j) and returns its value. w and u as in
-/// gptq_quantize; column_losses: columns. False when `control` stopped it; w is then unspecified.
-/// Rows are independent, so results do not depend on `threads`; no multiply-add is fused.
+/// w becomes Q. `round(i, j, weight)` stores the code of element (i, j) and returns its value. w: rows x columns,
+/// row-major, in processing order; u: U of U^T U = H^-1 (inverse_factor.hpp), row-major; column_losses: columns, half
+/// the sums of squared errors over U_jj. False when `control` stopped it; w is then unspecified. Rows are independent,
+/// so results do not depend on `threads`; no multiply-add is fused.
 template <class Round>
 bool sequential_quantize(MatrixView<float> w, MatrixView<const float> u, std::span<double> column_losses,
                          std::size_t threads, const RunControl* control, const Round& round) {
@@ -51,4 +52,4 @@ bool sequential_quantize(MatrixView<float> w, MatrixView<const float> u, std::sp
   return true;
 }
 
-}  // namespace dd::quantize
+}  // namespace dd::linalg
