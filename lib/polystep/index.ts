@@ -1,0 +1,46 @@
+// Gradient-free training by polytope steps with soft assignment.
+export {
+  type CostScale,
+  type Costs,
+  plan,
+  type Plan,
+  type PlanOptions,
+  type Rule,
+  scaleCosts,
+  type TransportOptions,
+} from './plan';
+export {
+  biasRotation,
+  haarFromGaussian,
+  haarRotation,
+  polytope,
+  type Polytope,
+  type PolytopeName,
+  type RandomAddress,
+  randomNormals,
+  type RandomStream,
+} from './geometry';
+export {
+  type CosineSchedule,
+  type GeometricSchedule,
+  type LinearSchedule,
+  type PowerSchedule,
+  type ProgressiveSchedule,
+  type ProgressiveState,
+  progressiveStep,
+  rankAt,
+  type RankSchedule,
+  type Schedule,
+  scheduleValue,
+  type StepSchedule,
+} from './schedules';
+export {
+  adaptRadius,
+  type AdaptiveRadius,
+  type AdaptiveRadiusOptions,
+  momentumCoefficient,
+  quadraticModel,
+  type QuadraticModel,
+  trustRegionMultiplier,
+} from './dynamics';
+export { createSubspace, type Subspace, type SubspaceEntry, type SubspaceKind, type SubspaceOptions } from './subspace';
