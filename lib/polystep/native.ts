@@ -215,6 +215,7 @@ export interface NativePolystep {
   haarFromGaussian(gaussian: Float64Array, dimension: number): Float64Array;
   biasRotation(rotation: Float64Array, dimension: number, direction: Float64Array): Float64Array;
   normals(seed: number, particle: number, step: number, stream: number, count: number): Float64Array;
+  uniforms(seed: number, particle: number, step: number, stream: number, count: number): Float64Array;
   momentumCoefficient(iteration: number, maxIterations: number, initial: number, final: number): number;
   adaptRadius(state: Float64Array, loss: number, options: NativeAdaptive): Float64Array;
   trustRegion(predicted: number, actual: number, current: number): number;

@@ -129,6 +129,15 @@ Napi::Value normals(const Napi::CallbackInfo& info) {
   return copy_to_typed_array<double>(info.Env(), values);
 }
 
+/// (seed, particle, step, stream, count).
+Napi::Value uniforms(const Napi::CallbackInfo& info) {
+  std::vector<double> values(size(info[4], "count"));
+  philox_uniforms(size(info[0], "seed"), static_cast<std::uint32_t>(size(info[1], "particle")),
+                  static_cast<std::uint32_t>(size(info[2], "step")),
+                  static_cast<RandomStream>(size(info[3], "stream")), values);
+  return copy_to_typed_array<double>(info.Env(), values);
+}
+
 /// (iteration, maxIterations, initial, final).
 Napi::Value momentum(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), momentum_coefficient(size(info[0], "iteration"), size(info[1], "maxIterations"),
@@ -187,6 +196,7 @@ void export_polystep(Napi::Object exports) {
   export_function<haar_of>(room, "haarFromGaussian");
   export_function<bias>(room, "biasRotation");
   export_function<normals>(room, "normals");
+  export_function<uniforms>(room, "uniforms");
   export_function<momentum>(room, "momentumCoefficient");
   export_function<adapt_radius>(room, "adaptRadius");
   export_function<trust_region>(room, "trustRegion");

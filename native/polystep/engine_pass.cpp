@@ -130,9 +130,10 @@ void Engine<Scalar>::move_matrix(std::span<const double> losses, std::span<const
   const bool by_row = is_row_rule(options_.rule);
   TransportPlan plan;
   std::vector<double> scaled;
+  double shift = 0;
   if (!by_row || !is_row_scale(options_.scale)) {
     scaled = costs;
-    scale_costs(scaled, V, options_.scale, options_.divisor);
+    shift = scale_costs(scaled, V, options_.scale, options_.divisor).shift;
   }
   if (!by_row) {
     const double least = *std::min_element(scaled.begin(), scaled.end());
@@ -147,7 +148,7 @@ void Engine<Scalar>::move_matrix(std::span<const double> losses, std::span<const
     }
     plan = options_.rule == Rule::kl ? kl_relaxed(scaled, a, b, options_.lambda, transport, control)
                                      : sinkhorn(scaled, a, b, transport, control);
-    plan.objective += least;
+    plan.objective += least + shift;
     stats.transport_iterations = plan.iterations;
     stats.transport_converged = plan.converged;
     stats.transport_objective = plan.objective;
