@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <utility>
 #include <vector>
 
 namespace dd::polystep {
@@ -11,13 +12,24 @@ namespace {
 
 constexpr double smallest_divisor = 1e-10;
 
-double standard_deviation(std::span<const double> values) {
+/// Least and largest; costs so far apart that their difference overflows are shrunk before.
+std::pair<double, double> tame(std::span<double> costs) {
+  const auto [low, high] = std::minmax_element(costs.begin(), costs.end());
+  double least = *low, most = *high;
+  if (std::isfinite(most - least)) return {least, most};
+  for (double& cost : costs) cost *= 0.25;
+  return {0.25 * least, 0.25 * most};
+}
+
+/// Population standard deviation of costs >= 0 of which the largest is `most`; relative to it, so that squares neither
+/// overflow nor vanish.
+double standard_deviation(std::span<const double> values, double most) {
   const auto count = static_cast<double>(values.size());
   double mean = 0, variance = 0;
-  for (const double value : values) mean += value;
+  for (const double value : values) mean += value / most;
   mean /= count;
-  for (const double value : values) variance += (value - mean) * (value - mean);
-  return std::sqrt(variance / count);
+  for (const double value : values) variance += (value / most - mean) * (value / most - mean);
+  return most * std::sqrt(variance / count);
 }
 
 /// r / (V - 1) with r the average rank among ties; halves where all are equal.
@@ -37,14 +49,15 @@ void rank_row(std::span<double> row) {
 }
 
 void standardise_row(std::span<double> row) {
-  const auto [low, high] = std::minmax_element(row.begin(), row.end());
-  const double least = *low;
-  if (*high == least) {  // rounding would give a deviation of its own
+  const auto [least, most] = tame(row);
+  if (most == least) {  // rounding would give a deviation of its own
     std::fill(row.begin(), row.end(), 0.0);
     return;
   }
-  const double deviation = standard_deviation(row);
-  for (double& cost : row) cost = (cost - least) / deviation;
+  const double range = most - least;
+  for (double& cost : row) cost = (cost - least) / range;
+  const double deviation = standard_deviation(row, 1);
+  for (double& cost : row) cost /= deviation;
 }
 
 }  // namespace
@@ -88,20 +101,17 @@ ScaledCosts scale_costs(std::span<double> costs, std::size_t vertices, CostScale
     for (std::size_t i = 0; i < costs.size(); i += vertices) scale_row(costs.subspan(i, vertices), scale, number);
     return scaled;
   }
-  const double least = *std::min_element(costs.begin(), costs.end());
+  const auto [least, most] = tame(costs);
+  const double range = most - least;
   for (double& cost : costs) cost -= least;
   if (scale == CostScale::number) scaled.divisor = number;
   if (scale == CostScale::mean) {
-    double sum = 0;
-    for (const double cost : costs) sum += cost;
-    scaled.divisor = std::max(sum / count, smallest_divisor);
+    double mean = 0;
+    for (const double cost : costs) mean += cost / count;
+    scaled.divisor = std::max(mean, smallest_divisor);
   }
-  if (scale == CostScale::max)
-    scaled.divisor = std::max(*std::max_element(costs.begin(), costs.end()), smallest_divisor);
-  if (scale == CostScale::standard_deviation) {
-    const double deviation = standard_deviation(costs);
-    scaled.divisor = deviation > 0 ? deviation : 1;
-  }
+  if (scale == CostScale::max) scaled.divisor = std::max(range, smallest_divisor);
+  if (scale == CostScale::standard_deviation && range > 0) scaled.divisor = standard_deviation(costs, range);
   for (double& cost : costs) cost /= scaled.divisor;
   scaled.shift = least / scaled.divisor;
   return scaled;
@@ -111,7 +121,7 @@ void scale_row(std::span<double> row, CostScale scale, double number) {
   if (scale == CostScale::row_std) return standardise_row(row);
   if (scale == CostScale::rank) return rank_row(row);
   const double divisor = scale == CostScale::number ? number : 1;
-  const double least = *std::min_element(row.begin(), row.end());
+  const double least = tame(row).first;
   for (double& cost : row) cost = (cost - least) / divisor;
 }
 

@@ -11,9 +11,9 @@ namespace {
 template <class Values, class From>
 void take(Values& to, const From& from, const char* name) {
   if (from.size() != to.size()) {
-    throw Error(ErrorCode::shape_mismatch, std::string("checkpoint.") + name,
-                "`checkpoint." + std::string(name) + "` must have length " + std::to_string(to.size()) + ", got " +
-                    std::to_string(from.size()));
+    throw Error(ErrorCode::shape_mismatch, std::string("checkpoint.state.") + name,
+                "`checkpoint.state." + std::string(name) + "` must have length " + std::to_string(to.size()) +
+                    ", got " + std::to_string(from.size()));
   }
   std::copy(from.begin(), from.end(), to.begin());
 }

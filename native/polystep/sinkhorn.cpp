@@ -40,7 +40,13 @@ class Scaling {
         log_a_(logarithms(a)),
         log_b_(logarithms(b)),
         epsilon_(epsilon),
-        threads_(threads) {}
+        threads_(threads) {
+    const double most = 1e300 * epsilon;  // beyond it costs over epsilon would be infinite, and their differences NaN
+    if (std::none_of(costs.begin(), costs.end(), [&](double cost) { return cost > most; })) return;
+    capped_.assign(costs.begin(), costs.end());
+    for (double& cost : capped_) cost = std::min(cost, most);
+    costs_ = capped_;
+  }
 
   std::size_t rows() const { return a_.size(); }
   std::size_t columns() const { return b_.size(); }
@@ -94,6 +100,22 @@ class Scaling {
         for (std::size_t j = 0; j < V; ++j) {
           result[i * V + j] = std::exp(std::min((f[i] + g[j] - costs_[i * V + j]) / epsilon_, most));
         }
+      }
+    });
+    return result;
+  }
+
+  /// The plan of an f that is best for g: rows sum to a however large costs are against epsilon.
+  std::vector<double> row_exact_plan(std::span<const double> g) const {
+    const std::size_t V = columns();
+    std::vector<double> result(rows() * V);
+    parallel_for(threads_, rows(), row_tile, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t i = begin; i < end; ++i) {
+        double* const row = result.data() + i * V;
+        double largest = -std::numeric_limits<double>::infinity(), sum = 0;
+        for (std::size_t j = 0; j < V; ++j) largest = std::max(largest, (g[j] - costs_[i * V + j]) / epsilon_);
+        for (std::size_t j = 0; j < V; ++j) sum += row[j] = std::exp((g[j] - costs_[i * V + j]) / epsilon_ - largest);
+        for (std::size_t j = 0; j < V; ++j) row[j] *= a_[i] / sum;
       }
     });
     return result;
@@ -155,7 +177,7 @@ class Scaling {
 
  private:
   std::span<const double> costs_, a_, b_;
-  std::vector<double> log_a_, log_b_;
+  std::vector<double> capped_, log_a_, log_b_;
   double epsilon_;
   std::size_t threads_;
 };
@@ -357,7 +379,7 @@ TransportPlan kl_relaxed(std::span<const double> costs, std::span<const double> 
     if (options.threshold <= 0) result.converged = result.iterations == options.max_iterations;
   }
   scaling.update_f(f, g, 1);  // row sums are exact whatever the columns' state
-  result.plan = scaling.plan(f, g);
+  result.plan = scaling.row_exact_plan(g);
   result.error = scaling.marginal_error(result.plan);
   result.objective = scaling.linear_objective(result.plan);
   result.kl_violation = scaling.kl_violation(result.plan);
