@@ -1,7 +1,7 @@
 // Where a run stands, as a plain object that can be stored and cloned.
 import { makeError } from '../runtime/errors';
 import { fail } from '../runtime/validate';
-import type { OptimizerState, Reals } from './native';
+import type { OptimizerState } from './native';
 import type { OptimizerOptions } from './options';
 import type { ProgressiveState } from './schedules';
 
@@ -60,7 +60,7 @@ function broken(member: string, text: string): never {
 /** Reads a checkpoint, or says what is wrong with it. @internal */
 export function parseCheckpoint(value: unknown): Checkpoint {
   if (typeof value !== 'object' || value === null) fail('ERR_INVALID_ARG_TYPE', 'checkpoint', 'a checkpoint', value);
-  const given = value as Partial<Checkpoint>;
+  const given = value as { readonly [Name in keyof Checkpoint]?: unknown };
   if (given.format !== 'discrete-descent polystep') broken('.format', 'says that this is not a checkpoint of polystep');
   if (given.version !== checkpointVersion) {
     broken('.version', `must be ${checkpointVersion}, got ${String(given.version)}`);
@@ -69,12 +69,12 @@ export function parseCheckpoint(value: unknown): Checkpoint {
   if (typeof given.options !== 'object' || given.options === null) broken('.options', 'is missing');
   if (!Array.isArray(given.functions)) broken('.functions', 'is missing');
   if (!Number.isSafeInteger(given.step)) broken('.step', 'is missing');
-  const state = given.state as Partial<Record<keyof OptimizerState, Reals>> | undefined;
-  if (typeof state !== 'object' || (state as object | null) === null) broken('.state', 'is missing');
+  const { state } = given;
+  if (typeof state !== 'object' || state === null) broken('.state', 'is missing');
   for (const [name, kind] of Object.entries(stateNames)) {
     const expected = kind === 'reals' ? (given.dtype === 'float32' ? 'Float32Array' : 'Float64Array') : kind;
-    const tag = Object.prototype.toString.call(state[name as keyof OptimizerState]).slice(8, -1);
+    const tag = Object.prototype.toString.call((state as Record<string, unknown>)[name]).slice(8, -1);
     if (tag !== expected) broken(`.state.${name}`, `must be a ${expected}, got ${tag}`);
   }
-  return given as Checkpoint;
+  return value as Checkpoint;
 }

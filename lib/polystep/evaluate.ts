@@ -2,7 +2,7 @@
 import { makeError } from '../runtime/errors';
 import { fail } from '../runtime/validate';
 import { type NativeOptimizer, nativePolystep, type Reals } from './native';
-import { type BatchedLoss, type DeltaLoss, isDelta, type Losses } from './objective';
+import { type BatchedLoss, type DeltaLoss, isDelta } from './objective';
 
 /** A view and the array its losses go to. */
 interface Lane {
@@ -58,11 +58,12 @@ export class Evaluation {
     check: () => void,
   ): Promise<void> {
     const rows = Math.min(total, this.rowsPerChunk(width));
-    const pending: (Promise<void> | undefined)[] = [];
+    const pending: Promise<void>[] = Array.from({ length: concurrency }, () => Promise.resolve());
     let failed: { reason: unknown } | undefined;
+    let waits = false;
     for (let first = 0, chunk = 0; first < total; first += rows, chunk += 1) {
       const slot = chunk % concurrency;
-      await pending[slot];
+      if (waits) await pending[slot];
       if (failed !== undefined) break;
       check();
       const count = Math.min(rows, total - first);
@@ -70,32 +71,24 @@ export class Evaluation {
       fill(first, count, lane.view);
       const answer = this.ask(lane, count, width, (view, out) => loss(view, count, out));
       const into = losses.subarray(first, first + count);
-      if (answer instanceof Promise || isThenable(answer)) {
-        pending[slot] = Promise.resolve(answer).then(
-          (given) => this.take(lane, count, given as Losses, into),
-          (reason: unknown) => {
+      if (isThenable(answer)) {
+        waits = true;
+        pending[slot] = answer
+          .then((given) => this.take(lane, count, given, into))
+          .catch((reason: unknown) => {
             failed ??= { reason };
-          },
-        );
-        pending[slot] = pending[slot].catch((reason: unknown) => {
-          failed ??= { reason };
-        });
+          });
       } else {
         this.take(lane, count, answer, into);
       }
     }
-    await Promise.all(pending);
+    if (waits) await Promise.all(pending);
     if (failed !== undefined) throw failed.reason;
   }
 
   private before = new Map<Lane, { sum: number; length: number }>();
 
-  private ask(
-    lane: Lane,
-    count: number,
-    width: number,
-    call: (view: Reals, out: Reals) => Losses | Promise<Losses>,
-  ): Losses | Promise<Losses> {
+  private ask(lane: Lane, count: number, width: number, call: (view: Reals, out: Reals) => unknown): unknown {
     const view = lane.view.subarray(0, count * width);
     const out = lane.out.subarray(0, count);
     lane.words.fill(unanswered);
@@ -103,7 +96,7 @@ export class Evaluation {
     return call(view, out);
   }
 
-  private take(lane: Lane, count: number, answer: Losses, into: Float64Array): void {
+  private take(lane: Lane, count: number, answer: unknown, into: Float64Array): void {
     const before = this.before.get(lane) as { sum: number; length: number };
     if (lane.view.length < before.length || lane.out.length < count) {
       this.lanes = [];
@@ -156,7 +149,7 @@ export class Evaluation {
     lane.view.set(point.subarray(0, Math.min(columns, point.length)));
     const answer = this.ask(lane, 1, columns, (view, out) => loss.replacements(view, 1, out, { first: 0, columns }));
     const value = new Float64Array(1);
-    this.take(lane, 1, (isThenable(answer) ? await answer : answer) as Losses, value);
+    this.take(lane, 1, isThenable(answer) ? await answer : answer, value);
     return value[0] as number;
   }
 
@@ -188,13 +181,13 @@ export class Evaluation {
         );
         const at = (p + q) * perParticle;
         const given = isThenable(answer) ? await answer : answer;
-        this.take(lane, perParticle, given as Losses, losses.subarray(at, at + perParticle));
+        this.take(lane, perParticle, given, losses.subarray(at, at + perParticle));
       }
     }
   }
 }
 
-function isThenable(value: unknown): value is Promise<Losses> {
+function isThenable(value: unknown): value is Promise<unknown> {
   return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
 }
 

@@ -127,7 +127,7 @@ export function biasRotation(
 }
 
 /** What random numbers are drawn for. */
-export type RandomStream = (typeof nativeStreams)[number];
+export type RandomStream = 'rotations' | 'jitter' | 'minibatch' | 'initialisation' | 'bases' | 'sampling';
 
 /**
  * Standard normal numbers of an address: four to a block of words, by Box and Muller in float64.

@@ -47,18 +47,31 @@ export interface StepRecord {
 
 /** Steps as columns: entry k of each belongs to the k-th step of the run. */
 export interface History {
+  /** See {@link StepRecord.step}. */
   readonly step: Float64Array;
+  /** See {@link StepRecord.evaluations}. */
   readonly evaluations: Float64Array;
+  /** See {@link StepRecord.meanCost}. */
   readonly meanCost: Float64Array;
+  /** See {@link StepRecord.minCost}. */
   readonly minCost: Float64Array;
+  /** See {@link StepRecord.meanSquaredDisplacement}. */
   readonly meanSquaredDisplacement: Float64Array;
+  /** See {@link StepRecord.effectiveSamples}. */
   readonly effectiveSamples: Float64Array;
+  /** See {@link StepRecord.relativeDisplacement}. */
   readonly relativeDisplacement: Float64Array;
+  /** See {@link StepRecord.frozenRows}. */
   readonly frozenRows: Float64Array;
+  /** See {@link StepRecord.epsilon}. */
   readonly epsilon: Float64Array;
+  /** See {@link StepRecord.stepRadius}. */
   readonly stepRadius: Float64Array;
+  /** See {@link StepRecord.probeRadius}. */
   readonly probeRadius: Float64Array;
+  /** See {@link StepRecord.radiusMultiplier}. */
   readonly radiusMultiplier: Float64Array;
+  /** See {@link StepRecord.best}. */
   readonly best: Float64Array;
 }
 

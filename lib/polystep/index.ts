@@ -44,8 +44,8 @@ export {
   trustRegionMultiplier,
 } from './dynamics';
 export { createSubspace, type Subspace, type SubspaceEntry, type SubspaceKind, type SubspaceOptions } from './subspace';
-export type { NativeObjectiveHandle, OptimizerState, Reals } from './native';
-export type { BatchedLoss, DeltaLoss, Losses, NativeObjective, Objective } from './objective';
+export type { OptimizerState, Reals } from './native';
+export type { BatchedLoss, DeltaLoss, NativeLoss, Objective } from './objective';
 export type { History, StepRecord } from './history';
 export type { MomentumOptions, OptimizerOptions, Start } from './options';
 export type { Checkpoint } from './checkpoint';

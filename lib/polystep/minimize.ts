@@ -33,7 +33,7 @@ export interface MinimizeOptions extends Omit<OptimizerOptions, 'objective' | 't
   /** Default 200. */
   maxSteps?: number;
   /** Called after every step; returning true stops the run. */
-  onStep?: (record: StepRecord, optimizer: Optimizer) => boolean | void | Promise<boolean | void>;
+  onStep?: (record: StepRecord, optimizer: Optimizer) => unknown;
   /** Starts again when `patience` or `convergence` ends a descent. */
   restarts?: RestartOptions;
   /** Whether `x` is the best candidate (default) or the last iterate. */

@@ -155,10 +155,6 @@ export interface NativeEngineOptions extends NativeAssignment {
 declare const optimizerBrand: unique symbol;
 /** An opaque handle. @internal */
 export type NativeOptimizer = { [optimizerBrand]: never };
-declare const objectiveBrand: unique symbol;
-/** The handle of an objective that is evaluated natively, made by `polystep.models` and `polystep.functions`. */
-export type NativeObjectiveHandle = { [objectiveBrand]: never };
-
 /** @internal */
 export interface NativeOptimizerInfo {
   particles: number;
@@ -227,11 +223,7 @@ export interface NativePolystep {
     maxNorm: number,
   ): Float64Array;
   expandSubspace(subspace: NativeSubspace, base: Float64Array, coordinates: Float64Array): Float64Array;
-  createOptimizer(
-    options: NativeEngineOptions,
-    initial: Reals,
-    objective: NativeObjectiveHandle | undefined,
-  ): NativeOptimizer;
+  createOptimizer(options: NativeEngineOptions, initial: Reals, objective: object | undefined): NativeOptimizer;
   disposeOptimizer(optimizer: NativeOptimizer): void;
   info(optimizer: NativeOptimizer): NativeOptimizerInfo;
   current(optimizer: NativeOptimizer): Reals;

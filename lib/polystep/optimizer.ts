@@ -42,7 +42,7 @@ export class Optimizer {
     this.settings = settings;
     this.dimension = settings.native.dimension;
     const { objective, native } = settings;
-    const handle = isNative(objective) ? objective.handle : undefined;
+    const handle = isNative(objective) ? objective.nativeObjective : undefined;
     this.handle = callNative(() => nativePolystep.createOptimizer(native, settings.initial, handle), argumentsAt);
     this.evaluation = new Evaluation(native.single, settings.bufferBytes);
     settings.warnings.forEach((text) => this.warned.add(text, text));

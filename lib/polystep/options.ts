@@ -57,8 +57,14 @@ export type Start =
   | Float64Array
   | Float32Array
   | readonly number[]
-  | { readonly normal: number }
-  | { readonly uniform: readonly [number, number] };
+  | {
+      /** Standard deviation of normal numbers. */
+      readonly normal: number;
+    }
+  | {
+      /** Ends of the interval of uniform numbers. */
+      readonly uniform: readonly [number, number];
+    };
 
 /** Options of {@link createOptimizer}. */
 export interface OptimizerOptions {
@@ -104,7 +110,10 @@ export interface OptimizerOptions {
   /** Default `'rowStd'`; preset `'paper'`: 1, with vertices `'mean'`. */
   scaleCost?: CostScale;
   /** Of `'sinkhorn'` and `'kl'`; duals start from the last step's unless `warmStart` is false. */
-  transport?: TransportOptions & { warmStart?: boolean };
+  transport?: TransportOptions & {
+    /** Default true. */
+    warmStart?: boolean;
+  };
   /** Default 0.5 (`'paper'`: 1, with vertices 0.5). */
   stepRadius?: Schedule;
   /** Default: probes end at the step radius, (K + 1) / K times it (`'paper'`: 2). */
@@ -128,7 +137,14 @@ export interface OptimizerOptions {
    * Radii that shrink while the loss falls and grow when it stagnates: `loss` is the mean over particles of their least
    * cost (default) or the mean cost; `perParticle`: every particle has its own. Default: on, off in preset `'paper'`.
    */
-  adaptiveRadius?: boolean | (AdaptiveRadiusOptions & { loss?: 'rowMinimum' | 'mean'; perParticle?: boolean });
+  adaptiveRadius?:
+    | boolean
+    | (AdaptiveRadiusOptions & {
+        /** What is followed; default `'rowMinimum'`. */
+        loss?: 'rowMinimum' | 'mean';
+        /** Default false. */
+        perParticle?: boolean;
+      });
   /** Pulls steps towards the minimum of a quadratic model, where it agrees; orthoplex only. Default off. */
   newtonRefinement?: boolean;
   /** Scales the step radius by how well that model predicted; needs an objective and the orthoplex. Default off. */
@@ -144,7 +160,10 @@ export interface OptimizerOptions {
   /** Changes candidates in place before they are evaluated (rounding, for example); with vertices only. */
   repair?: (view: Reals, count: number) => void;
   /** Searches a subspace of the parameters. */
-  subspace?: Omit<SubspaceOptions, 'shapes'> & { shapes?: SubspaceOptions['shapes'] };
+  subspace?: Omit<SubspaceOptions, 'shapes'> & {
+    /** Default: those of the objective's tensors. */
+    shapes?: SubspaceOptions['shapes'];
+  };
   /** Rotations to use instead of drawing them: particles x d x d numbers for each step. */
   rotations?: (step: number) => Float64Array | readonly number[] | undefined;
   /** Arithmetic of the iterate; default `'float32'`. Costs are float64 in both, losses of callbacks are of this type. */
@@ -164,7 +183,14 @@ export interface OptimizerOptions {
   /** See `patience`. */
   minDelta?: number;
   /** Stops when displacements repeat to this relative change and are small against their peak; default: never. */
-  convergence?: number | { threshold?: number; peak?: number };
+  convergence?:
+    | number
+    | {
+        /** Relative change of the mean squared displacement; default 1e-3. */
+        threshold?: number;
+        /** Largest displacement against the largest so far; default 0.01. */
+        peak?: number;
+      };
 }
 
 const numbersSchema = typedArray(['Float64Array', 'Float32Array']);
@@ -203,8 +229,17 @@ const convergenceMembers = {
   peak: withDefault(number({ min: 0 }), 0.01),
 };
 
-/** @internal */
-export const optimizerMembers = {
+/** Its members are read when the shapes are known. */
+const subspaceObject: Schema<Omit<SubspaceOptions, 'shapes'> & { shapes?: SubspaceOptions['shapes'] }> = (
+  value,
+  argument,
+) => {
+  if (typeof value !== 'object' || value === null) fail('ERR_INVALID_ARG_TYPE', argument, 'an object', value);
+  return value;
+};
+const transportSchema = object({ ...transportMembers, warmStart: withDefault(boolean, true) });
+
+const optimizerMembers = {
   objective: optional(objectiveSchema),
   dimension: optional(integer({ min: 1 })),
   initial: optional(startSchema),
@@ -219,7 +254,7 @@ export const optimizerMembers = {
   epsilon: optional(epsilonSchema),
   ...assignmentMembers,
   scaleCost: optional(costScaleSchema),
-  transport: withDefault(object({ ...transportMembers, warmStart: withDefault(boolean, true) }), undefined),
+  transport: optional(transportSchema),
   stepRadius: optional(stepRadiusSchema),
   probeRadius: optional(probeRadiusSchema),
   radiusMode: optional(oneOf(['relative', 'absolute'])),
@@ -254,10 +289,7 @@ export const optimizerMembers = {
   lower: optional(boundSchema),
   upper: optional(boundSchema),
   repair: optional(functionOf<(view: Reals, count: number) => void>()),
-  subspace: optional((value: unknown, argument: string) => {
-    if (typeof value !== 'object' || value === null) fail('ERR_INVALID_ARG_TYPE', argument, 'an object', value);
-    return value as SubspaceOptions;
-  }),
+  subspace: optional(subspaceObject),
   rotations: optional(functionOf<(step: number) => Float64Array | readonly number[] | undefined>()),
   dtype: withDefault(oneOf(['float32', 'float64']), 'float32'),
   seed: withDefault(integer({ min: 0 }), 0),
@@ -345,9 +377,10 @@ function startOf(start: Start | undefined, objective: Objective | undefined, con
     for (let i = 0; i < count; i += 1) out[i] = low(i) + (draws[i] as number) * (high(i) - low(i));
   };
   if (start === undefined) {
-    const own = isNative(objective) ? objective.initial?.(seed) : undefined;
+    const own = isNative(objective) ? objective.initialParameters?.({ seed }) : undefined;
     if (own !== undefined) {
-      if (own.length !== dimension) fail('ERR_SHAPE_MISMATCH', 'objective.initial', `of length ${dimension}`, own);
+      if (own.length !== dimension)
+        fail('ERR_SHAPE_MISMATCH', 'objective.initialParameters', `of length ${dimension}`, own);
       for (let i = 0; i < count; i += 1) out[i] = own[i % dimension] as number;
     } else if (particles > 1 && lower.length > 0 && lower.every(Number.isFinite) && upper.every(Number.isFinite)) {
       spread(
@@ -391,12 +424,12 @@ export function settingsOf(options: OptimizerOptions): Settings {
 
   let subspace: CheckedSubspace | undefined;
   if (given.subspace !== undefined) {
-    const shapes = given.subspace.shapes ?? (native ? objective.shapes : undefined);
+    const shapes = given.subspace.shapes ?? (native ? objective.tensors?.map(({ shape }) => shape) : undefined);
     if (shapes === undefined) conflict('subspace.shapes', 'must be given: the objective does not say its own');
     subspace = parse({ ...given.subspace, shapes }, 'options.subspace', subspaceSchema);
   }
   const shaped = subspace?.shapes.reduce((sum, shape) => sum + product(shape), 0);
-  const listed = ArrayBuffer.isView(given.initial) ? (given.initial as Reals).length : undefined;
+  const listed = ArrayBuffer.isView(given.initial) ? given.initial.length : undefined;
   const particles = given.particles ?? 1;
   const dimension = (native ? objective.dimension : undefined) ?? given.dimension ?? shaped ?? listed;
   if (dimension === undefined) conflict('dimension', 'must be given, or `initial` with as many numbers');
@@ -452,7 +485,7 @@ export function settingsOf(options: OptimizerOptions): Settings {
     warnings.push('a sparse basis has less than 1e-5 coordinates per parameter');
   }
 
-  const adaptive = given.adaptiveRadius ?? (!paper && given.trustRegion === false);
+  const adaptive = given.adaptiveRadius ?? (!paper && !given.trustRegion);
   const adaptiveOptions = typeof adaptive === 'object' ? adaptive : undefined;
   const defaults = object(adaptiveMembers)({}, 'options.adaptiveRadius');
   const momentum = given.momentum;
@@ -507,8 +540,7 @@ export function settingsOf(options: OptimizerOptions): Settings {
     given.radiusMode === undefined
       ? paper && !atVertices && typeof radius === 'number'
       : given.radiusMode === 'relative';
-  const { warmStart = true, ...transport } = given.transport ?? { warmStart: true };
-  const transportOptions = object(transportMembers)(transport, 'options.transport');
+  const transport = given.transport ?? transportSchema({}, 'options.transport');
   return {
     native: {
       ...nativeAssignment(rule, scaleCost, given),
@@ -520,8 +552,8 @@ export function settingsOf(options: OptimizerOptions): Settings {
       polytope: nativePolytopes.indexOf(polytope),
       probes,
       atVertices,
-      transport: nativeTransport(transportOptions),
-      warmStart,
+      transport: nativeTransport(transport),
+      warmStart: transport.warmStart,
       sequential,
       lower,
       upper,
@@ -563,7 +595,7 @@ export function settingsOf(options: OptimizerOptions): Settings {
     maxEvaluations: given.maxEvaluations,
     concurrency: given.concurrency,
     bufferBytes: given.bufferBytes,
-    maxIterations: transportOptions.maxIterations,
+    maxIterations: transport.maxIterations,
     warnings,
   };
 }

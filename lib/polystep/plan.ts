@@ -127,7 +127,14 @@ export interface PlanOptions extends TransportOptions {
   /** Mass of each vertex, V non-negative numbers; default 1 / V. Only `'sinkhorn'` and `'kl'` read it. */
   columnMarginal?: Float64Array | readonly number[];
   /** Duals to start `'sinkhorn'` from, with the temperature they were found at. */
-  start?: { f: Float64Array | readonly number[]; g: Float64Array | readonly number[]; epsilon?: number };
+  start?: {
+    /** Of the rows, P numbers. */
+    f: Float64Array | readonly number[];
+    /** Of the vertices, V numbers. */
+    g: Float64Array | readonly number[];
+    /** Default: that of the call. */
+    epsilon?: number;
+  };
   /** Seed of `'sample'`; default 0. */
   seed?: number;
   /** Threads; default 1. The plan does not depend on it. */

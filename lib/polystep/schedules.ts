@@ -15,8 +15,11 @@ import {
 
 /** max(initial - decay t, target); an initial value below the target gives the target from step 0 on. */
 export interface LinearSchedule {
+  /** Tells schedules apart. */
   readonly kind: 'linear';
+  /** Value of step 0. */
   readonly initial: number;
+  /** Value at the end. */
   readonly target: number;
   /** Per step, not negative. */
   readonly decay: number;
@@ -24,8 +27,11 @@ export interface LinearSchedule {
 
 /** target + (initial - target) (1 + cos(pi min(t, T) / T)) / 2. */
 export interface CosineSchedule {
+  /** Tells schedules apart. */
   readonly kind: 'cosine';
+  /** Value of step 0. */
   readonly initial: number;
+  /** Value at the end. */
   readonly target: number;
   /** T; default: ceil((initial - target) / decay), at least 1. */
   readonly steps?: number;
@@ -39,16 +45,23 @@ export interface CosineSchedule {
 
 /** initial (t + 1)^-exponent; the exponent 0.6 (default) meets the conditions of the convergence theorem. */
 export interface PowerSchedule {
+  /** Tells schedules apart. */
   readonly kind: 'power';
+  /** Value of step 0. */
   readonly initial: number;
+  /** Default 0.6. */
   readonly exponent?: number;
 }
 
 /** From initial to target by equal factors over `steps` steps, then target. */
 export interface GeometricSchedule {
+  /** Tells schedules apart. */
   readonly kind: 'geometric';
+  /** Value of step 0. */
   readonly initial: number;
+  /** Value at the end. */
   readonly target: number;
+  /** Steps between them. */
   readonly steps: number;
 }
 
@@ -57,6 +70,7 @@ export interface GeometricSchedule {
  * `increase` up to `most`; fewer than `fast`, it shrinks by `decrease` down to `target`; smoothed. For iterative rules.
  */
 export interface ProgressiveSchedule {
+  /** Tells schedules apart. */
   readonly kind: 'progressive';
   /** Default 1. */
   readonly initial?: number;

@@ -133,8 +133,8 @@ Napi::Value normals(const Napi::CallbackInfo& info) {
 Napi::Value uniforms(const Napi::CallbackInfo& info) {
   std::vector<double> values(size(info[4], "count"));
   philox_uniforms(size(info[0], "seed"), static_cast<std::uint32_t>(size(info[1], "particle")),
-                  static_cast<std::uint32_t>(size(info[2], "step")),
-                  static_cast<RandomStream>(size(info[3], "stream")), values);
+                  static_cast<std::uint32_t>(size(info[2], "step")), static_cast<RandomStream>(size(info[3], "stream")),
+                  values);
   return copy_to_typed_array<double>(info.Env(), values);
 }
 

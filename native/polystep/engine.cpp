@@ -418,8 +418,7 @@ RunStop Engine<Scalar>::run(Evaluator<Scalar>& evaluator, std::span<const StepPa
     const bool trusted = options_.trust_region && !stats.infeasible;
     evaluations_ += static_cast<double>(cost) - (options_.trust_region ? static_cast<double>(points()) : 0);
     if (options_.sequential) {
-      double value = 0;
-      evaluator.evaluate_replacements(0, MatrixView<const Scalar>::row_major(x_.data(), 1, d_), {&value, 1});
+      const double value = evaluator.base_loss();
       stats.cost_sum = value * stats.cost_count;
       stats.min_cost = value;
       stats.row_min_sum = value * stats.rows;

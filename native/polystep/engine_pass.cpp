@@ -329,6 +329,7 @@ bool Engine<Scalar>::sweep(Evaluator<Scalar>& evaluator, RunControl& control, Pa
   for (const std::vector<std::uint32_t>& colour : colours_) {
     std::vector<PassStats> tiles((colour.size() + grain - 1) / grain);
     std::atomic<bool> stopped{false};
+    evaluator.begin_colour();
     parallel_for(control.threads(), colour.size(), grain, [&](std::size_t begin, std::size_t end) {
       if (stopped.load(std::memory_order_relaxed) || control.should_stop()) {
         stopped.store(true, std::memory_order_relaxed);

@@ -97,19 +97,21 @@ test.each([3, 8, 64, 200])('haarRotation: orthogonal, determinant 1, dimension %
     }
   }
   // Sign of the determinant by elimination with row exchanges.
-  const m = Array.from({ length: d }, (_, i) => Array.from(r.subarray(i * d, (i + 1) * d)));
+  const rows: Float64Array[] = Array.from({ length: d }, (_, i) => Float64Array.from(r.subarray(i * d, (i + 1) * d)));
+  const at = (i: number, j: number): number => (rows[i] as Float64Array)[j] as number;
   let sign = 1;
   for (let c = 0; c < d; c += 1) {
     let best = c;
-    for (let i = c; i < d; i += 1) if (Math.abs(m[i]![c]!) > Math.abs(m[best]![c]!)) best = i;
+    for (let i = c; i < d; i += 1) if (Math.abs(at(i, c)) > Math.abs(at(best, c))) best = i;
     if (best !== c) {
-      [m[best], m[c]] = [m[c]!, m[best]!];
+      [rows[best], rows[c]] = [rows[c] as Float64Array, rows[best] as Float64Array];
       sign = -sign;
     }
-    if (m[c]![c]! < 0) sign = -sign;
+    if (at(c, c) < 0) sign = -sign;
     for (let i = c + 1; i < d; i += 1) {
-      const factor = m[i]![c]! / m[c]![c]!;
-      for (let j = c; j < d; j += 1) m[i]![j]! -= factor * m[c]![j]!;
+      const factor = at(i, c) / at(c, c);
+      const row = rows[i] as Float64Array;
+      for (let j = c; j < d; j += 1) row[j] = at(i, j) - factor * at(c, j);
     }
   }
   expect(sign).toBe(1);
@@ -300,7 +302,8 @@ test('subspaces.json: what coordinates do', () => {
 
   const dense = new Float64Array(sparse.full_dim * sparse.subspace_dim);
   sparse.rows.forEach((row, i) => {
-    dense[row * sparse.subspace_dim + (sparse.cols[i] as number)]! += sparse.values[i] as number;
+    const at = row * sparse.subspace_dim + (sparse.cols[i] as number);
+    dense[at] = (dense[at] as number) + (sparse.values[i] as number);
   });
   const columns = polystep.createSubspace({
     shapes: [[sparse.full_dim, 1]],

@@ -53,7 +53,7 @@ function optionsOf(given: Partial<SolverCase>): polystep.PlanOptions {
   if (given.init != null) {
     options['start'] = { f: given.init.init_f, g: given.init.init_g, epsilon: given.init.init_eps };
   }
-  return options as polystep.PlanOptions;
+  return options;
 }
 
 const file = vectors<{ cases: SolverCase[]; errors: Partial<SolverCase>[] }>('polystep/solvers.json');
@@ -96,7 +96,7 @@ test.each(file.errors.map((given, i) => [i, given] as const))('plan: what is wro
     [3, 4],
   ];
   expect(() => polystep.plan(costs, optionsOf(given))).toThrow(
-    expect.objectContaining({ argument: expect.stringMatching(/^options\./) }) as Error,
+    expect.objectContaining({ argument: expect.stringMatching(/^options\./) as string }) as Error,
   );
   expect(() => polystep.plan(costs, {})).not.toThrow();
 });

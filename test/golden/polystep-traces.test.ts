@@ -234,7 +234,7 @@ function optionsOf({ options: o, subspace_kind, projections, ...given }: Network
     amortizeAverage: o['amortize_ema'],
     subspace: kind === null ? undefined : { kind, rank, shapes, bases, cap: false, absorbEvery },
     rotations: (step: number) => given.steps[step]?.rotation_drawn?.flat(2),
-  }) as polystep.OptimizerOptions;
+  });
 }
 
 const networks = ['fullspace', 'subspace'].flatMap(

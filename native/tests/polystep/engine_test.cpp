@@ -55,6 +55,7 @@ class ChainEvaluator final : public Evaluator<Scalar> {
       base_[first + j] = static_cast<double>(values[j]);
     }
   }
+  double base_loss() const override { return loss(base_); }
   std::vector<std::vector<std::uint32_t>> blocks_by_colour(std::size_t width) const override {
     std::vector<std::vector<std::uint32_t>> colours(2);
     for (std::uint32_t b = 0; b * width < base_.size(); ++b) colours[b % 2].push_back(b);

@@ -90,11 +90,15 @@ test('replacements give the run that whole candidates give', async () => {
 });
 
 const wrong: [string, string, polystep.Objective][] = [
-  ['one number for all', 'ERR_INVALID_ARG_TYPE', (() => 1) as never],
+  ['one number for all', 'ERR_INVALID_ARG_TYPE', () => 1],
   ['too few', 'ERR_SHAPE_MISMATCH', () => [1, 2]],
   ['too many', 'ERR_SHAPE_MISMATCH', (_v, count) => new Float64Array(count + 1)],
-  ['a string', 'ERR_INVALID_ARG_TYPE', (() => 'low') as never],
-  ['an array of strings', 'ERR_INVALID_ARG_TYPE', ((_v: unknown, count: number) => Array(count).fill('1')) as never],
+  ['a string', 'ERR_INVALID_ARG_TYPE', () => 'low'],
+  [
+    'an array of strings',
+    'ERR_INVALID_ARG_TYPE',
+    (_v: unknown, count: number) => Array.from({ length: count }, () => '1'),
+  ],
   ['nothing filled', 'ERR_SHAPE_MISMATCH', () => undefined],
   ['not all filled', 'ERR_SHAPE_MISMATCH', (_v, count, out) => void out.fill(1, 0, count - 1)],
   [
