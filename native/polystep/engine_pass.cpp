@@ -7,6 +7,7 @@
 #include "core/thread_pool.hpp"
 #include "polystep/engine_workspace.hpp"
 #include "polystep/rotation.hpp"
+#include "polystep/softmax_projection_isa.hpp"
 
 namespace dd::polystep {
 namespace {
@@ -48,7 +49,15 @@ void Engine<Scalar>::move_row(std::size_t p, std::span<double> costs, bool scale
                       RandomStream::sampling, {&uniform, 1});
     }
     const double temperature = options_.rule == Rule::tempered_softmax ? options_.tau : parameters_.epsilon;
-    row_weights({options_.rule, temperature, options_.k}, costs, uniform, work.weights);
+    const bool soft = options_.rule == Rule::softmax || options_.rule == Rule::tempered_softmax;
+    if (soft && polytope_.antithetic()) {
+      double squares = 0;
+      const SoftmaxProjection arguments{
+          1, d_, costs.data(), temperature, work.weights.data(), work.template_step.data(), &squares};
+      polystep_softmax_projection(&arguments);
+    } else {
+      row_weights({options_.rule, temperature, options_.k}, costs, uniform, work.weights);
+    }
   }
   displace_row(p, work.weights, losses, centre, frozen, work, stats);
 }
