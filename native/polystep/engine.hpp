@@ -105,6 +105,7 @@ class Engine {
   void make_layout();
   void rotation(std::size_t p, Workspace& work) const;
   void write_offsets(std::size_t p, std::size_t first, std::size_t count, Scalar* out, Workspace& work) const;
+  void clamp_rows(std::size_t p, std::size_t count, Scalar* rows) const;
   void write_candidates(std::size_t p, std::size_t first, std::size_t count, Scalar* out, Workspace& work) const;
   /// Moves one row: costs are overwritten by scaled ones; the displacement goes to transport_.
   void move_row(std::size_t p, std::span<double> costs, bool scaled, std::span<const double> losses, double centre,

@@ -4,6 +4,7 @@
 
 #include "core/thread_pool.hpp"
 #include "polystep/engine_workspace.hpp"
+#include "polystep/probes_isa.hpp"
 #include "polystep/rotation.hpp"
 
 namespace dd::polystep {
@@ -30,6 +31,12 @@ void Engine<Scalar>::write_offsets(std::size_t p, std::size_t first, std::size_t
   const double own = multiplier(p);
   const double radius = (options_.at_vertices ? step_radius_ : probe_radius_) * own;
   const Scalar* const x = x_.data() + p * d_;
+  if (polytope_.antithetic() && count == candidates_per_particle()) {
+    for (std::size_t k = 0; k < K; ++k) work.distances[k] = radius * scales_[k];
+    write_probes(Probes<Scalar>{1, d_, K, x, work.rotation.data(), work.distances.data(), out});
+    clamp_rows(p, count, out);
+    return;
+  }
   for (std::size_t c = 0; c < count; ++c) {
     const std::size_t n = (first + c) / K;
     const double distance = radius * scales_[(first + c) % K];
@@ -48,9 +55,17 @@ void Engine<Scalar>::write_offsets(std::size_t p, std::size_t first, std::size_t
         to[j] = static_cast<Scalar>(static_cast<double>(x[j]) + distance * component);
       }
     }
-    if (!bounded()) continue;
+  }
+  clamp_rows(p, count, out);
+}
+
+template <class Scalar>
+void Engine<Scalar>::clamp_rows(std::size_t p, std::size_t count, Scalar* rows) const {
+  if (!bounded()) return;
+  for (std::size_t c = 0; c < count; ++c) {
     for (std::size_t j = 0; j < d_; ++j) {
-      to[j] = std::clamp(to[j], static_cast<Scalar>(lower_bound(p, j)), static_cast<Scalar>(upper_bound(p, j)));
+      Scalar& value = rows[c * d_ + j];
+      value = std::clamp(value, static_cast<Scalar>(lower_bound(p, j)), static_cast<Scalar>(upper_bound(p, j)));
     }
   }
 }
@@ -113,11 +128,13 @@ void Engine<Scalar>::replacements(std::size_t first, std::size_t count, Scalar* 
 }
 
 template void Engine<float>::rotation(std::size_t, Workspace&) const;
+template void Engine<float>::clamp_rows(std::size_t, std::size_t, float*) const;
 template void Engine<float>::write_offsets(std::size_t, std::size_t, std::size_t, float*, Workspace&) const;
 template void Engine<float>::write_candidates(std::size_t, std::size_t, std::size_t, float*, Workspace&) const;
 template void Engine<float>::candidates(std::size_t, std::size_t, float*, std::size_t);
 template void Engine<float>::replacements(std::size_t, std::size_t, float*, std::size_t);
 template void Engine<double>::rotation(std::size_t, Workspace&) const;
+template void Engine<double>::clamp_rows(std::size_t, std::size_t, double*) const;
 template void Engine<double>::write_offsets(std::size_t, std::size_t, std::size_t, double*, Workspace&) const;
 template void Engine<double>::write_candidates(std::size_t, std::size_t, std::size_t, double*, Workspace&) const;
 template void Engine<double>::candidates(std::size_t, std::size_t, double*, std::size_t);

@@ -21,9 +21,11 @@ struct Engine<Scalar>::Workspace {
         template_step(engine.d_),
         gradient(engine.d_),
         curvature(engine.d_),
-        newton(engine.d_) {}
+        newton(engine.d_),
+        distances(engine.scales_.size()) {}
 
-  std::vector<double> rotation, normals, direction, vertex, weights, row, template_step, gradient, curvature, newton;
+  std::vector<double> rotation, normals, direction, vertex, weights, row, template_step, gradient, curvature, newton,
+      distances;
   LargeVector<Scalar> offsets, points;
   std::vector<double> values;
 };
