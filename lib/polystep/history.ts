@@ -123,7 +123,8 @@ export class Warnings {
     if (!this.texts.has(key)) this.texts.set(key, text);
   }
 
-  look(record: StepRecord, vertices: number): void {
+  /** `soft`: whether weights follow a temperature, so that one-hot rows say something about it. */
+  look(record: StepRecord, vertices: number, soft: boolean): void {
     const { step } = record;
     if (record.outcome === 'infeasible') this.add('infeasible', `no loss of step ${step} was finite: nothing moved`);
     if (record.outcome === 'reverted') this.add('reverted', `the point after step ${step} was not finite: taken back`);
@@ -135,7 +136,7 @@ export class Warnings {
         `in step ${step}, ${share} % of the particles saw no difference: the probe radius does not reach past the plateau`,
       );
     }
-    if (record.effectiveSamples < 1.2 / vertices && record.stepRadius >= this.lastRadius) {
+    if (soft && record.effectiveSamples < 1.2 / vertices && record.stepRadius >= this.lastRadius) {
       this.add(
         'greedy',
         `in step ${step}, weights are nearly one-hot while the radius does not shrink: the temperature is too small`,

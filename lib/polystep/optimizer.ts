@@ -5,7 +5,14 @@ import { fail } from '../runtime/validate';
 import { type Checkpoint, checkpointVersion, parseCheckpoint, storable } from './checkpoint';
 import { evaluateCurrent, evaluateStep, Evaluation } from './evaluate';
 import { recordsOf, type StepRecord, Warnings } from './history';
-import { type NativeOptimizer, type NativeOptimizerInfo, nativePolystep, nativeStops, type Reals } from './native';
+import {
+  type NativeOptimizer,
+  type NativeOptimizerInfo,
+  nativePolystep,
+  nativeRules,
+  nativeStops,
+  type Reals,
+} from './native';
 import { type BatchedLoss, type DeltaLoss, isNative } from './objective';
 import { type OptimizerOptions, type Settings, settingsOf } from './options';
 import { lossesOf } from './plan';
@@ -127,8 +134,10 @@ export class Optimizer {
 
   private end(metrics: Float64Array): StepRecord[] {
     const records = recordsOf(metrics);
+    const { vertices } = this.info;
+    const soft = !['greedy', 'sample', 'linear'].includes(nativeRules[this.settings.native.rule] ?? '');
     for (const record of records) {
-      this.warned.look(record, this.info.vertices);
+      this.warned.look(record, vertices, soft);
       const { epsilon, maxIterations } = this.settings;
       if (
         this.progressive !== undefined &&

@@ -334,7 +334,7 @@ bool Engine<Scalar>::sweep(Evaluator<Scalar>& evaluator, RunControl& control, Pa
       sweep_row(p, evaluator, work, stats);
     }
   }
-  constexpr std::size_t grain = 128;
+  constexpr std::size_t grain = 64;
   for (const std::vector<std::uint32_t>& colour : colours_) {
     std::vector<PassStats> tiles((colour.size() + grain - 1) / grain);
     std::atomic<bool> stopped{false};
