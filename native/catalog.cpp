@@ -29,6 +29,7 @@ struct ListBlockKernel {
 #include "odil/kernels.hpp"
 #include "odil/program_kernels.hpp"
 #include "odil/row_solver_kernels.hpp"
+#include "polystep/kernels.hpp"
 #include "quantize/assignment_kernels.hpp"
 #include "quantize/kernels.hpp"
 #include "quantize/packed_kernels.hpp"
@@ -37,12 +38,18 @@ namespace dd {
 
 std::span<const KernelEntry> all_kernels() {
   static const std::vector<KernelEntry> table = [] {
-    const std::span<const KernelEntry> rooms[] = {core::kernels(),           linalg::kernels(),
-                                                  dmmv::kernels(),           dmmv::rounding_kernels(),
-                                                  dmmv::sparse_kernels(),    odil::kernels(),
-                                                  odil::program_kernels(),   odil::row_solver_kernels(),
-                                                  quantize::kernels(),       quantize::assignment_kernels(),
-                                                  quantize::packed_kernels()};
+    const std::span<const KernelEntry> rooms[] = {core::kernels(),
+                                                  linalg::kernels(),
+                                                  dmmv::kernels(),
+                                                  dmmv::rounding_kernels(),
+                                                  dmmv::sparse_kernels(),
+                                                  odil::kernels(),
+                                                  odil::program_kernels(),
+                                                  odil::row_solver_kernels(),
+                                                  quantize::kernels(),
+                                                  quantize::assignment_kernels(),
+                                                  quantize::packed_kernels(),
+                                                  polystep::kernels()};
     std::vector<KernelEntry> all;
     for (const std::span<const KernelEntry> room : rooms) all.insert(all.end(), room.begin(), room.end());
     return all;

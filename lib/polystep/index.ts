@@ -1,0 +1,53 @@
+// Gradient-free training by polytope steps with soft assignment.
+export {
+  type CostScale,
+  type Costs,
+  plan,
+  type Plan,
+  type PlanOptions,
+  type Rule,
+  scaleCosts,
+  type TransportOptions,
+} from './plan';
+export {
+  biasRotation,
+  haarFromGaussian,
+  haarRotation,
+  polytope,
+  type Polytope,
+  type PolytopeName,
+  type RandomAddress,
+  randomNormals,
+  type RandomStream,
+} from './geometry';
+export {
+  type CosineSchedule,
+  type GeometricSchedule,
+  type LinearSchedule,
+  type PowerSchedule,
+  type ProgressiveSchedule,
+  type ProgressiveState,
+  progressiveStep,
+  rankAt,
+  type RankSchedule,
+  type Schedule,
+  scheduleValue,
+  type StepSchedule,
+} from './schedules';
+export {
+  adaptRadius,
+  type AdaptiveRadius,
+  type AdaptiveRadiusOptions,
+  momentumCoefficient,
+  quadraticModel,
+  type QuadraticModel,
+  trustRegionMultiplier,
+} from './dynamics';
+export { createSubspace, type Subspace, type SubspaceEntry, type SubspaceKind, type SubspaceOptions } from './subspace';
+export type { OptimizerState, Reals } from './native';
+export type { BatchedLoss, DeltaLoss, NativeLoss, Objective } from './objective';
+export type { History, StepRecord } from './history';
+export type { MomentumOptions, OptimizerOptions, Start } from './options';
+export type { Checkpoint } from './checkpoint';
+export { createOptimizer, Optimizer, restore } from './optimizer';
+export { minimize, type MinimizeOptions, type Minimum, type RestartOptions } from './minimize';

@@ -1,0 +1,12 @@
+// The optimizer's part of the kernel table.
+#pragma once
+
+#include <span>
+
+#include "core/kernel_registry.hpp"
+
+namespace dd::polystep {
+
+std::span<const KernelEntry> kernels() noexcept;
+
+}  // namespace dd::polystep
