@@ -11,6 +11,7 @@
 #include "odil/adam.kernel.hpp"
 #include "odil/program.kernel.hpp"
 #include "odil/row_solver.kernel.hpp"
+#include "polystep/objectives/maxsat.kernel.hpp"
 #include "quantize/assignment.kernel.hpp"
 #include "quantize/descent.kernel.hpp"
 #include "quantize/gptq.kernel.hpp"

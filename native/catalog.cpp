@@ -27,6 +27,7 @@ struct ListBlockKernel {
 #include "odil/kernels.hpp"
 #include "odil/program_kernels.hpp"
 #include "odil/row_solver_kernels.hpp"
+#include "polystep/objectives/kernels.hpp"
 #include "quantize/assignment_kernels.hpp"
 #include "quantize/kernels.hpp"
 #include "quantize/packed_kernels.hpp"
@@ -38,7 +39,7 @@ std::span<const KernelEntry> all_kernels() {
     const std::span<const KernelEntry> rooms[] = {
         core::kernels(),           linalg::kernels(),          dmmv::kernels(),     odil::kernels(),
         odil::program_kernels(),   odil::row_solver_kernels(), quantize::kernels(), quantize::assignment_kernels(),
-        quantize::packed_kernels()};
+        quantize::packed_kernels(), polystep::maxsat_kernels()};
     std::vector<KernelEntry> all;
     for (const std::span<const KernelEntry> room : rooms) all.insert(all.end(), room.begin(), room.end());
     return all;

@@ -44,6 +44,14 @@ class Evaluator {
   /// colour may be scored and replaced by different threads at once.
   virtual void replace(std::size_t first, std::span<const Scalar> values) = 0;
 
+  /// Loss of the base as replacements have left it.
+  virtual double base_loss() const = 0;
+
+  /// Called by one thread before blocks of a colour are scored and replaced side by side: from then on, until the next
+  /// call or `set_base`, values of evaluate_replacements are relative to the base of this moment, so that they do not
+  /// depend on how far other threads have come. Without it (serial updates) they are relative to the latest base.
+  virtual void begin_colour() {}
+
   /// Blocks of `width` coordinates (block b starts at b * width), grouped so that no two of one group meet in any term
   /// of the loss. Empty: everything meets everything, and sequential updates are serial.
   virtual std::vector<std::vector<std::uint32_t>> blocks_by_colour(std::size_t width) const {
