@@ -2,6 +2,7 @@
 export * as dmmv from './dmmv';
 export * as formats from './formats';
 export * as odil from './odil';
+export * as polystep from './polystep';
 export * as quantize from './quantize';
 export * as report from './report';
 export { type BackendDevice, type BackendStatus, backends } from './runtime/backends';

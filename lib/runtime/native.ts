@@ -100,6 +100,7 @@ export interface Native extends NativeRuntime {
   kernels: NativeKernels;
   dmmv: unknown;
   odil: unknown;
+  polystepObjectives: unknown;
   quantize: unknown;
 }
 
