@@ -12,6 +12,7 @@
 #include "odil/program.kernel.hpp"
 #include "odil/row_solver.kernel.hpp"
 #include "polystep/objectives/maxsat.kernel.hpp"
+#include "polystep/objectives/network.kernel.hpp"
 #include "quantize/assignment.kernel.hpp"
 #include "quantize/descent.kernel.hpp"
 #include "quantize/gptq.kernel.hpp"

@@ -36,10 +36,17 @@ namespace dd {
 
 std::span<const KernelEntry> all_kernels() {
   static const std::vector<KernelEntry> table = [] {
-    const std::span<const KernelEntry> rooms[] = {
-        core::kernels(),           linalg::kernels(),          dmmv::kernels(),     odil::kernels(),
-        odil::program_kernels(),   odil::row_solver_kernels(), quantize::kernels(), quantize::assignment_kernels(),
-        quantize::packed_kernels(), polystep::maxsat_kernels()};
+    const std::span<const KernelEntry> rooms[] = {core::kernels(),
+                                                  linalg::kernels(),
+                                                  dmmv::kernels(),
+                                                  odil::kernels(),
+                                                  odil::program_kernels(),
+                                                  odil::row_solver_kernels(),
+                                                  quantize::kernels(),
+                                                  quantize::assignment_kernels(),
+                                                  quantize::packed_kernels(),
+                                                  polystep::maxsat_kernels(),
+                                                  polystep::network_kernels()};
     std::vector<KernelEntry> all;
     for (const std::span<const KernelEntry> room : rooms) all.insert(all.end(), room.begin(), room.end());
     return all;

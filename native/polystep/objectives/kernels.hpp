@@ -8,5 +8,6 @@
 namespace dd::polystep {
 
 std::span<const KernelEntry> maxsat_kernels() noexcept;
+std::span<const KernelEntry> network_kernels() noexcept;
 
 }  // namespace dd::polystep
