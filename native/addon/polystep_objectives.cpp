@@ -6,11 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include "addon/arguments.hpp"
 #include "addon/edge.hpp"
-#include "addon/handle.hpp"
 #include "addon/job.hpp"
-#include "core/thread_pool.hpp"
 #include "polystep/objectives/functions.hpp"
 #include "polystep/objectives/maxsat.hpp"
 #include "polystep/objectives/maxsat_polish.hpp"
@@ -21,31 +18,9 @@ namespace {
 
 using polystep::Objective;
 
-Napi::Value objective_handle(Napi::Env env, std::shared_ptr<const Objective> objective) {
-  const std::size_t bytes = objective->bytes();
-  return make_handle<Objective>(env, std::move(objective), bytes);
-}
-
-/// An objective that must be of one kind.
-template <class Kind>
-std::shared_ptr<const Kind> objective_of(const Napi::Value& value, const char* argument) {
-  auto kind = std::dynamic_pointer_cast<const Kind>(object_of<Objective>(value, argument));
-  if (kind == nullptr) throw_type(argument, "an objective of another kind");
-  return kind;
-}
-
 Napi::Value dispose(const Napi::CallbackInfo& info) {
   handle_of<Objective>(info[0], "objective").release(info.Env());
   return info.Env().Undefined();
-}
-
-std::size_t threads_of(const Napi::Value& value) {
-  const std::size_t threads = size(value, "threads");
-  return threads == 0 ? ThreadPool::default_threads() : threads;
-}
-
-bool is_single(const Napi::Value& value) {
-  return value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_float32_array;
 }
 
 template <class Scalar>
@@ -210,6 +185,7 @@ void export_polystep_objectives(Napi::Object exports) {
   export_function<create_max_sat>(room, "createMaxSat");
   export_function<random_clauses>(room, "randomClauses");
   export_function<polish_max_sat>(room, "polishMaxSat");
+  export_polystep_networks(room);
   exports.Set("polystepObjectives", room);
 }
 

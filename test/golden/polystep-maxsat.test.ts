@@ -16,7 +16,7 @@ test.each(['maxsat_instance_100_seed42.json', 'maxsat_instance_500_seed42.json']
   using count = polystep.models.maxSat({ ...shape, cost: 'count' });
   using ratio = polystep.models.maxSat(shape);
   instance.check_assignments.forEach((bits, i) => {
-    const point = [...bits].map((bit) => (bit === '1' ? 0.3 : -0.2));
+    const point = Array.from({ length: bits.length }, (_, at) => (bits[at] === '1' ? 0.3 : -0.2));
     const unsatisfied = instance.num_clauses - (instance.satisfied[i] as number);
     expect(count.evaluate(point)).toEqual(Float64Array.of(unsatisfied));
     expect(ratio.evaluate(Float32Array.from(point))).toEqual(Float64Array.of(unsatisfied / instance.num_clauses));

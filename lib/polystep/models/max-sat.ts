@@ -212,7 +212,7 @@ function clausesOfOneLength(options: unknown): CheckedClauses {
  * clause of three literals. Source: arXiv 2605.01928, Section 5.
  */
 export function maxSat(options: MaxSatClauses | MaxSatCnf): MaxSat {
-  const isCnf = typeof options === 'object' && options !== null && 'cnf' in options;
+  const isCnf = Object.hasOwn(Object(options) as object, 'cnf');
   const { variables, literals, starts, weights, cost } = isCnf ? clausesOfCnf(options) : clausesOfOneLength(options);
   const argument = isCnf ? 'options.cnf.literals' : 'options.clauses';
   const handle = callNative(() => nativeObjectives.createMaxSat({ variables, literals, starts, weights, cost }), {

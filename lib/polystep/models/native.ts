@@ -15,6 +15,29 @@ export interface NativeScoring {
   threads: number;
 }
 
+/** A node of a network at the edge; enumerations as their native numbers. @internal */
+export interface NativeNode {
+  kind: number;
+  units: number;
+  source?: number;
+  scores?: number;
+  experts?: Int32Array;
+  weights?: number;
+  bias?: number | undefined;
+  weightKind?: number;
+  activation?: number;
+}
+
+/** A network's shape at the edge. @internal */
+export interface NativeGraph {
+  nodes: readonly NativeNode[];
+  parameters: number;
+  ticks: number;
+  beta: number;
+  threshold: number;
+  levels: number;
+}
+
 interface NativeObjectives {
   dispose(objective: NativeObjectiveHandle): void;
   evaluate(objective: NativeObjectiveHandle, points: Scalars, options: NativeScoring): Float64Array;
@@ -34,6 +57,28 @@ interface NativeObjectives {
     weights: Float64Array | undefined;
     cost: 'ratio' | 'count';
   }): NativeObjectiveHandle;
+  createNetwork(options: {
+    graph: NativeGraph;
+    inputs: Scalars;
+    labels: Int32Array | undefined;
+    targets: Float64Array | undefined;
+    loss: number;
+    batchSize: number;
+  }): NativeObjectiveHandle;
+  networkValues(
+    network: NativeObjectiveHandle,
+    parameters: Scalars,
+    inputs: Scalars,
+    node: number,
+    threads: number,
+  ): Float64Array;
+  createControl(options: {
+    environment: number;
+    graph: NativeGraph;
+    episodes: number;
+    horizon: number;
+  }): NativeObjectiveHandle;
+  controlStep(environment: number, state: Float64Array, action: number): { state: Float64Array; done: boolean };
   randomClauses(variables: number, literalsPerClause: number, clauses: number, seed: number): Int32Array;
   polishMaxSat(
     objective: NativeObjectiveHandle,

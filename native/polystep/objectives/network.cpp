@@ -17,7 +17,7 @@ class NetworkEvaluator final : public Evaluator<Scalar> {
       : network_(network),
         order_(network.samples().count, network.batch_size(), seed),
         parameters_(network.dimension()),
-        effective_(network.dimension()) {
+        effective_(network.graph().effective) {
     begin_step(0, 1);
   }
 
@@ -28,7 +28,7 @@ class NetworkEvaluator final : public Evaluator<Scalar> {
 
   void evaluate(MatrixView<const Scalar> points, std::span<double> values) const override {
     const Graph& graph = network_.graph();
-    AlignedBuffer<Scalar> effective(graph.parameters), state(network_.layout().size);
+    AlignedBuffer<Scalar> effective(graph.effective), state(network_.layout().size);
     std::vector<Scalar> point(graph.parameters);
     for (std::size_t i = 0; i < points.rows; ++i) {
       for (std::size_t j = 0; j < point.size(); ++j) point[j] = points(i, j);
@@ -105,7 +105,13 @@ class NetworkEvaluator final : public Evaluator<Scalar> {
       }
     }
     for (std::size_t j = 0; j < width; ++j) parameters_[first + j] = values[j];
-    for (const ParameterEdit<Scalar>& edit : edits) effective_[edit.parameter] = edit.value;
+    for (const ParameterEdit<Scalar>& edit : edits) {
+      effective_[edit.parameter] = edit.value;
+      for (const Node& node : network_.graph().nodes) {
+        if (node.kind != NodeKind::gate || node.scores != edit.place.node || edit.place.column == no_offset) continue;
+        effective_[node.gates + edit.place.row * node.units + edit.place.column] = gate_of(edit.value);
+      }
+    }
   }
 
  private:
@@ -192,7 +198,7 @@ std::unique_ptr<Evaluator<double>> Network::float64_evaluator(std::uint64_t seed
 template <class Scalar>
 void Network::values(std::span<const Scalar> parameters, const Batch<Scalar>& batch, std::size_t node,
                      std::size_t threads, std::span<double> out) const {
-  std::vector<Scalar> effective(graph_.parameters);
+  std::vector<Scalar> effective(graph_.effective);
   effective_weights(graph_, parameters.data(), effective.data());
   const std::size_t features = graph_.nodes.front().units, ticks = graph_.nodes[node].ticks;
   const std::size_t length = graph_.nodes[node].units * ticks;

@@ -1,6 +1,6 @@
 // The walk that follows a change. A row's new value before the activation is the old one plus what changed: first the
 // changed rows of its source times the old weights, in row order, then edited weights times the new source, in order of
-// the parameters, then the bias.
+// the parameters, then the bias. Scores that pick something are summed anew.
 #include <algorithm>
 #include <array>
 
@@ -13,7 +13,7 @@ namespace dd::polystep {
 template <class Scalar>
 ChangePass<Scalar>::ChangePass(const Graph& graph, const GroupLayout& layout)
     : graph_(graph), layout_(layout), changes_(graph.nodes.size()) {
-  std::size_t most_scores = 0;
+  std::size_t most = 0;
   for (std::size_t i = 1; i < graph.nodes.size(); ++i) {
     const Node& node = graph.nodes[i];
     NodeChange& change = changes_[i];
@@ -23,11 +23,11 @@ ChangePass<Scalar>::ChangePass(const Graph& graph, const GroupLayout& layout)
     change.difference = AlignedBuffer<Scalar>(node.units * node.ticks * group_samples);
     change.computed.reserve(node.units);
     change.changed.reserve(node.units);
-    if (node.kind == NodeKind::gate || node.kind == NodeKind::select) {
-      most_scores = std::max(most_scores, graph.nodes[node.scores].units);
-    }
+    if (node.kind != NodeKind::gate && node.kind != NodeKind::select) continue;
+    const Node& scores = graph.nodes[node.scores];
+    most = std::max(most, std::max(scores.units, scores.inputs * scores.pre_ticks));
   }
-  scores_ = AlignedBuffer<Scalar>(most_scores * group_samples);
+  gathered_ = AlignedBuffer<Scalar>(most * group_samples);
 }
 
 template <class Scalar>
@@ -131,13 +131,21 @@ void ChangePass<Scalar>::run_dense(std::size_t index, const Scalar* effective,
     DenseRows<Scalar> rows{};
     rows.rows = node.units;
     rows.columns = columns;
-    rows.terms = source.changed.size();
     rows.weights = effective + node.weights;
     rows.weight_stride = node.inputs;
-    rows.weight_columns = source.changed.data();
-    rows.inputs = source.difference.data();
-    rows.start = base.pre(index);
     rows.out = change.pre.data();
+    if (node.decides) {
+      // Anew from the whole source: scores of a sample without a live unit are all equal, and the first one wins.
+      gather_rows(node.source, base);
+      rows.terms = node.inputs;
+      rows.inputs = gathered_.data();
+      rows.bias = node.bias == no_offset ? nullptr : effective + node.bias;
+    } else {
+      rows.terms = source.changed.size();
+      rows.weight_columns = source.changed.data();
+      rows.inputs = source.difference.data();
+      rows.start = base.pre(index);
+    }
     dense_rows(rows);
   }
   for (std::size_t i = 0; i < edits.size();) {
@@ -163,31 +171,38 @@ void ChangePass<Scalar>::run_dense(std::size_t index, const Scalar* effective,
 }
 
 template <class Scalar>
-void ChangePass<Scalar>::gather_scores(std::size_t node, const GroupView<Scalar>& base) {
+void ChangePass<Scalar>::gather_rows(std::size_t node, const GroupView<Scalar>& base) {
+  const std::size_t length = graph_.nodes[node].ticks * group_samples;
   for (std::size_t r = 0; r < graph_.nodes[node].units; ++r) {
-    std::copy_n(row(node, r, base), group_samples, scores_.data() + r * group_samples);
+    std::copy_n(row(node, r, base), length, gathered_.data() + r * length);
   }
 }
 
 template <class Scalar>
-void ChangePass<Scalar>::run_gate(std::size_t index, const GroupView<Scalar>& base) {
+void ChangePass<Scalar>::run_gate(std::size_t index, const Scalar* effective,
+                                  std::span<const ParameterEdit<Scalar>> edits, const GroupView<Scalar>& base) {
   const Node& node = graph_.nodes[index];
   NodeChange& change = changes_[index];
-  change.scores_changed = !changes_[node.scores].changed.empty();
-  if (!change.scores_changed && changes_[node.source].changed.empty()) return;
-  if (change.scores_changed) {
-    gather_scores(node.scores, base);
-    largest_gate(graph_.nodes[node.scores].units, scores_.data(), change.pre.data());
-  }
-  const Scalar* const gates = change.scores_changed ? change.pre.data() : base.pre(index);
-  const auto put = [&](std::size_t r) {
-    gate_rows(1, row(node.source, r, base), gates, change.post.data() + change.changed.size() * group_samples);
-    keep_if_new(change, static_cast<std::uint32_t>(r), base.post(index) + r * group_samples, group_samples);
+  const auto gates = [&](const ParameterEdit<Scalar>& edit) {
+    return edit.place.node == node.scores && edit.place.column != no_offset;
   };
+  const bool gates_changed = std::any_of(edits.begin(), edits.end(), gates);
+  change.scores_changed = !changes_[node.scores].changed.empty();
+  if (!change.scores_changed && !gates_changed && changes_[node.source].changed.empty()) return;
   if (change.scores_changed) {
-    for (std::size_t r = 0; r < node.units; ++r) put(r);
-  } else {
-    for (const std::uint32_t r : changes_[node.source].changed) put(r);
+    gather_rows(node.scores, base);
+    first_largest(graph_.nodes[node.scores].units, gathered_.data(), change.pre.data());
+  }
+  const Scalar* const chosen = change.scores_changed ? change.pre.data() : base.pre(index);
+  for (std::size_t r = 0; r < node.units; ++r) {
+    const auto gate = [&](std::size_t score) {
+      for (const ParameterEdit<Scalar>& edit : edits) {
+        if (gates(edit) && edit.place.row == score && edit.place.column == r) return gate_of(edit.value);
+      }
+      return effective[node.gates + score * node.units + r];
+    };
+    gate_row(row(node.source, r, base), chosen, gate, change.post.data() + change.changed.size() * group_samples);
+    keep_if_new(change, static_cast<std::uint32_t>(r), base.post(index) + r * group_samples, group_samples);
   }
 }
 
@@ -200,8 +215,8 @@ void ChangePass<Scalar>::run_select(std::size_t index, const GroupView<Scalar>& 
                                            [&](std::size_t expert) { return !changes_[expert].changed.empty(); });
   if (!change.scores_changed && !experts_changed) return;
   if (change.scores_changed) {
-    gather_scores(node.scores, base);
-    first_largest(graph_.nodes[node.scores].units, scores_.data(), change.pre.data());
+    gather_rows(node.scores, base);
+    first_largest(graph_.nodes[node.scores].units, gathered_.data(), change.pre.data());
   }
   const Scalar* const chosen = change.scores_changed ? change.pre.data() : base.pre(index);
   for (std::size_t r = 0; r < node.units; ++r) {
@@ -246,7 +261,7 @@ bool ChangePass<Scalar>::run(const Scalar* effective, std::span<const ParameterE
         run_dense(i, effective, edits, base);
         break;
       case NodeKind::gate:
-        run_gate(i, base);
+        run_gate(i, effective, edits, base);
         break;
       case NodeKind::select:
         run_select(i, base);

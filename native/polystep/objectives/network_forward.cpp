@@ -69,8 +69,13 @@ void forward_group(const Graph& graph, const GroupLayout& layout, const Scalar* 
         break;
       }
       case NodeKind::gate:
-        largest_gate(graph.nodes[node.scores].units, view.post(node.scores), pre);
-        gate_rows(node.units, view.post(node.source), pre, post);
+        first_largest(graph.nodes[node.scores].units, view.post(node.scores), pre);
+        for (std::size_t r = 0; r < node.units; ++r) {
+          gate_row(
+              view.post(node.source) + r * group_samples, pre,
+              [&](std::size_t score) { return effective[node.gates + score * node.units + r]; },
+              post + r * group_samples);
+        }
         break;
       case NodeKind::select:
         first_largest(graph.nodes[node.scores].units, view.post(node.scores), pre);

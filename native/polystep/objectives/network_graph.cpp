@@ -34,6 +34,7 @@ void complete_node(Graph& graph, std::size_t index) {
   if (node.kind == NodeKind::gate || node.kind == NodeKind::select) {
     require(node.scores > 0 && node.scores < index, "follow their scores");
     require(graph.nodes[node.scores].ticks == 1, "have scores that are no spike trains");
+    graph.nodes[node.scores].decides = true;
   }
   switch (node.kind) {
     case NodeKind::dense:
@@ -42,6 +43,10 @@ void complete_node(Graph& graph, std::size_t index) {
     case NodeKind::gate:
       require(node.source > 0 && graph.nodes[node.source].units == node.units && graph.nodes[node.source].ticks == 1,
               "gate values of their own size");
+      require(graph.nodes[node.scores].kind == NodeKind::dense && graph.nodes[node.scores].inputs == node.units,
+              "have scores with a weight for each gated unit");
+      node.gates = graph.effective;
+      graph.effective += graph.nodes[node.scores].units * node.units;
       break;
     case NodeKind::select:
       require(node.experts.size() == graph.nodes[node.scores].units, "have a score for each expert");
@@ -71,6 +76,7 @@ Scalar sign(Scalar x) noexcept {
 
 void complete_graph(Graph& graph) {
   require(graph.nodes.size() > 1, "have an output");
+  graph.effective = graph.parameters;
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) complete_node(graph, i);
   require(graph.output().ticks == 1, "end with something that is no spike train");
 }
@@ -96,6 +102,13 @@ template float effective_weight(WeightKind, float) noexcept;
 template double effective_weight(WeightKind, double) noexcept;
 
 template <class Scalar>
+Scalar gate_of(Scalar weight) noexcept {
+  return 1 / (1 + std::exp(-weight));
+}
+template float gate_of(float) noexcept;
+template double gate_of(double) noexcept;
+
+template <class Scalar>
 void effective_weights(const Graph& graph, const Scalar* parameters, Scalar* effective) {
   std::copy_n(parameters, graph.parameters, effective);
   for (const Node& node : graph.nodes) {
@@ -106,6 +119,13 @@ void effective_weights(const Graph& graph, const Scalar* parameters, Scalar* eff
     if (node.weight_kind != WeightKind::int8 || node.bias == no_offset) continue;
     for (std::size_t i = node.bias; i < node.bias + node.units; ++i) {
       effective[i] = effective_weight(node.weight_kind, parameters[i]);
+    }
+  }
+  for (const Node& node : graph.nodes) {
+    if (node.kind != NodeKind::gate) continue;
+    const Node& scores = graph.nodes[node.scores];
+    for (std::size_t i = 0; i < scores.units * node.units; ++i) {
+      effective[node.gates + i] = gate_of(effective[scores.weights + i]);
     }
   }
 }

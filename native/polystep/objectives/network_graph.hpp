@@ -14,7 +14,7 @@ inline constexpr std::size_t group_samples = 16;
 enum class NodeKind : std::uint8_t {
   input,
   dense,   ///< activation(weights source + bias)
-  gate,    ///< source times the logistic function of the largest score
+  gate,    ///< source times the logistic function of the weights of the largest score (the first of equals)
   select,  ///< the expert with the largest score (the first of equals)
   tree,    ///< the leaf that the source's decisions lead to: node i goes to 2i + 1, or to 2i + 2 where it is 1
 };
@@ -55,11 +55,14 @@ struct Node {
   std::size_t bias = no_offset;
   WeightKind weight_kind = WeightKind::real;
   Activation activation = Activation::identity;
+  bool decides = false;   ///< scores of a gate or a selection: equal ones must stay equal, to the last bit
+  std::size_t gates = 0;  ///< of a gate: where logistic(weights of its scores) lie among the effective weights
 };
 
 struct Graph {
   std::vector<Node> nodes;
   std::size_t parameters = 0;
+  std::size_t effective = 0;  ///< effective weights: one per parameter, then those of the gates
   std::size_t ticks = 15;
   double beta = 0.95;
   double threshold = 1;
@@ -71,10 +74,12 @@ struct Graph {
 /// Throws when the nodes do not fit together; fills in inputs, ticks and pre_ticks.
 void complete_graph(Graph& graph);
 
-/// What the parameters stand for: quantised where their layer is. Elementwise.
+/// What the parameters stand for: quantised where their layer is, and the logistic function of what gates.
 template <class Scalar>
 void effective_weights(const Graph& graph, const Scalar* parameters, Scalar* effective);
 template <class Scalar>
 Scalar effective_weight(WeightKind kind, Scalar weight) noexcept;
+template <class Scalar>
+Scalar gate_of(Scalar weight) noexcept;
 
 }  // namespace dd::polystep

@@ -1,8 +1,6 @@
 // What nodes do to rows of a group: shared by the walk through everything and the one that follows a change.
 #pragma once
 
-#include <algorithm>
-#include <cmath>
 #include <cstddef>
 
 #include "polystep/objectives/network_graph.hpp"
@@ -23,25 +21,6 @@ void apply_activation(const Graph& graph, const Node& node, const Scalar* pre, S
   }
 }
 
-/// Logistic function of the largest score of each sample.
-template <class Scalar>
-void largest_gate(std::size_t units, const Scalar* scores, Scalar* gates) {
-  for (std::size_t lane = 0; lane < group_samples; ++lane) {
-    Scalar largest = scores[lane];
-    for (std::size_t r = 1; r < units; ++r) largest = std::max(largest, scores[r * group_samples + lane]);
-    gates[lane] = 1 / (1 + std::exp(-largest));
-  }
-}
-
-template <class Scalar>
-void gate_rows(std::size_t rows, const Scalar* values, const Scalar* gates, Scalar* out) {
-  for (std::size_t r = 0; r < rows; ++r) {
-    for (std::size_t lane = 0; lane < group_samples; ++lane) {
-      out[r * group_samples + lane] = values[r * group_samples + lane] * gates[lane];
-    }
-  }
-}
-
 /// Number of the first largest score of each sample.
 template <class Scalar>
 void first_largest(std::size_t units, const Scalar* scores, Scalar* chosen) {
@@ -51,6 +30,14 @@ void first_largest(std::size_t units, const Scalar* scores, Scalar* chosen) {
       if (scores[r * group_samples + lane] > scores[best * group_samples + lane]) best = r;
     }
     chosen[lane] = static_cast<Scalar>(best);
+  }
+}
+
+/// One row of values times the gates of the chosen scores; gate(score) is the row's gate.
+template <class Scalar, class Gate>
+void gate_row(const Scalar* values, const Scalar* chosen, Gate gate, Scalar* out) {
+  for (std::size_t lane = 0; lane < group_samples; ++lane) {
+    out[lane] = values[lane] * gate(static_cast<std::size_t>(chosen[lane]));
   }
 }
 

@@ -16,7 +16,7 @@ namespace dd::polystep {
 struct GroupLayout {
   explicit GroupLayout(const Graph& graph);
 
-  std::vector<std::size_t> pre;   ///< dense nodes; for gates and selections the one row of gates or chosen experts
+  std::vector<std::size_t> pre;   ///< dense nodes; for gates and selections the one row of chosen scores
   std::vector<std::size_t> post;  ///< all but the inputs
   std::size_t size = 0;
 };
@@ -88,18 +88,19 @@ class ChangePass {
   std::size_t add_edits(std::size_t index, std::span<const ParameterEdit<Scalar>> edits, std::size_t first,
                         const GroupView<Scalar>& base, Scalar* target) const;
   void activate_rows(std::size_t index, const GroupView<Scalar>& base);
-  void run_gate(std::size_t index, const GroupView<Scalar>& base);
+  void run_gate(std::size_t index, const Scalar* effective, std::span<const ParameterEdit<Scalar>> edits,
+                const GroupView<Scalar>& base);
   void run_select(std::size_t index, const GroupView<Scalar>& base);
   void run_tree(std::size_t index, const Scalar* effective, std::span<const ParameterEdit<Scalar>> edits,
                 const GroupView<Scalar>& base);
   const Scalar* row(std::size_t node, std::size_t row, const GroupView<Scalar>& base) const;
   void keep_if_new(NodeChange& change, std::uint32_t row, const Scalar* old, std::size_t count);
-  void gather_scores(std::size_t node, const GroupView<Scalar>& base);
+  void gather_rows(std::size_t node, const GroupView<Scalar>& base);
 
   const Graph& graph_;
   const GroupLayout& layout_;
   std::vector<NodeChange> changes_;
-  AlignedBuffer<Scalar> scores_;
+  AlignedBuffer<Scalar> gathered_;
 };
 
 }  // namespace dd::polystep

@@ -154,7 +154,10 @@ TEST_CASE("network: attention by the largest score") {
   gate.source = values;
   gate.scores = keys;
   builder.dense(builder.add(gate), 3, Activation::identity);
-  check_real(make(builder, some_samples(45, 3, false), Loss::cross_entropy));
+  const Network network = make(builder, some_samples(45, 3, false), Loss::cross_entropy);
+  // Wide replacements rarely hit the keys, which both score and gate.
+  CHECK(dd::polystep::test::check_replacements<double>(network, 6, reals, 1e-12, 400) > 0);
+  check_real(network);
 }
 
 TEST_CASE("network: a mixture of experts") {
