@@ -11,7 +11,7 @@ using std::size_t;
 template <class T>
 constexpr int lif_parts = 16 / lanes<T>;
 template <class T>
-constexpr int lif_rows_at_once = 4 / lif_parts<T> > 1 ? 4 / lif_parts<T> : 1;
+constexpr int lif_rows_at_once = 8 / lif_parts<T> > 1 ? 8 / lif_parts<T> : 1;
 
 template <class T, int Rows, bool Counts>
 DD_INLINE void follow(const LifRows<T>& a, size_t row) {
@@ -54,21 +54,21 @@ DD_INLINE void follow(const LifRows<T>& a, size_t row) {
   }
 }
 
-template <class T, bool Counts>
-DD_INLINE void follow_all(const LifRows<T>& a) {
-  size_t row = 0;
-  for (; row + lif_rows_at_once<T> <= a.rows; row += lif_rows_at_once<T>) {
-    follow<T, lif_rows_at_once<T>, Counts>(a, row);
+/// Tiles of `Rows` rows, then of half as many, down to one.
+template <class T, int Rows, bool Counts>
+DD_INLINE void follow_all(const LifRows<T>& a, size_t row) {
+  for (; row + Rows <= a.rows; row += Rows) follow<T, Rows, Counts>(a, row);
+  if constexpr (Rows > 1) {
+    if (row < a.rows) follow_all<T, Rows / 2, Counts>(a, row);
   }
-  for (; row < a.rows; ++row) follow<T, 1, Counts>(a, row);
 }
 
 template <class T>
 DD_INLINE void lif(const LifRows<T>& a) {
   if (a.counts) {
-    follow_all<T, true>(a);
+    follow_all<T, lif_rows_at_once<T>, true>(a, 0);
   } else {
-    follow_all<T, false>(a);
+    follow_all<T, lif_rows_at_once<T>, false>(a, 0);
   }
 }
 

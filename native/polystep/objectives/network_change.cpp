@@ -3,6 +3,7 @@
 // the parameters, then the bias. Scores that pick something are summed anew.
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 #include "polystep/objectives/network_isa.hpp"
 #include "polystep/objectives/network_nodes.hpp"
@@ -44,13 +45,11 @@ template <class Scalar>
 void ChangePass<Scalar>::keep_if_new(NodeChange& change, std::uint32_t row, const Scalar* old, std::size_t count) {
   const std::size_t at = change.changed.size() * count;
   const Scalar* const now = change.post.data() + at;
+  if (std::memcmp(now, old, count * sizeof(Scalar)) == 0) return;
+  change.changed.push_back(row);
+  if (&change == &changes_.back()) return;  // nobody asks for the differences of the output
   Scalar* const difference = change.difference.data() + at;
-  bool any = false;
-  for (std::size_t i = 0; i < count; ++i) {
-    difference[i] = now[i] - old[i];
-    any |= !(difference[i] == 0);
-  }
-  if (any) change.changed.push_back(row);
+  for (std::size_t i = 0; i < count; ++i) difference[i] = now[i] - old[i];
 }
 
 template <class Scalar>

@@ -177,7 +177,7 @@ struct LifRowsKernel {
     std::vector<KernelSize> sizes;
     for (const std::size_t constant : {0, 1}) {
       for (const std::size_t counts : {0, 1}) {
-        for (const std::size_t rows : {0, 1, 3, 9}) sizes.push_back({{rows, 15, constant, counts}});
+        for (const std::size_t rows : {0, 1, 3, 9, 31}) sizes.push_back({{rows, 15, constant, counts}});
         sizes.push_back({{2, 1, constant, counts}});
       }
     }
