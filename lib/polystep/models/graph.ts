@@ -16,7 +16,7 @@ export type Activation = 'identity' | 'relu' | 'sign' | 'staircase' | 'tanh' | '
  * What a layer makes of its weights: `'real'`, as they are; `'int8'`, 0.01 clip(round(w / 0.01), -128, 127), the bias
  * too; `'ternary'`, the sign where |w| >= 0.5, else 0; `'binary'`, the sign, 0 at 0.
  */
-export type WeightKind = (typeof weightNames)[number];
+export type WeightKind = 'real' | 'int8' | 'ternary' | 'binary';
 
 /** Names of the activations that users may give. @internal */
 export const userActivations = ['identity', 'relu', 'sign', 'staircase', 'tanh', 'step'] as const;

@@ -14,6 +14,7 @@ export {
   type PolishOptions,
   type PolishResult,
   type PolishSyncOptions,
+  type RandomKSat,
   randomKSat,
   type RandomKSatOptions,
 } from './max-sat';

@@ -234,18 +234,23 @@ export interface RandomKSatOptions {
   seed?: number;
 }
 
+/** Clauses of one length, as {@link maxSat} takes them. */
+export interface RandomKSat {
+  /** Number of variables. */
+  variables: number;
+  /** DIMACS literals, clause after clause. */
+  clauses: Int32Array;
+  /** Literals of each clause. */
+  literalsPerClause: number;
+}
+
 /**
  * Random clauses for {@link maxSat}: distinct variables drawn uniformly, each negated with probability 1/2. Clause c is
  * a function of the seed and c alone.
  *
- * @returns  variables, DIMACS literals and literals per clause
  * @throws ERR_OUT_OF_RANGE  more literals per clause than variables, or no clause
  */
-export function randomKSat(options: RandomKSatOptions): {
-  variables: number;
-  clauses: Int32Array;
-  literalsPerClause: number;
-} {
+export function randomKSat(options: RandomKSatOptions): RandomKSat {
   const { variables, ratio, literalsPerClause, seed } = parse(
     options,
     'options',

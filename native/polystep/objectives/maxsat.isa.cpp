@@ -14,7 +14,7 @@ namespace {
 using std::size_t;
 using std::uint32_t;
 
-inline std::int64_t plain(const MaxSatDelta& a, uint32_t begin, uint32_t end, uint32_t inverted) {
+[[maybe_unused]] inline std::int64_t plain(const MaxSatDelta& a, uint32_t begin, uint32_t end, uint32_t inverted) {
   std::int64_t delta = 0;
   for (uint32_t i = begin; i < end; ++i) {
     const uint32_t truth = (a.occurrences[i] & 1u) ^ inverted;

@@ -86,7 +86,7 @@ struct MaxSatDeltaKernel {
       for (std::uint32_t at = a.starts[variable]; at < a.starts[variable + 1]; ++at) {
         const std::uint32_t clause = a.occurrences[at] / 2;
         const bool positive = a.occurrences[at] % 2 == 1, literal = positive == (a.assignment[variable] != 0);
-        const std::int64_t weight = size[3] ? a.weights[clause] : 1;
+        const std::int64_t weight = a.weights != nullptr ? a.weights[clause] : 1;
         if (literal && a.counts[clause] == 1) broken += weight;
         if (!literal && a.counts[clause] == 0) made += weight;
       }

@@ -80,9 +80,11 @@ struct DenseRowsKernel {
     const DenseRows<T> a = arguments(size, buffers);
     for (std::size_t r = 0; r < a.rows; ++r) {
       for (std::size_t c = 0; c < a.columns; ++c) {
-        double sum = size[3] ? double{a.start[r * a.columns + c]} : double{a.bias[r]};
+        double sum = a.start != nullptr ? double{a.start[r * a.columns + c]} : 0.0;
+        if (a.bias != nullptr) sum += double{a.bias[r]};
         for (std::size_t k = 0; k < a.terms; ++k) {
-          const std::size_t p = size[3] ? a.weight_columns[k] : k, q = size[3] ? a.input_rows[k] : k;
+          const std::size_t p = a.weight_columns != nullptr ? a.weight_columns[k] : k;
+          const std::size_t q = a.input_rows != nullptr ? a.input_rows[k] : k;
           sum += double{a.weights[r * a.weight_stride + p]} * double{a.inputs[q * a.columns + c]};
         }
         a.out[r * a.columns + c] = static_cast<T>(sum);
