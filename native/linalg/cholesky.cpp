@@ -38,7 +38,7 @@ std::size_t factor(Strided<T> a, std::size_t threads) {
     if (below == 0) break;
     const Strided<T> rows = a.block(first + width, first, below, width);
     const std::size_t grain =
-        threads <= 1 || below < 192 ? below : std::max<std::size_t>(96, (below / (threads * 3) + 47) / 48 * 48);
+        threads <= 1 || below < 96 ? below : std::max<std::size_t>(48, (below / (threads * 2) + 47) / 48 * 48);
     parallel_for(threads, below, grain, [&](std::size_t begin, std::size_t end) {
       const SolveArguments<T> solve{end - begin, width,          rows.at(begin, 0), rows.column_stride,
                                     panel.a,     panel.a_stride, reciprocal.data()};
@@ -47,6 +47,7 @@ std::size_t factor(Strided<T> a, std::size_t threads) {
     ProductOptions options;
     options.threads = threads;
     options.part = ProductPart::lower;
+    options.pool_awake = true;
     multiply<T, T>(T(-1), rows, rows.transposed(), T(1), a.block(first + width, first + width, below, below), options);
   }
   return 0;

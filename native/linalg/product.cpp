@@ -15,8 +15,8 @@ namespace {
 
 std::atomic<int> forced_path{-1};
 
-// A task below this is not worth waking a thread for.
-constexpr double least_task_flops = 2e6;
+// A task below this is not worth waking a thread for, or handing to one that is awake.
+constexpr double least_task_flops = 2e6, least_task_flops_awake = 5e5;
 // Every task packs its own operands; narrower slices would pack more than they multiply.
 constexpr std::size_t least_packed_slice = 192;
 
@@ -134,9 +134,14 @@ void for_each_slice(std::size_t m, std::size_t n, double flops, ProductPath path
 /// Strips of columns of equal area, each from the diagonal to the edge: a slice packs its own operands, and strips pack
 /// half as much as tiles would.
 template <class Body>
-void for_each_triangle_strip(std::size_t n, double flops, ProductPart part, std::size_t threads, Body body) {
-  if (threads <= 1 || flops < 2 * least_task_flops) return body(Slice{0, n, 0, n});
-  const std::size_t strips = std::min(2 * threads, static_cast<std::size_t>(flops / least_task_flops));
+void for_each_triangle_strip(std::size_t n, double flops, const ProductOptions& options, Body body) {
+  const ProductPart part = options.part;
+  const std::size_t threads = options.threads;
+  const double least_flops = options.pool_awake ? least_task_flops_awake : least_task_flops;
+  if (threads <= 1 || flops < 2 * least_flops) return body(Slice{0, n, 0, n});
+  // Where products follow each other, an uneven end costs less than packing the same rows for twice as many strips.
+  const std::size_t most_strips = options.pool_awake ? threads : 2 * threads;
+  const std::size_t strips = std::min(most_strips, static_cast<std::size_t>(flops / least_flops));
   const auto edge = [&](std::size_t strip) {
     const double area = static_cast<double>(strip) / static_cast<double>(strips);
     const double share = part == ProductPart::lower ? 1 - std::sqrt(1 - area) : std::sqrt(area);
@@ -240,7 +245,7 @@ void multiply(Sum alpha, Strided<const T> a, Strided<const T> b, Sum beta, Strid
   if (options.part == ProductPart::full) {
     for_each_slice(m, n, flops, path, options.threads, run);
   } else {
-    for_each_triangle_strip(n, flops / 2, options.part, options.threads, run);
+    for_each_triangle_strip(n, flops / 2, options, run);
   }
 }
 

@@ -15,6 +15,8 @@ struct ProductOptions {
   /// A product with a vector may be computed as dot products over lanes, which round differently from the chains of
   /// the general product. Only a caller who knows the whole shape may say yes: a slice must give the bits of the whole.
   bool dots = false;
+  /// One of a row of products that follow each other closely: the pool's threads are awake, so smaller tasks pay.
+  bool pool_awake = false;
 };
 
 /// C = alpha A B + beta C. C may have any strides (without a unit stride it goes through scratch); beta = 0 does not

@@ -41,7 +41,7 @@ void join_inverses(Strided<T> l, std::size_t threads) {
   const std::size_t n = l.rows, half = split(n), rest = n - half;
   const Strided<const T> upper = l.block(0, 0, half, half), lower = l.block(half, half, rest, rest);
   const Strided<T> corner = l.block(half, 0, rest, half);
-  const std::size_t pieces = threads <= 1 || n < 256 ? 1 : n < 1024 ? threads : threads * 2;
+  const std::size_t pieces = threads <= 1 || n < 96 ? 1 : n < 1024 ? threads : threads * 2;
   const auto grain = [&](std::size_t count) { return ((count + pieces - 1) / pieces + 23) / 24 * 24; };
   parallel_for(threads, half, grain(half), [&](std::size_t begin, std::size_t end) {
     multiply_triangular_left<T>(T(1), lower, corner.block(0, begin, rest, end - begin));
@@ -62,12 +62,12 @@ void invert_serially(Strided<T> l) {
 
 template <class T>
 void invert(Strided<T> l, std::size_t threads) {
-  if (threads <= 1 || l.rows < 384) return invert_serially(l);
+  if (threads <= 1 || l.rows < 192) return invert_serially(l);
   // The tree of halvings is cut where its branches are many enough to be tasks; above the cut they are joined one
   // after the other with all threads.
   std::vector<std::vector<Strided<T>>> levels{{l}};
   const auto balanced = [&](std::size_t count) { return count % threads == 0 || count >= 4 * threads; };
-  while (!balanced(levels.back().size()) && levels.back().front().rows >= 256) {
+  while (!balanced(levels.back().size()) && levels.back().front().rows >= 128) {
     std::vector<Strided<T>> next;
     for (const Strided<T>& node : levels.back()) {
       const std::size_t half = split(node.rows);

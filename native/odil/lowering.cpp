@@ -153,11 +153,54 @@ class Lowering {
       default:
         break;
     }
+    if (node.op == Op::multiply || node.op == Op::divide) return product_form(node);
+    if (node.op == Op::exp && forms_[node.child[0]].terms.size() == 1 && !is_plain(forms_[node.child[0]])) {
+      return {{{intern(exponential(forms_[node.child[0]])), one}}, zero};
+    }
     Row row;
     row.code = code_of(node.op);
     for (std::size_t k = 0; k < arity(node.op); ++k) row.operands.push_back(reference(node.child[k]));
-    if (node.op == Op::multiply && row.operands[1] < row.operands[0]) std::swap(row.operands[0], row.operands[1]);
     return {{{intern(std::move(row)), one}}, zero};
+  }
+
+  /// Factors of a product or quotient are left to the sum it goes into, which multiplies anyway.
+  Form product_form(const Node& node) {
+    Row row;
+    row.code = code_of(node.op);
+    std::array<NodeId, 2> factors{};
+    for (std::size_t k = 0; k < 2; ++k) {
+      const Form& form = forms_[node.child[k]];
+      const bool scaled = form.terms.size() == 1 && graph_.is_constant(form.constant, 0);
+      factors[k] = scaled ? form.terms[0].coefficient : graph_.constant(1);
+      row.operands.push_back(scaled ? form.terms[0].at : reference(node.child[k]));
+    }
+    const bool product = node.op == Op::multiply;
+    if (product && row.operands[1] < row.operands[0]) std::swap(row.operands[0], row.operands[1]);
+    const NodeId factor = product ? graph_.multiply(factors[0], factors[1]) : graph_.divide(factors[0], factors[1]);
+    return {{{intern(std::move(row)), factor}}, graph_.constant(0)};
+  }
+
+  /// exp of a scaled row; of a product, of its two factors.
+  Row exponential(const Form& argument) {
+    const Term& term = argument.terms[0];
+    Row row;
+    row.code = Code::scaled_exp;
+    row.coefficients = {term.coefficient};
+    row.constant = argument.constant;
+    const Row& inner = rows_[term.at.row];
+    if (!inner.external && inner.code == Code::multiply) {
+      row.operands = inner.operands;
+      for (Reference& operand : row.operands) {
+        if (!is_uniform_row(operand)) operand.offset += term.at.offset;
+      }
+    } else {
+      row.operands = {term.at};
+    }
+    return row;
+  }
+
+  bool is_uniform_row(const Reference& at) const {
+    return rows_[at.row].external && rows_[at.row].source.kind == External::Kind::uniform;
   }
 
   Form index_form(const Node& node) {
@@ -249,13 +292,12 @@ class Lowering {
   Reference intern(Row row) {
     std::int32_t base = 0;
     for (const Reference& operand : row.operands) {
-      if (rows_[operand.row].external && rows_[operand.row].source.kind == External::Kind::uniform) continue;
+      if (is_uniform_row(operand)) continue;
       base = operand.offset;
       break;
     }
     for (Reference& operand : row.operands) {
-      const bool uniform = rows_[operand.row].external && rows_[operand.row].source.kind == External::Kind::uniform;
-      if (!uniform) operand.offset -= base;
+      if (!is_uniform_row(operand)) operand.offset -= base;
     }
     const auto [place, added] = known_.try_emplace(std::move(row), static_cast<std::uint32_t>(rows_.size()));
     if (added) rows_.push_back(place->first);
@@ -330,9 +372,11 @@ class Lowering {
     for (std::size_t k = 0; k < row.operands.size(); ++k) {
       instruction.operand[k] = static_cast<std::uint16_t>(row.operands[k].row);  // made a slot below
       instruction.offset[k] = row.operands[k].offset;
-      if (row.code == Code::combine) instruction.coefficient[k] = table_place(row.coefficients[k]);
     }
-    if (row.code == Code::combine) instruction.constant = constant_place(row.constant);
+    for (std::size_t k = 0; k < row.coefficients.size(); ++k) {
+      instruction.coefficient[k] = table_place(row.coefficients[k]);
+    }
+    if (!row.coefficients.empty() || row.code == Code::combine) instruction.constant = constant_place(row.constant);
     return instruction;
   }
 

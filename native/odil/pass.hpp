@@ -47,12 +47,11 @@ struct ProgramStatistics {
 class Pass {
  public:
   Pass() = default;
-  /// `shape`: of the block's points. Outputs that add are put to work point by point where `exact`, so that every
-  /// point of a region counts once; outputs that store may also touch points of regions that come later.
+  /// `shape`: of the block's points. Outputs that store do so at their own points, in arrays of that shape.
   Pass(Graph& graph, const Domain& domain, const Shape& shape, std::vector<RegionOutputs> regions);
 
   /// Evaluates every region at every point. Cost: proportional to points and instructions; the same bits for any
-  /// number of threads. Regions whose outputs add to arrays run on one thread.
+  /// number of threads. A pass whose outputs add to arrays runs on one thread.
   template <class T>
   void run(const Arrays<T>& arrays, std::size_t threads) const;
 
@@ -77,6 +76,7 @@ class Pass {
   std::vector<Operand> operands_;
   Shape shape_;
   std::vector<Compiled> regions_;  // those with more flattened axes first: what they spoil is mended later
+  bool adds_ = false;
 };
 
 /// A program over consecutive points [begin, end) of a shape, whatever region they belong to. What it reads and writes

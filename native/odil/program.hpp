@@ -23,6 +23,7 @@ enum class Code : std::uint8_t {
   sign,
   select_less,
   exp,
+  scaled_exp,  ///< exp(c0 + c a) of one term, exp(c0 + c a b) of two: a Gaussian in one pass
   log,
   sin,
   cos,
@@ -44,10 +45,11 @@ struct Instruction {
   std::int32_t low = 0;
   std::int32_t high = 0;
   std::int32_t destination_offset = 0;
-  std::array<std::uint16_t, max_terms> operand{};      ///< slots
-  std::array<std::int32_t, max_terms> offset{};        ///< elements
-  std::array<std::uint32_t, max_terms> coefficient{};  ///< places in the table, for `combine`
-  std::uint32_t constant = no_constant;                ///< place of c0
+  std::array<std::uint16_t, max_terms> operand{};  ///< slots
+  std::array<std::int32_t, max_terms> offset{};    ///< elements
+  std::array<std::uint32_t, max_terms>
+      coefficient{};                     ///< places in the table, for `combine`; the first for `scaled_exp`
+  std::uint32_t constant = no_constant;  ///< place of c0
 };
 
 /// A row that comes from outside.

@@ -78,6 +78,17 @@ void combine(const Rows<T>& rows, const T* table, const Instruction& instruction
 }
 
 template <class T>
+void scaled_exp(const Rows<T>& rows, const T* table, const Instruction& instruction) {
+  const Vector<T> coefficient = broadcast(table[instruction.coefficient.data()[0]]);
+  const Vector<T> constant = broadcast(instruction.constant == no_constant ? T(0) : table[instruction.constant]);
+  if (instruction.terms == 1) {
+    map<1>(rows, [&](const Vector<T>* a) { return exponential<T>(multiply_add(coefficient, a[0], constant)); });
+  } else {
+    map<2>(rows, [&](const Vector<T>* a) { return exponential<T>(multiply_add(coefficient, a[0] * a[1], constant)); });
+  }
+}
+
+template <class T>
 void fill(const Rows<T>& rows, const T* table, const Instruction& instruction) {
   const T value = instruction.constant == no_constant ? T(0) : table[instruction.constant];
   for (size_type i = 0; i < rows.count; ++i) rows.to[i] = value;
@@ -161,6 +172,8 @@ void execute(const BlockRun<T>& run, const Instruction& instruction) {
       return map<4>(rows, [](const V* a) { return a[0] < a[1] ? a[2] : a[3]; });
     case Code::exp:
       return map<1>(rows, [](const V* a) { return exponential<T>(a[0]); });
+    case Code::scaled_exp:
+      return scaled_exp(rows, run.table, instruction);
     case Code::log:
       return map<1>(rows, [](const V* a) { return logarithm<T>(a[0]); });
     case Code::tanh:

@@ -188,6 +188,15 @@ struct ProgramBlock {
       case Code::multiply:
         for (unsigned k = 0; k < Points; ++k) value[k] *= other[k];
         break;
+      case Code::scaled_exp: {
+        const T constant = instruction.constant == no_constant ? T(0) : table[instruction.constant];
+        const T coefficient = table[instruction.coefficient[0]];
+        for (unsigned k = 0; k < Points; ++k) {
+          const T argument = instruction.terms > 1 ? value[k] * other[k] : value[k];
+          value[k] = std::exp(linalg::fused(coefficient, argument, constant));
+        }
+        break;
+      }
       case Code::minimum:
         for (unsigned k = 0; k < Points; ++k) value[k] = other[k] < value[k] ? other[k] : value[k];
         break;

@@ -70,6 +70,7 @@ std::string operation(Code code, std::span<const std::string> a, const std::stri
       return call("sqrt", a[0]);
     case Code::power:
       return "pow(" + a[0] + ", " + a[1] + ")";
+    case Code::scaled_exp:
     case Code::combine:
     case Code::sum:
       break;
@@ -232,8 +233,11 @@ class RegionSource {
     const Instruction& instruction = program_.instructions[n];
     std::vector<std::string> rows;
     for (std::size_t k = 0; k < instruction.terms; ++k) rows.push_back(row(instruction.operand[k]));
+    if (instruction.code == Code::scaled_exp && rows.size() == 2) rows = {"(" + rows[0] + " * " + rows[1] + ")"};
     const std::string value = instruction.code == Code::combine ? combination(instruction, rows)
-                                                                : operation(instruction.code, rows, kernel_.type());
+                              : instruction.code == Code::scaled_exp
+                                  ? call("exp", combination(instruction, rows))
+                                  : operation(instruction.code, rows, kernel_.type());
     if (instruction.destination >= program_.registers) {
       kernel_.line("residual[" + place(shape_, Shift{}) + "] = " + value + ";");
       return;

@@ -60,6 +60,20 @@ struct Box {
     for (std::size_t axis = 0; axis < axes; ++axis) result *= static_cast<std::size_t>(end[axis] - begin[axis]);
     return result;
   }
+  bool empty(std::size_t axes) const noexcept {
+    for (std::size_t axis = 0; axis < axes; ++axis) {
+      if (begin[axis] >= end[axis]) return true;
+    }
+    return false;
+  }
+  Box intersection(const Box& other, std::size_t axes) const noexcept {
+    Box result;
+    for (std::size_t axis = 0; axis < axes; ++axis) {
+      result.begin[axis] = begin[axis] > other.begin[axis] ? begin[axis] : other.begin[axis];
+      result.end[axis] = end[axis] < other.end[axis] ? end[axis] : other.end[axis];
+    }
+    return result;
+  }
 };
 
 /// Calls body(flat index in `shape`, multi-index) for each run of points of the box along the last axis; the
