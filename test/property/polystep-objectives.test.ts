@@ -53,3 +53,39 @@ test('MAX-SAT: changes equal recounts exactly, whatever the weights, lengths and
     { numRuns: 500 },
   );
 });
+
+test('networks: a replacement is the whole point, exactly where arithmetic is exact, on any number of threads', () => {
+  const { models } = polystep;
+  const eighths = fc.integer({ min: -16, max: 16 }).map((n) => n / 8);
+  const cases = fc.record({
+    kind: fc.constantFrom('sign' as const, 'relu' as const, 'step' as const, 'tree' as const, 'spikes' as const),
+    weights: fc.constantFrom('real' as const, 'ternary' as const, 'binary' as const),
+    samples: fc.array(fc.tuple(fc.array(eighths, { minLength: 3, maxLength: 3 }), fc.integer({ min: 0, max: 1 })), {
+      minLength: 1,
+      maxLength: 40,
+    }),
+    values: fc.array(eighths, { minLength: 64, maxLength: 64 }),
+    first: fc.nat({ max: 1000 }),
+    row: fc.array(eighths, { minLength: 1, maxLength: 12 }),
+    threads: fc.integer({ min: 1, max: 3 }),
+  });
+  fc.assert(
+    fc.property(cases, ({ kind, weights, samples, values, first: place, row, threads }) => {
+      const data = { inputs: samples.flatMap(([x]) => x), labels: samples.map(([, label]) => label) };
+      const layers = [3, 4, 2];
+      using network =
+        kind === 'tree'
+          ? models.obliqueTree({ inputs: 3, depth: 2, data })
+          : kind === 'spikes'
+            ? models.lifNetwork({ layers, ticks: 3, beta: 0.5, data })
+            : models.mlp({ layers, activation: kind, weights, data });
+      const base = Array.from({ length: network.dimension }, (_, i) => values[i % 64] as number);
+      const first = place % network.dimension;
+      const expected = network.evaluate(replaced(base, first, row));
+      expect(network.evaluateReplacements(base, first, row.length, row, { threads })).toEqual(expected);
+      const single = network.evaluateReplacements(Float32Array.from(base), first, row.length, Float32Array.from(row));
+      expect(single).toEqual(network.evaluate(Float32Array.from(replaced(base, first, row))));
+    }),
+    { numRuns: 300 },
+  );
+});
