@@ -32,7 +32,7 @@ if(DD_SANITIZE MATCHES "thread")
   set(dd_tests_arguments "--test-case-exclude=${dd_excluded}")
 endif()
 # One entry per room, so that they run side by side.
-foreach(room core linalg dmmv odil quantize)
+foreach(room core linalg dmmv odil polystep quantize)
   dd_add_test(native_${room} native $<TARGET_FILE:dd_tests> "--source-file=*tests/${room}/*" ${dd_tests_arguments})
 endforeach()
 

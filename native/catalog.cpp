@@ -30,6 +30,7 @@ struct ListBlockKernel {
 #include "odil/program_kernels.hpp"
 #include "odil/row_solver_kernels.hpp"
 #include "polystep/kernels.hpp"
+#include "polystep/objectives/kernels.hpp"
 #include "quantize/assignment_kernels.hpp"
 #include "quantize/kernels.hpp"
 #include "quantize/packed_kernels.hpp"
@@ -49,7 +50,9 @@ std::span<const KernelEntry> all_kernels() {
                                                   quantize::kernels(),
                                                   quantize::assignment_kernels(),
                                                   quantize::packed_kernels(),
-                                                  polystep::kernels()};
+                                                  polystep::kernels(),
+                                                  polystep::maxsat_kernels(),
+                                                  polystep::network_kernels()};
     std::vector<KernelEntry> all;
     for (const std::span<const KernelEntry> room : rooms) all.insert(all.end(), room.begin(), room.end());
     return all;

@@ -1,4 +1,5 @@
-// Files: models (safetensors, ONNX, GGUF and their number types), arrays (NPY), images (NIfTI).
+// Files: models (safetensors, ONNX, GGUF and their number types), arrays (NPY), images (NIfTI), clauses (DIMACS).
+export { type Cnf, parseDimacs, readDimacs, serializeDimacs, writeDimacs } from './dimacs';
 export { type GgufContents, type GgufDtype, type GgufTensor, serializeGguf, writeGguf } from './gguf';
 export { bfloat16ToFloat32, float16ToFloat32, float32ToBfloat16, float32ToFloat16 } from './half';
 export {

@@ -51,3 +51,5 @@ export type { MomentumOptions, OptimizerOptions, Start } from './options';
 export type { Checkpoint } from './checkpoint';
 export { createOptimizer, Optimizer, restore } from './optimizer';
 export { minimize, type MinimizeOptions, type Minimum, type RestartOptions } from './minimize';
+export * as functions from './functions';
+export * as models from './models';

@@ -101,6 +101,7 @@ export interface Native extends NativeRuntime {
   dmmv: unknown;
   odil: unknown;
   polystep: unknown;
+  polystepObjectives: unknown;
   quantize: unknown;
 }
 

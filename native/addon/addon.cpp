@@ -7,6 +7,7 @@
 #include "addon/kernels.hpp"
 #include "addon/odil.hpp"
 #include "addon/polystep.hpp"
+#include "addon/polystep_objectives.hpp"
 #include "addon/quantize.hpp"
 #include "addon/runtime.hpp"
 
@@ -17,6 +18,7 @@ static Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   dd::addon::export_dmmv(exports);
   dd::addon::export_odil(exports);
   dd::addon::export_polystep(exports);
+  dd::addon::export_polystep_objectives(exports);
   dd::addon::export_quantize(exports);
   return exports;
 }

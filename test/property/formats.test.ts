@@ -103,6 +103,29 @@ test('safetensors: a mutated file is read or refused', () => {
   expect(refused).toBeGreaterThan(50);
 });
 
+test.each([
+  ['CNF', 'c comment\np cnf 4 4\n1 -2 3 0\n-4 2 0\n0\n4 -1 0\n%\n'],
+  ['WCNF', 'p wcnf 4 3 12\n12 1 -2 0\n3.5 3 0\n1 -4 -1 2 0\n'],
+  ['WCNF without a header', 'h 1 -2 0\n3 3 0\n1e2 -4 -1 0\n'],
+])('DIMACS %s: a mutated file is read or refused with a line', (_, text) => {
+  let accepted = 0;
+  let refused = 0;
+  fc.assert(
+    fc.property(changes, (list) => {
+      const bytes = mutate(Buffer.from(text), list);
+      const read = reads(() => {
+        const cnf = formats.parseDimacs(bytes);
+        expect(formats.parseDimacs(formats.serializeDimacs(cnf)).literals).toEqual(cnf.literals);
+      }, ['ERR_INVALID_FORMAT']);
+      if (read) accepted += 1;
+      else refused += 1;
+    }),
+    { numRuns: 3000 },
+  );
+  expect(accepted).toBeGreaterThan(50);
+  expect(refused).toBeGreaterThan(50);
+});
+
 test('safetensors: what is written is read', () => {
   const name = fc.string({ unit: 'binary', maxLength: 8 }).filter((text) => text !== '__metadata__');
   const tensors = fc.dictionary(name, fc.array(fc.float({ noNaN: true })), { noNullPrototype: true });

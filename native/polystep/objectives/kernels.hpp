@@ -1,0 +1,13 @@
+// The native objectives' part of the kernel table.
+#pragma once
+
+#include <span>
+
+#include "core/kernel_registry.hpp"
+
+namespace dd::polystep {
+
+std::span<const KernelEntry> maxsat_kernels() noexcept;
+std::span<const KernelEntry> network_kernels() noexcept;
+
+}  // namespace dd::polystep

@@ -1,0 +1,35 @@
+// Local search that takes a MAX-SAT assignment further: probSAT (Balint and Schoening, SAT 2012) with break weights
+// kept up to date, so that a flip costs its own clauses and a choice one table entry per literal.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "core/run_control.hpp"
+#include "polystep/objectives/maxsat.hpp"
+
+namespace dd::polystep {
+
+struct PolishOptions {
+  std::uint64_t max_flips = 0;
+  std::uint64_t seed = 0;
+};
+
+struct PolishResult {
+  std::vector<std::uint8_t> assignment;  ///< the best one seen
+  std::int64_t unsatisfied = 0;          ///< its weight, recounted from scratch
+  std::size_t unsatisfied_clauses = 0;
+  std::uint64_t flips = 0;
+  StopReason stopped = StopReason::none;
+};
+
+/// From `assignment` (0 or 1 each variable) on: picks an unsatisfied clause, flips one of its variables with
+/// probability proportional to (0.9 + b)^-2.06, for clauses of more than three literals to 2.5^-b (four), 3.7^-b
+/// (five), 5.4^-b (more), b being the weight that the flip breaks in units of the mean weight. Ends when all is
+/// satisfied, after max_flips, or when `control` says so; the result is never worse than the start. Progress carries no
+/// state.
+PolishResult polish(const MaxSat& problem, std::vector<std::uint8_t> assignment, const PolishOptions& options,
+                    RunControl& control);
+
+}  // namespace dd::polystep
