@@ -60,6 +60,8 @@ export interface MaxSatCount {
 
 /** A MAX-SAT problem as an objective: coordinate i is variable i + 1, true when it is above zero. */
 export class MaxSat extends NativeObjective {
+  /** Whether blocks are best updated one after the other. */
+  readonly sequential = true;
   /** Number of variables. */
   readonly variables: number;
   /** Number of clauses. */
