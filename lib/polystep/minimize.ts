@@ -30,7 +30,7 @@ export interface RestartOptions {
 
 /** Options of {@link minimize}. */
 export interface MinimizeOptions extends Omit<OptimizerOptions, 'objective' | 'threads' | 'seed'>, RunOptions<Reals> {
-  /** Default 200. */
+  /** Default 200 where neither `maxEvaluations` nor `timeLimitMs` ends the run, else as many as it takes. */
   maxSteps?: number;
   /** Called after every step; returning true stops the run. */
   onStep?: (record: StepRecord, optimizer: Optimizer) => unknown;
@@ -73,7 +73,7 @@ const boundSchema = (value: unknown, argument: string): number | Float64Array =>
   typeof value === 'number' ? value : typedArray(['Float64Array'])(value, argument);
 
 const loopMembers = {
-  maxSteps: withDefault(integer({ min: 0 }), 200),
+  maxSteps: optional(integer({ min: 0 })),
   onStep: optional(functionOf<NonNullable<MinimizeOptions['onStep']>>()),
   restarts: optional(
     object({ count: integer({ min: 0 }), lower: optional(boundSchema), upper: optional(boundSchema) }),
@@ -82,6 +82,7 @@ const loopMembers = {
   scoreFinal: withDefault(boolean, true),
 };
 
+const defaultSteps = 200;
 /** Native steps per job: long enough that jobs cost nothing, short enough that history and limits keep up. */
 const stepsPerJob = 256;
 /** Pauses of a loop whose callbacks never wait, so that timers and signals get their turn. */
@@ -121,7 +122,7 @@ export async function minimize(objective: Objective, options: MinimizeOptions = 
     else rest[name] = value;
   }
   const { signal, onAbort, onProgress, timeLimitMs, ...common } = parse(run, 'options', object(runMembers));
-  const { maxSteps, onStep, restarts, restoreBest, scoreFinal } = parse(loop, 'options', object(loopMembers));
+  const { onStep, restarts, restoreBest, scoreFinal, ...limits } = parse(loop, 'options', object(loopMembers));
   requireBackend(common.backend, 'polystep runs on the CPU only');
   if (signal?.aborted === true) throw signal.reason;
   const optimizer = new Optimizer({
@@ -129,6 +130,8 @@ export async function minimize(objective: Objective, options: MinimizeOptions = 
     seed: common.seed,
     ...(common.threads !== undefined && { threads: common.threads }),
   });
+  const limited = Number.isFinite(options.maxEvaluations ?? Infinity) || timeLimitMs !== undefined;
+  const maxSteps = limits.maxSteps ?? (limited ? Infinity : defaultSteps);
   const begun = performance.now();
   const deadline = begun + (timeLimitMs ?? Infinity);
   const records: StepRecord[] = [];
@@ -201,7 +204,7 @@ export async function minimize(objective: Objective, options: MinimizeOptions = 
         reported = now;
         const progress = {
           phase: 'steps',
-          fraction: records.length / maxSteps,
+          fraction: Math.max(records.length / maxSteps, optimizer.evaluations / (options.maxEvaluations ?? Infinity)),
           iterations: records.length,
           objective: optimizer.value,
           lowerBound: -Infinity,
