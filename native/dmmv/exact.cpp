@@ -352,7 +352,8 @@ class Enumeration {
   std::vector<double> candidates(std::size_t k, double low, double high) const {
     std::vector<double> values;
     if (integer_) {
-      for (double value = std::ceil(low); value <= std::floor(high); ++value) values.push_back(value);
+      const auto first = static_cast<std::int64_t>(std::ceil(low)), last = static_cast<std::int64_t>(std::floor(high));
+      for (std::int64_t value = first; value <= last; ++value) values.push_back(static_cast<double>(value));
       return values;
     }
     // Coordinates are distances from the base value of one variable.
