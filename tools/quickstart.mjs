@@ -29,6 +29,19 @@ function solveEquations() {
   solve('glioma', 'glioma', '--synthetic', '64', '--cells', '16', '--time-cells', '32');
 }
 
+/** Steps without a gradient: clauses to satisfy, neurons that fire or do not. */
+function descendWithoutGradients() {
+  const run = (name, ...flags) => {
+    const file = path.join(output, `${name}.json`);
+    node(path.join('dist', 'cli', 'main.js'), name, ...flags, '--cards', file);
+    cards.push(file);
+  };
+  console.log('\nMAX-SAT: 42700 random clauses over 10000 variables\n');
+  run('maxsat', '--random', '10000', '--polish', '3');
+  console.log('\ntraining a network of spiking neurons to read digits\n');
+  run('train', 'lif', '--seed', '1', '-o', path.join('out', 'train'));
+}
+
 try {
   prepare.ensureDependencies();
   prepare.ensureNative();
@@ -42,6 +55,7 @@ try {
     process.exitCode = 1;
   }
   solveEquations();
+  descendWithoutGradients();
   report.push('--include', ...cards);
   console.log('\ndesigning three filters\n');
   node(...report);

@@ -111,7 +111,7 @@ const scales: Record<polystep.models.WeightKind, number> = { real: 1, int8: 1, t
 
 /** The task of that name. */
 export function taskOf(name: (typeof tasks)[number], flags: TaskFlags): Task {
-  const { seed, batch = 128, steps = 150, hidden = 32 } = flags;
+  const { seed, batch = 128, steps = name === 'lif' ? 400 : 150, hidden = 32 } = flags;
   const file = flags.data ?? path.join(packageRoot, 'examples', 'data', 'digits.npy');
   const { features, classes, ...data } = tableOf(file, name === 'tree' ? (label) => label % 2 : (label) => label);
   const common = { data: data.train, batchSize: Math.min(batch, data.train.labels.length) };

@@ -73,7 +73,7 @@ function confusionPicture({ network, test, classes }: Task, point: Float32Array 
   });
   const range: [number, number] = [-0.5, classes - 0.5];
   return heatMap({
-    title: 'What test samples are taken for',
+    title: 'What test samples are taken for, 10 % and more in yellow',
     values: shares,
     rows: classes,
     columns: classes,
@@ -82,7 +82,7 @@ function confusionPicture({ network, test, classes }: Task, point: Float32Array 
     yRange: range,
     xLabel: 'predicted',
     yLabel: 'label',
-    valueLabel: '% of the label (10 and more)',
+    valueLabel: '%',
   });
 }
 
@@ -236,7 +236,7 @@ export function addTrain(program: Command): void {
     )
     .option('--depth <n>', 'tree: questions from the root to a leaf', positiveInteger, 4)
     .option('--batch <n>', 'samples that a step looks at (default: 128; tree: all)', positiveInteger)
-    .option('--steps <n>', 'steps (default: 150)', positiveInteger)
+    .option('--steps <n>', 'steps (default: 150; lif: 400)', positiveInteger)
     .option('--time <seconds>', 'time limit', positiveNumber)
     .option('--seed <n>', 'seed of all random numbers', wholeNumber, 0)
     .option('--threads <n>', 'threads (default: all processors)', positiveInteger)

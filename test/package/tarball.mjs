@@ -34,7 +34,7 @@ const files = run('tar', ['-tzf', tarball])
 
 await check('the tarball holds what it must and nothing else', () => {
   const allowed =
-    /^(dist\/|prebuilds\/|native\/(?!tests\/)|cmake\/|tools\/(build-native|install)\.cjs$|(package\.json|CMakeLists\.txt|binding\.gyp|README\.md|LICENSE|CHANGELOG\.md|THIRD_PARTY_NOTICES\.md)$)/;
+    /^(dist\/|prebuilds\/|native\/(?!tests\/)|cmake\/|examples\/data\/(README\.md|digits\.npy)$|tools\/(build-native|install)\.cjs$|(package\.json|CMakeLists\.txt|binding\.gyp|README\.md|LICENSE|CHANGELOG\.md|THIRD_PARTY_NOTICES\.md)$)/;
   assert.deepEqual(
     files.filter((name) => !allowed.test(name)),
     [],
@@ -45,6 +45,7 @@ await check('the tarball holds what it must and nothing else', () => {
     'dist/index.d.ts',
     'dist/index.d.mts',
     'dist/cli/main.js',
+    'examples/data/digits.npy',
     'README.md',
     'LICENSE',
     'THIRD_PARTY_NOTICES.md',

@@ -195,3 +195,15 @@ describe('polishMaxSat', () => {
     );
   });
 });
+
+test('options of a search: temperatures over all sweeps, and an assignment that satisfies nearly all', async () => {
+  using problem = maxSat({ ...randomKSat({ variables: 200, seed: 5 }), cost: 'count' });
+  expect(problem.searchOptions().epsilon).toEqual({ kind: 'geometric', initial: 1, target: 0.1, steps: 333 });
+  expect(problem.searchOptions({ sweeps: 1 }).epsilon).toMatchObject({ steps: 1 });
+  expect(() => problem.searchOptions({ sweeps: 0 })).toThrow(errorWith('ERR_OUT_OF_RANGE', 'options.sweeps'));
+  const sweeps = 100;
+  const found = await polystep.minimize(problem, { ...problem.searchOptions({ sweeps }), maxSteps: sweeps, seed: 2 });
+  const { satisfied, unsatisfied } = problem.count(found.x);
+  expect(found.value).toBe(unsatisfied);
+  expect(satisfied).toBeGreaterThan(0.98 * problem.clauseCount);
+});
