@@ -7,10 +7,12 @@ import { addBench } from './bench';
 import { addDmmv } from './dmmv';
 import { addDoctor } from './doctor';
 import { addFir } from './fir';
+import { addMaxSat } from './maxsat';
 import { addQuantize } from './quantize';
 import { addReport } from './report';
 import { addSolve } from './solve';
 import { addTomography } from './tomography';
+import { addTrain } from './train';
 import { UsageError } from './usage';
 
 function program(): Command {
@@ -24,6 +26,8 @@ function program(): Command {
   addDmmv(command);
   addQuantize(command);
   addSolve(command);
+  addMaxSat(command);
+  addTrain(command);
   addReport(command);
   addDoctor(command);
   addBench(command);

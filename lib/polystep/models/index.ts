@@ -9,6 +9,7 @@ export {
   type MaxSatClauses,
   type MaxSatCnf,
   type MaxSatCount,
+  type MaxSatSearch,
   polishMaxSat,
   polishMaxSatSync,
   type PolishOptions,

@@ -23,6 +23,7 @@ import {
   typedArray,
   withDefault,
 } from '../../runtime/validate';
+import type { OptimizerOptions } from '../options';
 import { NativeObjective } from './native-objective';
 import { type NativeObjectiveHandle, nativeObjectives } from './native';
 
@@ -58,6 +59,12 @@ export interface MaxSatCount {
   readonly unsatisfiedWeight: number;
 }
 
+/** How long a search is: see {@link MaxSat.searchOptions}. */
+export interface MaxSatSearch {
+  /** Sweeps over all variables, that is steps; default 334. */
+  sweeps?: number;
+}
+
 /** A MAX-SAT problem as an objective: coordinate i is variable i + 1, true when it is above zero. */
 export class MaxSat extends NativeObjective {
   /** Whether blocks are best updated one after the other. */
@@ -84,6 +91,31 @@ export class MaxSat extends NativeObjective {
     this.#literals = literals;
     this.#starts = starts;
     this.#weights = weights;
+  }
+
+  /**
+   * Options of `minimize` and `createOptimizer` that find good assignments: one pair of variables after the other is
+   * drawn anew with probabilities that fall with the clauses it would break, at a temperature from 1 to 0.1.
+   *
+   * They are for `cost: 'count'`, where a clause costs its weight; give `maxSteps: sweeps` beside them.
+   *
+   * @param options  see {@link MaxSatSearch}
+   * @throws ERR_OUT_OF_RANGE  `sweeps` below 1
+   */
+  searchOptions(options: MaxSatSearch = {}): OptimizerOptions {
+    const { sweeps } = parse(options, 'options', object({ sweeps: withDefault(integer({ min: 1 }), 334) }));
+    return {
+      update: 'sequential',
+      rule: 'sample',
+      scaleCost: 1,
+      lower: -0.7,
+      upper: 0.7,
+      stepRadius: 1,
+      probeRadius: 2,
+      adaptiveRadius: false,
+      initial: { normal: 0.1 },
+      epsilon: { kind: 'geometric', initial: 1, target: 0.1, steps: Math.max(1, sweeps - 1) },
+    };
   }
 
   /**
