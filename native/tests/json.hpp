@@ -112,7 +112,8 @@ class JsonReader {
 
 /// The file `name` of test/golden/vectors.
 inline Json read_vectors(const std::string& name) {
-  const std::string path = std::string(DD_GOLDEN_VECTORS) + "/" + name;
+  std::string path(DD_GOLDEN_VECTORS "/");
+  path += name;
   std::FILE* file = std::fopen(path.c_str(), "rb");
   if (file == nullptr) throw std::runtime_error("cannot open " + path);
   std::string source;
