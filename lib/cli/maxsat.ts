@@ -102,7 +102,7 @@ async function maxsat(file: string | undefined, flags: MaxSatFlags): Promise<voi
     `${found.steps} sweeps in ${found.seconds.toFixed(2)} s left ${searched.unsatisfied} unsatisfied` +
     (local === undefined
       ? ''
-      : `, ${local.flips} flips of local search in ${local.seconds.toFixed(2)} s ${local.unsatisfied}`);
+      : `, ${local.flips} flips of local search in ${local.seconds.toFixed(2)} s then ${local.unsatisfied}`);
   write(flags.cards, (name) => {
     const text = `Each variable is drawn anew, pair after pair, with probabilities that fall with the clauses it would break; no gradient is needed. ${sentence}.`;
     const heading = `MAX-SAT: ${variables} variables, ${clauseCount} random clauses`;
