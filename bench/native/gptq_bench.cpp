@@ -18,6 +18,7 @@
 #include "core/isa.hpp"
 #include "core/machine_limits_isa.hpp"
 #include "core/philox.hpp"
+#include "options.hpp"
 #include "quantize/gptq.hpp"
 
 namespace dd::bench {
@@ -127,24 +128,17 @@ void measure(const Size& size, const Options& options) {
 
 std::vector<Size> parse_sizes(const std::string& text) {
   std::vector<Size> sizes;
-  for (std::size_t at = 0; at <= text.size();) {
-    const std::size_t end = std::min(text.find(',', at), text.size());
-    const std::string part = text.substr(at, end - at);
+  for (const std::string& part : split(text)) {
     const std::size_t cross = part.find('x');
     const std::size_t rows = std::stoul(part);
     sizes.push_back({rows, cross == std::string::npos ? rows : std::stoul(part.substr(cross + 1))});
-    at = end + 1;
   }
   return sizes;
 }
 
 Options parse(int count, char** arguments) {
   Options options;
-  for (int i = 1; i < count; ++i) {
-    const std::string argument = arguments[i];
-    const std::size_t equals = argument.find('=');
-    const std::string name = argument.substr(0, equals);
-    const std::string value = equals == std::string::npos ? "" : argument.substr(equals + 1);
+  read_options(count, arguments, [&](const std::string& name, const std::string& value) {
     if (name == "--sizes") {
       options.sizes = parse_sizes(value);
     } else if (name == "--threads") {
@@ -153,16 +147,11 @@ Options parse(int count, char** arguments) {
       options.samples = std::max<std::size_t>(1, std::stoul(value));
     } else if (name == "--outputs" && (value == "codes" || value == "all")) {
       options.all_outputs = value == "all";
-    } else if (name == "--isa") {
-      bool found = false;
-      for (const IsaLevel level : available_isa_levels()) {
-        if (value == isa_name(level)) found = set_active_isa(level);
-      }
-      if (!found) throw std::runtime_error("level " + value + " is not available here");
     } else {
-      throw std::runtime_error("unknown option " + argument);
+      return false;
     }
-  }
+    return true;
+  });
   return options;
 }
 

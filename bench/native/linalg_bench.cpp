@@ -34,6 +34,7 @@
 #include "linalg/syrk.hpp"
 #include "linalg/triangular.hpp"
 #include "openblas_peer.hpp"
+#include "options.hpp"
 
 namespace dd::bench {
 namespace {
@@ -445,18 +446,6 @@ class Suite {
   const OpenBlas& blas_;
 };
 
-std::vector<std::string> split(const std::string& text, char separator) {
-  std::vector<std::string> parts{""};
-  for (const char c : text) {
-    if (c == separator) {
-      parts.emplace_back();
-    } else {
-      parts.back() += c;
-    }
-  }
-  return parts;
-}
-
 Size parse_size(const std::string& text) {
   const std::vector<std::string> parts = split(text, 'x');
   const auto number = [&](std::size_t i) { return static_cast<std::size_t>(std::stoul(parts[i])); };
@@ -467,11 +456,7 @@ Size parse_size(const std::string& text) {
 
 Options parse(int count, char** arguments) {
   Options options;
-  for (int i = 1; i < count; ++i) {
-    const std::string argument = arguments[i];
-    const std::size_t equals = argument.find('=');
-    const std::string name = argument.substr(0, equals);
-    const std::string value = equals == std::string::npos ? "" : argument.substr(equals + 1);
+  read_options(count, arguments, [&](const std::string& name, const std::string& value) {
     if (name == "--routine") {
       options.routines = split(value, ',');
     } else if (name == "--dtype") {
@@ -489,16 +474,11 @@ Options parse(int count, char** arguments) {
       options.peers = value;
     } else if (name == "--path") {
       linalg::force_product_path(value == "direct" ? 0 : value == "packed" ? 1 : -1);
-    } else if (name == "--isa") {
-      bool found = false;
-      for (const IsaLevel level : available_isa_levels()) {
-        if (value == isa_name(level)) found = set_active_isa(level);
-      }
-      if (!found) throw std::runtime_error("level " + value + " is not available here");
     } else {
-      throw std::runtime_error("unknown option " + argument);
+      return false;
     }
-  }
+    return true;
+  });
   return options;
 }
 

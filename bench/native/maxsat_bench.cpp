@@ -20,6 +20,7 @@
 #include "core/isa.hpp"
 #include "core/philox.hpp"
 #include "core/thread_pool.hpp"
+#include "options.hpp"
 #include "polystep/objectives/maxsat.hpp"
 
 namespace dd::bench {
@@ -126,38 +127,20 @@ void run(std::size_t variables, const Options& options) {
       1 - evaluator->base_loss() / static_cast<double>(clauses), built, coloured, groups.size());
 }
 
-std::vector<std::size_t> numbers_of(const std::string& text) {
-  std::vector<std::size_t> numbers;
-  for (std::size_t at = 0; at < text.size();) {
-    std::size_t used = 0;
-    numbers.push_back(std::stoull(text.substr(at), &used));
-    at += used + 1;
-  }
-  return numbers;
-}
-
-Options read_options(int count, char** arguments) {
+Options parse(int count, char** arguments) {
   Options options;
-  for (int i = 1; i < count; ++i) {
-    const std::string argument = arguments[i];
-    const std::size_t equals = argument.find('=');
-    const std::string name = argument.substr(0, equals);
-    const std::string value = equals == std::string::npos ? "" : argument.substr(equals + 1);
+  read_options(count, arguments, [&](const std::string& name, const std::string& value) {
     if (name == "--sizes") {
-      options.sizes = numbers_of(value);
+      options.sizes = numbers(value);
     } else if (name == "--sweeps") {
       options.sweeps = std::stoull(value);
     } else if (name == "--threads") {
       options.threads = std::stoull(value);
-    } else if (name == "--isa") {
-      bool set = false;
-      for (const IsaLevel level : available_isa_levels())
-        set = set || (value == isa_name(level) && set_active_isa(level));
-      if (!set) throw std::runtime_error("no such level here: " + value);
     } else {
-      throw std::runtime_error("unknown option " + argument);
+      return false;
     }
-  }
+    return true;
+  });
   return options;
 }
 
@@ -166,7 +149,7 @@ Options read_options(int count, char** arguments) {
 
 int main(int count, char** arguments) {
   try {
-    const dd::bench::Options options = dd::bench::read_options(count, arguments);
+    const dd::bench::Options options = dd::bench::parse(count, arguments);
     for (const std::size_t size : options.sizes) dd::bench::run(size, options);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());

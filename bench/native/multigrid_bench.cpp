@@ -23,6 +23,7 @@
 #if DD_BENCH_CHOLMOD
 #include "sparse_peer.hpp"
 #endif
+#include "options.hpp"
 #include "tests/linalg/grid_operators.hpp"
 #include "tests/linalg/sparse/grids.hpp"
 
@@ -169,11 +170,7 @@ void measure_decomposition(const Options& options) {
 
 void run(int count, char** arguments) {
   Options options;
-  for (int i = 1; i < count; ++i) {
-    const std::string argument = arguments[i];
-    const std::size_t equals = std::min(argument.find('='), argument.size() - 1);
-    const std::string name = argument.substr(0, equals);
-    std::string value = argument.substr(equals + 1);
+  read_options(count, arguments, [&](const std::string& name, const std::string& value) {
     if (name == "--threads") {
       options.threads = std::stoul(value);
     } else if (name == "--samples") {
@@ -181,15 +178,12 @@ void run(int count, char** arguments) {
     } else if (name == "--direct") {
       options.direct = std::stoul(value);
     } else if (name == "--sizes") {
-      options.sizes.clear();
-      for (std::size_t comma = 0; !value.empty(); value = comma < value.size() ? value.substr(comma + 1) : "") {
-        comma = std::min(value.find(','), value.size());
-        options.sizes.push_back(std::stoul(value.substr(0, comma)));
-      }
+      options.sizes = numbers(value);
     } else {
-      throw std::runtime_error("unknown option " + argument);
+      return false;
     }
-  }
+    return true;
+  });
   for (const std::size_t cells : options.sizes) measure_poisson(cells, options);
   measure_decomposition<double>(options);
 }

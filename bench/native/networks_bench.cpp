@@ -16,6 +16,7 @@
 
 #include "core/isa.hpp"
 #include "core/philox.hpp"
+#include "options.hpp"
 #include "polystep/objectives/network.hpp"
 
 namespace dd::bench {
@@ -125,31 +126,27 @@ void measure(const char* name, Graph graph, std::size_t batch, double seconds) {
 }  // namespace dd::bench
 
 int main(int count, char** arguments) {
-  using namespace dd;
   using namespace dd::bench;
+  using dd::polystep::Activation;
+  using dd::polystep::WeightKind;
   double seconds = 1;
-  for (int i = 1; i < count; ++i) {
-    const std::string argument = arguments[i];
-    if (argument.rfind("--seconds=", 0) == 0) {
-      seconds = std::stod(argument.substr(10));
-      continue;
-    }
-    bool set = false;
-    for (const IsaLevel level : available_isa_levels()) {
-      set = set || (argument == std::string("--isa=") + isa_name(level) && set_active_isa(level));
-    }
-    if (!set) {
-      std::fprintf(stderr, "unknown option %s\n", argument.c_str());
-      return 2;
-    }
+  try {
+    read_options(count, arguments, [&](const std::string& name, const std::string& value) {
+      if (name != "--seconds") return false;
+      seconds = std::stod(value);
+      return true;
+    });
+    measure("lif 64-32-10", layered({64, 32, 10}, Activation::lif_spikes, Activation::lif_counts, WeightKind::real),
+            128, seconds);
+    measure("lif 784-128-10", layered({784, 128, 10}, Activation::lif_spikes, Activation::lif_counts, WeightKind::real),
+            512, seconds);
+    measure("relu 784-128-128-10",
+            layered({784, 128, 128, 10}, Activation::relu, Activation::identity, WeightKind::real), 512, seconds);
+    measure("sign binary 784-128-128-10",
+            layered({784, 128, 128, 10}, Activation::sign, Activation::identity, WeightKind::binary), 512, seconds);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 2;
   }
-  measure("lif 64-32-10", layered({64, 32, 10}, Activation::lif_spikes, Activation::lif_counts, WeightKind::real), 128,
-          seconds);
-  measure("lif 784-128-10", layered({784, 128, 10}, Activation::lif_spikes, Activation::lif_counts, WeightKind::real),
-          512, seconds);
-  measure("relu 784-128-128-10", layered({784, 128, 128, 10}, Activation::relu, Activation::identity, WeightKind::real),
-          512, seconds);
-  measure("sign binary 784-128-128-10",
-          layered({784, 128, 128, 10}, Activation::sign, Activation::identity, WeightKind::binary), 512, seconds);
   return 0;
 }

@@ -20,6 +20,7 @@
 #include "core/philox.hpp"
 #include "odil/problem.hpp"
 #include "odil_hand_loops.hpp"
+#include "options.hpp"
 
 namespace dd::bench {
 namespace {
@@ -230,16 +231,16 @@ void measure(Case one, std::size_t samples) {
 void run(int count, char** arguments) {
   std::size_t samples = 9;
   bool quick = false;
-  for (int i = 1; i < count; ++i) {
-    const std::string argument = arguments[i];
-    if (argument == "--quick") {
+  read_options(count, arguments, [&](const std::string& name, const std::string& value) {
+    if (name == "--quick") {
       quick = true;
-    } else if (argument.starts_with("--samples=")) {
-      samples = std::stoul(argument.substr(std::strlen("--samples=")));
+    } else if (name == "--samples") {
+      samples = std::stoul(value);
     } else {
-      throw std::runtime_error("unknown option " + argument);
+      return false;
     }
-  }
+    return true;
+  });
   for (const std::size_t cells : quick ? std::vector<std::size_t>{64} : std::vector<std::size_t>{64, 256, 1024}) {
     measure(heat(cells), samples);
     measure(wave(cells), samples);

@@ -19,6 +19,7 @@
 #include "core/machine_limits_isa.hpp"
 #include "core/philox.hpp"
 #include "linalg/gemm.hpp"
+#include "options.hpp"
 #include "quantize/packed_weights.hpp"
 
 namespace dd::bench {
@@ -39,16 +40,6 @@ double now(bool wall) {
 double percentile(std::vector<double> values, double fraction) {
   std::sort(values.begin(), values.end());
   return values[static_cast<std::size_t>(fraction * static_cast<double>(values.size() - 1) + 0.5)];
-}
-
-std::vector<std::string> split(const std::string& text) {
-  std::vector<std::string> parts;
-  for (std::size_t at = 0; at <= text.size();) {
-    const std::size_t end = std::min(text.find(',', at), text.size());
-    parts.push_back(text.substr(at, end - at));
-    at = end + 1;
-  }
-  return parts;
 }
 
 void measure(const std::string& width, const Options& options) {
@@ -109,11 +100,7 @@ void measure(const std::string& width, const Options& options) {
 
 Options parse(int count, char** arguments) {
   Options options;
-  for (int i = 1; i < count; ++i) {
-    const std::string argument = arguments[i];
-    const std::size_t equals = argument.find('=');
-    const std::string name = argument.substr(0, equals);
-    const std::string value = equals == std::string::npos ? "" : argument.substr(equals + 1);
+  read_options(count, arguments, [&](const std::string& name, const std::string& value) {
     if (name == "--size") {
       const std::size_t cross = value.find('x');
       options.rows = std::stoul(value);
@@ -126,16 +113,11 @@ Options parse(int count, char** arguments) {
       options.threads = std::stoul(value);
     } else if (name == "--samples") {
       options.samples = std::max<std::size_t>(1, std::stoul(value));
-    } else if (name == "--isa") {
-      bool found = false;
-      for (const IsaLevel level : available_isa_levels()) {
-        if (value == isa_name(level)) found = set_active_isa(level);
-      }
-      if (!found) throw std::runtime_error("level " + value + " is not available here");
     } else {
-      throw std::runtime_error("unknown option " + argument);
+      return false;
     }
-  }
+    return true;
+  });
   return options;
 }
 

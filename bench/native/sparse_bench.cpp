@@ -14,6 +14,7 @@
 #include "core/isa.hpp"
 #include "linalg/sparse/least_squares.hpp"
 #include "linalg/sparse/lu.hpp"
+#include "options.hpp"
 #include "sparse_peer.hpp"
 #include "tests/linalg/sparse/grids.hpp"
 
@@ -142,25 +143,18 @@ void measure_lu(std::size_t cells, const Options& options) {
 
 void run(int count, char** arguments) {
   Options options;
-  for (int i = 1; i < count; ++i) {
-    const std::string argument = arguments[i];
-    const std::size_t equals = std::min(argument.find('='), argument.size() - 1);
-    const std::string name = argument.substr(0, equals);
-    std::string value = argument.substr(equals + 1);
+  read_options(count, arguments, [&](const std::string& name, const std::string& value) {
     if (name == "--threads") {
       options.threads = std::stoul(value);
     } else if (name == "--samples") {
       options.samples = std::stoul(value);
     } else if (name == "--sizes") {
-      options.sizes.clear();
-      for (std::size_t comma = 0; !value.empty(); value = comma < value.size() ? value.substr(comma + 1) : "") {
-        comma = std::min(value.find(','), value.size());
-        options.sizes.push_back(std::stoul(value.substr(0, comma)));
-      }
+      options.sizes = numbers(value);
     } else {
-      throw std::runtime_error("unknown option " + argument);
+      return false;
     }
-  }
+    return true;
+  });
   for (const std::size_t cells : options.sizes) measure_cholesky(cells, options);
   if (options.threads == 1) measure_lu(256, options);
 }
