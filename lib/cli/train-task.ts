@@ -1,4 +1,4 @@
-// What `discrete-descent train` trains: data, a network for them, and settings of the search that are known to be good.
+// What `discrete-descent train` trains: data, a network for them, and how it is searched.
 import path from 'node:path';
 import { formats, polystep } from '..';
 import { packageRoot } from '../runtime/native';
@@ -81,31 +81,6 @@ function tableOf(file: string, labelOf: (label: number) => number): Table {
   return { train: part(0, cut), test: part(cut, rows), features, classes };
 }
 
-/**
- * Radii that shrink to a fifth while the temperature halves: blocks of eight parameters of the full space, one probe at
- * half the probe radius, costs standardised row by row (arXiv 2605.01928, Section 5, with larger probes).
- */
-function searchOptions(steps: number, scale: number): polystep.OptimizerOptions {
-  const geometric = (initial: number, target: number): polystep.Schedule => ({
-    kind: 'geometric',
-    initial,
-    target,
-    steps,
-  });
-  return {
-    particleDimension: 8,
-    polytope: 'orthoplex',
-    probes: 1,
-    rule: 'softmax',
-    scaleCost: 'rowStd',
-    epsilon: geometric(1, 0.5),
-    stepRadius: geometric(0.05 * scale, 0.01 * scale),
-    probeRadius: geometric(0.6 * scale, 0.12 * scale),
-    radiusMode: 'absolute',
-    adaptiveRadius: false,
-  };
-}
-
 /** Weights that are rounded to -1, 0 and 1 need steps that reach from one to the next. */
 const scales: Record<polystep.models.WeightKind, number> = { real: 1, int8: 1, ternary: 4, binary: 1 };
 
@@ -119,17 +94,17 @@ export function taskOf(name: (typeof tasks)[number], flags: TaskFlags): Task {
   const rest = { ...data, classes, steps };
   if (name === 'lif') {
     const network = lifNetwork({ ...common, layers });
-    const options = { ...searchOptions(steps, 1), initial: network.initialParameters({ seed }) };
+    const options = { ...network.searchOptions({ steps }), initial: network.initialParameters({ seed }) };
     return { ...rest, name: `Spiking network ${layers.join('-')}`, network, options };
   }
   if (name === 'mlp') {
     const { activation, weights } = flags;
     const network = mlp({ ...common, layers, activation, weights });
     const scale = scales[weights];
-    const options = { ...searchOptions(steps, scale), initial: network.initialParameters({ seed, scale }) };
+    const options = { ...network.searchOptions({ steps, scale }), initial: network.initialParameters({ seed, scale }) };
     return { ...rest, name: `Perceptron ${layers.join('-')}, ${activation}, ${weights} weights`, network, options };
   }
   const network = obliqueTree({ data: data.train, inputs: features, depth: flags.depth, ...(flags.batch && common) });
-  const options = { ...searchOptions(steps, 1), initial: network.initialParameters({ seed }) };
+  const options = { ...network.searchOptions({ steps }), initial: network.initialParameters({ seed }) };
   return { ...rest, name: `Oblique tree of depth ${flags.depth}, odd against even labels`, network, options };
 }

@@ -22,5 +22,12 @@ export {
 export { mixtureOfExperts, type MixtureOfExpertsOptions } from './mixture-of-experts';
 export { mlp, type MlpOptions } from './mlp';
 export { NativeObjective, type Points, type ScoringOptions } from './native-objective';
-export { type InitialOptions, type LabelledData, Network, type NetworkOptions, type TargetData } from './network';
+export {
+  type InitialOptions,
+  type LabelledData,
+  Network,
+  type NetworkOptions,
+  type NetworkSearch,
+  type TargetData,
+} from './network';
 export { obliqueTree, type ObliqueTreeOptions } from './oblique-tree';

@@ -76,6 +76,7 @@ export class MaxSat extends NativeObjective {
   readonly #literals: Int32Array;
   readonly #starts: Int32Array;
   readonly #weights: Float64Array | undefined;
+  readonly #clauseCost: number;
 
   /** @internal */
   constructor(
@@ -84,6 +85,7 @@ export class MaxSat extends NativeObjective {
     literals: Int32Array,
     starts: Int32Array,
     weights: Float64Array | undefined,
+    cost: 'ratio' | 'count',
   ) {
     super(handle, variables);
     this.variables = variables;
@@ -91,13 +93,14 @@ export class MaxSat extends NativeObjective {
     this.#literals = literals;
     this.#starts = starts;
     this.#weights = weights;
+    const total = weights?.reduce((sum, weight) => sum + weight, 0) ?? this.clauseCount;
+    this.#clauseCost = (cost === 'ratio' || total === 0 ? 1 : total) / Math.max(this.clauseCount, 1);
   }
 
   /**
    * Options of `minimize` and `createOptimizer` that find good assignments: one pair of variables after the other is
-   * drawn anew with probabilities that fall with the clauses it would break, at a temperature from 1 to 0.1.
-   *
-   * They are for `cost: 'count'`, where a clause costs its weight; give `maxSteps: sweeps` beside them.
+   * drawn anew with probabilities that fall with the clauses it would break, at a temperature from 1 to 0.1 times what a
+   * clause of mean weight costs. Give `maxSteps: sweeps` beside them.
    *
    * @param options  see {@link MaxSatSearch}
    * @throws ERR_OUT_OF_RANGE  `sweeps` below 1
@@ -107,7 +110,7 @@ export class MaxSat extends NativeObjective {
     return {
       update: 'sequential',
       rule: 'sample',
-      scaleCost: 1,
+      scaleCost: this.#clauseCost,
       lower: -0.7,
       upper: 0.7,
       stepRadius: 1,
@@ -253,7 +256,7 @@ export function maxSat(options: MaxSatClauses | MaxSatCnf): MaxSat {
     ...homes({ options: ['weights', 'variables'] }),
     clauses: argument,
   });
-  return new MaxSat(handle, variables, literals, starts, weights);
+  return new MaxSat(handle, variables, literals, starts, weights, cost);
 }
 
 /** A random instance. */

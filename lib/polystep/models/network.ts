@@ -13,6 +13,7 @@ import {
   typedArray,
   withDefault,
 } from '../../runtime/validate';
+import type { OptimizerOptions } from '../options';
 import type { GraphBuilder, ParameterTensor } from './graph';
 import {
   type NativeGraph,
@@ -53,6 +54,14 @@ export interface NetworkOptions {
    * a step gets is a function of the seed and the step, the same for all its candidates.
    */
   batchSize?: number;
+}
+
+/** How long a search is and how far it reaches: see {@link Network.searchOptions}. */
+export interface NetworkSearch {
+  /** Steps; default 150. */
+  steps?: number;
+  /** Of radii, as that of {@link InitialOptions}; default 1. Ternary weights want 4, to reach from one to the next. */
+  scale?: number;
 }
 
 /** How first parameters are drawn. */
@@ -198,6 +207,37 @@ export class Network extends NativeObjective {
     const bias = this.nodes.at(-1)?.bias;
     if (constant !== undefined && bias !== undefined) parameters.fill(constant, bias, bias + this.outputs);
     return parameters;
+  }
+
+  /**
+   * Options of `minimize` and `createOptimizer` that suit networks: blocks of eight parameters of the full space, costs
+   * standardised row by row, radii (0.05, probes at 0.3) that shrink to a fifth while the temperature halves. The
+   * optimizer's own radii of 0.5 silence spiking networks. Give `maxSteps: steps` beside them.
+   *
+   * @param options  see {@link NetworkSearch}
+   * @throws ERR_OUT_OF_RANGE  `steps` below 1, `scale` not above 0
+   * Source: arXiv 2605.01928, Section 5, with larger probes.
+   */
+  searchOptions(options: NetworkSearch = {}): OptimizerOptions {
+    const { steps, scale } = parse(
+      options,
+      'options',
+      object({ steps: withDefault(integer({ min: 1 }), 150), scale: withDefault(number({ above: 0 }), 1) }),
+    );
+    const falling = (initial: number, target: number) => ({ kind: 'geometric', initial, target, steps }) as const;
+    return {
+      particleDimension: 8,
+      polytope: 'orthoplex',
+      probes: 1,
+      rule: 'softmax',
+      scaleCost: 'rowStd',
+      epsilon: falling(1, 0.5),
+      stepRadius: falling(0.05 * scale, 0.01 * scale),
+      // One probe lies at half of it.
+      probeRadius: falling(0.6 * scale, 0.12 * scale),
+      radiusMode: 'absolute',
+      adaptiveRadius: false,
+    };
   }
 
   /** @internal */

@@ -196,6 +196,22 @@ describe('polishMaxSat', () => {
   });
 });
 
+test('a search takes the same way whatever a clause costs', async () => {
+  const clauses = randomKSat({ variables: 128, ratio: 4, seed: 5 }); // 512 clauses: shares are exact
+  const points = [];
+  for (const more of [
+    { cost: 'count' },
+    { cost: 'ratio' },
+    { cost: 'count', weights: new Float64Array(512).fill(4) },
+  ] as const) {
+    using problem = maxSat({ ...clauses, ...more });
+    const options = { ...problem.searchOptions({ sweeps: 30 }), maxSteps: 30, seed: 2 };
+    points.push((await polystep.minimize(problem, options)).x);
+  }
+  expect(points[1]).toEqual(points[0]);
+  expect(points[2]).toEqual(points[0]);
+});
+
 test('options of a search: temperatures over all sweeps, and an assignment that satisfies nearly all', async () => {
   using problem = maxSat({ ...randomKSat({ variables: 200, seed: 5 }), cost: 'count' });
   expect(problem.searchOptions().epsilon).toEqual({ kind: 'geometric', initial: 1, target: 0.1, steps: 333 });
