@@ -48,8 +48,8 @@ class ControlStep {
   StateVector<T>& second_spare() noexcept { return residual_; }
 
  private:
-  std::optional<std::vector<StateVector<T>>> find_sensitivities(std::span<const double> factors,
-                                                                ControlSpaceStep& step);
+  std::optional<std::vector<RowRangeField<T>>> find_sensitivities(std::span<const double> factors,
+                                                                  ControlSpaceStep& step);
   void read_columns(std::size_t row, std::vector<bool>& present);
   std::vector<bool> free_parameters(std::span<const double> inner, std::span<const std::size_t> frozen,
                                     ControlSpaceStep& step) const;
