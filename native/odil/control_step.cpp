@@ -38,8 +38,10 @@ ControlStep<T>::ControlStep(const Problem& problem, const Evolution& evolution, 
       weights_(equation_weights(problem, evolution, scales)),
       misfit_step_(vector()),
       change_(vector()),
-      product_(vector()),
       residual_(vector()),
+      direction_(vector()),
+      apart_(data_.in_place() ? StateVector<T>() : vector()),
+      product_(data_.in_place() ? change_ : apart_),
       columns_(scale.size()) {
   for (std::size_t row = 0; row < evolution.rows; ++row) {
     for (const std::int32_t k : linear_.parameters_of(row)) {
@@ -219,7 +221,6 @@ bool ControlStep<T>::find_misfit_step(const StateVector<T>& misfit, double mu, c
   const ParameterSystem system(elimination_.normal, scale_, mu, free);
   slope = elimination_.slope;
   std::fill(misfit_step_.span().begin(), misfit_step_.span().end(), T(0));
-  if (direction_.span().empty()) direction_ = vector();
   // product_ holds D^T r: the first residual is -r_m - K^T P r_d.
   subtract_fields(system.solve(slope));
   if (!adjoint()) return false;
@@ -234,8 +235,7 @@ bool ControlStep<T>::find_misfit_step(const StateVector<T>& misfit, double mu, c
          squares > options_.linear_tolerance * options_.linear_tolerance * first) {
     if (!forward(direction_)) return false;
     const std::vector<double> moved = project();
-    std::fill(product_.span().begin(), product_.span().end(), T(0));
-    data_.add_normal(change_.data(), product_.data(), threads_);
+    data_.multiply_normal(change_.data(), product_.data(), threads_);
     subtract_fields(system.solve(moved));
     if (!adjoint()) return false;
     step.marches += 2;

@@ -94,7 +94,9 @@ void DataOperator<T>::find_rows() {
   }
   for (const std::size_t b : scalar_) {
     for (const ScalarDerivative& entry : problem_.scalar_block(b)->derivatives()) {
-      if (!entry.parameter) reads(entry.flat / evolution_.row_points);
+      if (entry.parameter) continue;
+      reads(entry.flat / evolution_.row_points);
+      sums_ = true;
     }
   }
   first_row_ = std::min(first, end);
@@ -400,15 +402,15 @@ void DataOperator<T>::linearise(const PointSources<T>& sources, std::span<const 
 }
 
 template <class T>
-void DataOperator<T>::add_normal(const T* state, T* result, std::size_t threads) {
-  const std::size_t points = evolution_.row_points;
-  if (!pointwise_.empty()) {
-    const T* const from = state + first_row_ * points;
-    T* const to = result + first_row_ * points;
-    parallel_for(threads, rows_ * points, grain, [&](std::size_t begin, std::size_t end) {
-      for (std::size_t i = begin; i < end; ++i) to[i] += diagonal_[i] * from[i];
-    });
-  }
+void DataOperator<T>::multiply_normal(const T* state, T* result, std::size_t threads) {
+  const std::size_t points = evolution_.row_points, first = first_row_ * points, end = first + rows_ * points;
+  std::fill(result, result + first, T(0));
+  std::fill(result + end, result + evolution_.rows * points, T(0));
+  parallel_for(threads, end - first, grain, [&](std::size_t chunk_begin, std::size_t chunk_end) {
+    for (std::size_t i = chunk_begin; i < chunk_end; ++i) {
+      result[first + i] = pointwise_.empty() ? T(0) : diagonal_[i] * state[first + i];
+    }
+  });
   AlignedBuffer<T> product(banded_.empty() ? 0 : points);
   for (Block& block : banded_) {
     const T scale = static_cast<T>(scales_[block.number]);

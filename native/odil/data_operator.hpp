@@ -46,8 +46,10 @@ class DataOperator {
                  std::vector<RowRangeField<T>> sensitivities, std::span<T> gradient, Elimination<T>& elimination,
                  std::size_t threads);
 
-  /// result += D^T D state.
-  void add_normal(const T* state, T* result, std::size_t threads);
+  /// D^T D works point by point, on a state in place.
+  bool in_place() const noexcept { return banded_.empty() && !sums_; }
+  /// result = D^T D state; `result` may be `state` where it works in place.
+  void multiply_normal(const T* state, T* result, std::size_t threads);
 
   /// Elements beyond both ends of a state that are read and multiplied with 0, here or by the equations.
   std::size_t reach() const noexcept { return reach_; }
@@ -87,6 +89,7 @@ class DataOperator {
   std::vector<ScalarRow> scalar_rows_;
   std::size_t reach_ = 0;
   std::size_t first_row_ = 0, rows_ = 0;
+  bool sums_ = false;  // a number depends on the state
   AlignedBuffer<T> diagonal_;  // of the rows that are read
   std::vector<std::pair<std::size_t, std::size_t>> direct_rows_;  // by parameter: rows [first, last) with a derivative
 };

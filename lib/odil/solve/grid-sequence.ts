@@ -48,8 +48,7 @@ export function gridSequence(problem: Problem, options: unknown): GridSequence |
   const count = problem.ranges.lower.length;
   let parameters: Reals | undefined;
   if (initial !== undefined) {
-    const packed = problem.pack(initial, 'options.initial');
-    parameters = packed.slice(packed.length - count);
+    parameters = problem.pack(initial, 'options.initial', problem.unknowns - count);
   }
   return {
     *coarse() {
@@ -78,15 +77,15 @@ export function gridSequence(problem: Problem, options: unknown): GridSequence |
     },
     add(coarse, solution) {
       const { fields, parameters: own, networks } = solution;
-      const found = coarse.pack({
-        fields,
-        ...(own === undefined ? {} : { parameters: own }),
-        ...(networks === undefined ? {} : { networks }),
-      });
       if (coarse.ranges.lower.length !== count) {
         throw makeError('ERR_SHAPE_MISMATCH', 'coarser', '`coarser` must make a problem with the same parameters');
       }
-      parameters = found.slice(found.length - count);
+      const found = {
+        fields,
+        ...(own === undefined ? {} : { parameters: own }),
+        ...(networks === undefined ? {} : { networks }),
+      };
+      parameters = coarse.pack(found, 'state', coarse.unknowns - count);
       const { loss, iterations, seconds: spent } = solution;
       const marches = 'marches' in solution ? solution.marches : 0;
       grids.push({ cells: coarse.grid.axes.map((axis) => axis.cells), loss, iterations, marches, seconds: spent });
