@@ -72,7 +72,7 @@ class ControlStep {
   std::size_t threads_;
   LinearMarch<T> linear_;
   DataOperator<T> data_;
-  std::vector<double> weights_;                    // of the equations, by row
+  std::vector<double> weights_;          // of the equations, by row
   StateVector<T> misfit_step_, change_;  // y, M W^-1 y
   StateVector<T> residual_, direction_;  // of conjugate gradients
   StateVector<T> apart_;                 // where D^T D does not work in place

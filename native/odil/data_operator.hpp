@@ -89,8 +89,8 @@ class DataOperator {
   std::vector<ScalarRow> scalar_rows_;
   std::size_t reach_ = 0;
   std::size_t first_row_ = 0, rows_ = 0;
-  bool sums_ = false;  // a number depends on the state
-  AlignedBuffer<T> diagonal_;  // of the rows that are read
+  bool sums_ = false;                                             // a number depends on the state
+  AlignedBuffer<T> diagonal_;                                     // of the rows that are read
   std::vector<std::pair<std::size_t, std::size_t>> direct_rows_;  // by parameter: rows [first, last) with a derivative
 };
 

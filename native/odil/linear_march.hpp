@@ -79,8 +79,8 @@ class LinearMarch {
   using RowBegin = FunctionRef<void(std::size_t row)>;
   /// Fills right side number k of a row.
   using RowFill = FunctionRef<void(std::size_t k, std::size_t row, T* right_side)>;
-  /// states[k] = M right_side[k] in the first `rows` rows. A right side may be made of `states[k]`'s own row. Stores that
-  /// forget rows need depth() + 1 slots. False when it was stopped.
+  /// states[k] = M right_side[k] in the first `rows` rows. A right side may be made of `states[k]`'s own row. Stores
+  /// that forget rows need depth() + 1 slots. False when it was stopped.
   bool forward(std::span<const RowStore<T>> states, std::size_t rows, RowBegin begin, RowFill fill,
                RunControl& control);
   /// states[k] = M^T states[k].
