@@ -9,11 +9,20 @@
 namespace dd::polystep {
 
 /// What a random word is drawn for; the counter is (draw, particle, step, stream), the key is the seed.
-enum class RandomStream : std::uint32_t { rotations, jitter, minibatch, initialisation, bases, sampling };
+enum class RandomStream : std::uint32_t {
+  rotations,
+  jitter,
+  minibatch,
+  initialisation,
+  bases,
+  sampling,
+  perturbations
+};
 
-/// Standard normal numbers of one address: a block of four words gives four, pairs by Box and Muller.
+/// Standard normal numbers of one address: a block of four words gives four, pairs by Box and Muller. `first_block`:
+/// numbers from 4 first_block on.
 void philox_normals(std::uint64_t seed, std::uint32_t particle, std::uint32_t step, RandomStream stream,
-                    std::span<double> out);
+                    std::span<double> out, std::uint32_t first_block = 0);
 /// Uniform numbers (w + 1/2) / 2^32 in (0, 1) of one address, a word each.
 void philox_uniforms(std::uint64_t seed, std::uint32_t particle, std::uint32_t step, RandomStream stream,
                      std::span<double> out);
