@@ -22,7 +22,7 @@ namespace {
 
 using namespace dd::polystep;
 
-/// In the order of lib/polystep/baselines/native.ts.
+/// In the order of nativeMethods in lib/polystep/baselines/native.ts.
 enum class Method : std::uint8_t { open_ai_es, cma_es, spsa, me_zo, eggroll, random_search };
 
 template <class Scalar>
@@ -87,7 +87,7 @@ std::unique_ptr<SearchMethod> make_strategy(const Given& given, std::span<const 
   o.sigma_decay = given.real("sigmaDecay");
   o.learning_rate = given.real("learningRate");
   o.learning_rate_decay = given.real("learningRateDecay");
-  o.rule = static_cast<DescentRule>(given.count("update"));
+  o.rule = static_cast<DescentRule>(given.count("optimizer"));
   o.scale = static_cast<CostScale>(given.count("scale"));
   o.divisor = given.real("divisor");
   return std::make_unique<EvolutionStrategy>(x0, std::move(directions), o);
@@ -159,8 +159,8 @@ void make(Typed<Scalar>& typed, const Given& given, const Napi::Value& x0, const
   if (options.lower.size() != options.upper.size() || (!options.lower.empty() && options.lower.size() != dimension)) {
     throw_type("upper", "as long as `lower`");
   }
-  typed.search = std::make_unique<Search<Scalar>>(
-      std::move(options), make_method(given, std::vector<double>(start.begin(), start.end())));
+  typed.search = std::make_unique<Search<Scalar>>(std::move(options),
+                                                  make_method(given, std::vector<double>(start.begin(), start.end())));
   if (objective == nullptr) return;
   if (objective->dimension() != dimension) throw_type("objective", "an objective of the same dimension");
   if constexpr (sizeof(Scalar) == sizeof(float)) {

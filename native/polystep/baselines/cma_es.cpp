@@ -46,8 +46,8 @@ void CmaEs::choose_weights() {
   c_path_ = (4 + effective_ / n) / (n + 4 + 2 * effective_ / n);
   const double faster = options_.separable ? (n + 2) / 3 : 1;
   c_one_ = std::min(1.0, faster * 2 / ((n + 1.3) * (n + 1.3) + effective_));
-  c_mu_ = std::min(1 - c_one_,
-                   faster * 2 * (0.25 + effective_ + 1 / effective_ - 2) / ((n + 2) * (n + 2) + effective_));
+  c_mu_ =
+      std::min(1 - c_one_, faster * 2 * (0.25 + effective_ + 1 / effective_ - 2) / ((n + 2) * (n + 2) + effective_));
   double negative = 0, positive = 0;
   for (const double weight : w) (weight < 0 ? negative : positive) += std::abs(weight);
   double bad = 0;
@@ -148,8 +148,8 @@ void CmaEs::tell(std::uint64_t step, std::span<const double> losses, std::size_t
   if (losses[order[0]] == losses[order[most]]) sigma_ *= std::exp(0.2 + c_sigma_ / damping_);
 }
 
-void CmaEs::update_covariance(std::span<const double> z, std::span<const double> y,
-                              std::span<const std::size_t> order, double stalled) {
+void CmaEs::update_covariance(std::span<const double> z, std::span<const double> y, std::span<const std::size_t> order,
+                              double stalled) {
   const std::size_t n = dimension();
   const double weight_sum = std::accumulate(weights_.begin(), weights_.end(), 0.0);
   const double kept = 1 + c_one_ * stalled - c_one_ - c_mu_ * weight_sum;

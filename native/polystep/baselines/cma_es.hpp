@@ -14,8 +14,8 @@ struct CmaOptions {
 };
 
 /// Hansen, "The CMA Evolution Strategy: A Tutorial", arXiv 1604.00772, Figure 6 with the defaults of Table 1; the
-/// diagonal variant with its learning rates times (n + 2) / 3 after Ros and Hansen, PPSN X (2008). Cost of a step: for the
-/// full covariance population n^2 and, one step in max(1, 1 / (10 n (c_1 + c_mu))), about 9 n^3 operations.
+/// diagonal variant with its learning rates times (n + 2) / 3 after Ros and Hansen, PPSN X (2008). Cost of a step: for
+/// the full covariance population n^2 and, one step in max(1, 1 / (10 n (c_1 + c_mu))), about 9 n^3 operations.
 class CmaEs final : public SearchMethod {
  public:
   CmaEs(std::span<const double> x0, std::uint64_t seed, const CmaOptions& options);

@@ -61,9 +61,10 @@ void Perturbations::write_tile(const Tile& tile, std::size_t index, std::uint64_
   }
   if (rank == 0) {
     for (std::size_t i = 0; i < tile.count; i += block_numbers) {
-      const PhiloxCounter bits = philox4x32({static_cast<std::uint32_t>((begin + tile.first + i) / block_numbers),
-                                             candidate, at, static_cast<std::uint32_t>(RandomStream::perturbations)},
-                                            {static_cast<std::uint32_t>(seed_), static_cast<std::uint32_t>(seed_ >> 32)});
+      const PhiloxCounter bits =
+          philox4x32({static_cast<std::uint32_t>((begin + tile.first + i) / block_numbers), candidate, at,
+                      static_cast<std::uint32_t>(RandomStream::perturbations)},
+                     {static_cast<std::uint32_t>(seed_), static_cast<std::uint32_t>(seed_ >> 32)});
       for (std::size_t j = 0; j < std::min(block_numbers, tile.count - i); ++j) {
         out[i + j] = (bits[j / 32] >> (j % 32) & 1u) != 0 ? 1 : -1;
       }
