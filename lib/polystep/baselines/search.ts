@@ -3,7 +3,7 @@ import { type ArgumentHomes, callNative } from '../../runtime/errors';
 import { runAsync } from '../../runtime/run';
 import { Evaluation } from '../evaluate';
 import { recordsOf, type StepRecord, Warnings } from '../history';
-import type { Searching, StepRun } from '../loop';
+import type { StepRun } from '../loop';
 import { nativeStops, type Reals } from '../native';
 import { type BatchedLoss, isNative, type NativeLoss } from '../objective';
 import {
@@ -28,7 +28,7 @@ export interface SearchSettings {
 const argumentsAt: ArgumentHomes = {};
 
 /** A baseline while it runs, as `onStep` sees it. */
-export class BaselineSearch implements Searching {
+export class BaselineSearch {
   /** D, numbers of a candidate. */
   readonly dimension: number;
   private readonly handle: NativeSearch;
