@@ -68,9 +68,9 @@ Reflected reflect(std::span<const double> z, std::size_t d) {
 }  // namespace
 
 void philox_normals(std::uint64_t seed, std::uint32_t particle, std::uint32_t step, RandomStream stream,
-                    std::span<double> out, std::uint32_t first_block) {
+                    std::span<double> out) {
   for (std::size_t i = 0; i < out.size(); i += 4) {
-    const PhiloxCounter block = words(seed, first_block + static_cast<std::uint32_t>(i / 4), particle, step, stream);
+    const PhiloxCounter block = words(seed, static_cast<std::uint32_t>(i / 4), particle, step, stream);
     for (std::size_t pair = 0; pair < 2; ++pair) {
       const std::size_t at = i + 2 * pair;
       if (at >= out.size()) return;

@@ -19,10 +19,9 @@ enum class RandomStream : std::uint32_t {
   perturbations
 };
 
-/// Standard normal numbers of one address: a block of four words gives four, pairs by Box and Muller. `first_block`:
-/// numbers from 4 first_block on.
+/// Standard normal numbers of one address: a block of four words gives four, pairs by Box and Muller.
 void philox_normals(std::uint64_t seed, std::uint32_t particle, std::uint32_t step, RandomStream stream,
-                    std::span<double> out, std::uint32_t first_block = 0);
+                    std::span<double> out);
 /// Uniform numbers (w + 1/2) / 2^32 in (0, 1) of one address, a word each.
 void philox_uniforms(std::uint64_t seed, std::uint32_t particle, std::uint32_t step, RandomStream stream,
                      std::span<double> out);

@@ -6,6 +6,7 @@
 
 #include "core/philox.hpp"
 #include "core/thread_pool.hpp"
+#include "polystep/baselines/normals_isa.hpp"
 #include "polystep/rotation.hpp"
 
 namespace dd::polystep {
@@ -39,13 +40,24 @@ Perturbations::Perturbations(std::uint64_t seed, Noise noise, std::vector<Pertur
   }
 }
 
-/// Numbers first ... first + count - 1 of a direction's own sequence, into the front of `scratch`.
+/// Numbers of a direction's own sequence from `first`, the first one of a block of four, on.
+void Perturbations::draw(std::size_t index, std::uint64_t step, std::size_t first, std::span<double> out) const {
+  const Normals arguments{seed_,
+                          static_cast<std::uint32_t>(index),
+                          static_cast<std::uint32_t>(step),
+                          static_cast<std::uint32_t>(RandomStream::perturbations),
+                          static_cast<std::uint32_t>(first / 4),
+                          out.size(),
+                          out.data()};
+  polystep_normals(&arguments);
+}
+
+/// Numbers first ... first + count - 1 of that sequence, into the front of `scratch`.
 void Perturbations::normals(std::size_t index, std::uint64_t step, std::size_t first, std::size_t count,
                             std::vector<double>& scratch) const {
   const std::size_t skipped = first % 4;
   scratch.resize(skipped + count);
-  philox_normals(seed_, static_cast<std::uint32_t>(index), static_cast<std::uint32_t>(step),
-                 RandomStream::perturbations, scratch, static_cast<std::uint32_t>(first / 4));
+  draw(index, step, first - skipped, scratch);
   scratch.erase(scratch.begin(), scratch.begin() + static_cast<std::ptrdiff_t>(skipped));
 }
 
@@ -54,11 +66,7 @@ void Perturbations::write_tile(const Tile& tile, std::size_t index, std::uint64_
   const auto [rows, columns, rank] = tensors_[tile.tensor];
   const std::size_t begin = draws_[tile.tensor];
   const auto candidate = static_cast<std::uint32_t>(index), at = static_cast<std::uint32_t>(step);
-  if (rank == 0 && noise_ == Noise::normal) {
-    philox_normals(seed_, candidate, at, RandomStream::perturbations, {out, tile.count},
-                   static_cast<std::uint32_t>((begin + tile.first) / 4));
-    return;
-  }
+  if (rank == 0 && noise_ == Noise::normal) return draw(index, step, begin + tile.first, {out, tile.count});
   if (rank == 0) {
     for (std::size_t i = 0; i < tile.count; i += block_numbers) {
       const PhiloxCounter bits =

@@ -39,6 +39,7 @@ class Perturbations {
 
   void write_tile(const Tile& tile, std::size_t index, std::uint64_t step, double* out,
                   std::vector<double>& scratch) const;
+  void draw(std::size_t index, std::uint64_t step, std::size_t first, std::span<double> out) const;
   void normals(std::size_t index, std::uint64_t step, std::size_t first, std::size_t count,
                std::vector<double>& scratch) const;
 
