@@ -159,7 +159,7 @@ export async function descend<Searcher extends Searching>(
     };
     let stop: string;
     try {
-      if (!native) check();
+      check();
       const taken = await search.take(count, job, check);
       columns.add(taken.records);
       stop = taken.stop;
