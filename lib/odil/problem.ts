@@ -16,7 +16,8 @@ import {
 import type { Grid } from './grid';
 import { nativeOdil, type NativeProblem, type Reals } from './native';
 import { checkRange, type ParameterRanges } from './parameter-range';
-import { type Solution, solve, type SolveOptions, solveSync, type SolveSyncOptions } from './solve';
+import { solve, solveSync } from './solve';
+import type { Solution, SolveOptions, SolveSyncOptions } from './solve/solution';
 import { fixedWeightsSchema } from './solve/weights';
 import { type Normalization, type ProblemEvaluation, type State, stateSchema } from './state';
 

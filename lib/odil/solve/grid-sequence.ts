@@ -3,27 +3,27 @@
 import { makeError } from '../../runtime/errors';
 import { boolean, number, optional, parse } from '../../runtime/validate';
 import type { Reals } from '../native';
-import type { Problem } from '../problem';
 import type { State } from '../state';
 import type { GridRecord } from './evolution';
-import type { Solution } from './index';
+import type { Solution } from './solution';
+import type { Solvable } from './solvable';
 
 /** The run of a sequence. @internal */
 export interface GridSequence {
   /** Problems from the coarsest on, without the finest; each is disposed when the next is asked for. */
-  coarse(): Generator<Problem>;
+  coarse(): Generator<Solvable>;
   /** For the next grid. */
   options(): object;
   /** Where its parameters start; undefined at first. */
   readonly parameters: Reals | undefined;
-  add(problem: Problem, solution: Solution): void;
+  add(problem: Solvable, solution: Solution): void;
   finish(solution: Solution): Solution;
 }
 
 const seconds = (): number => performance.now() / 1000;
 
 /** The sequence that the options ask for, if they do. @internal */
-export function gridSequence(problem: Problem, options: unknown): GridSequence | undefined {
+export function gridSequence(problem: Solvable, options: unknown): GridSequence | undefined {
   if (typeof options !== 'object' || options === null || !('gridSequence' in options)) return undefined;
   const { gridSequence: asked, initial, ...rest } = options as Record<string, unknown> & { initial?: State };
   if (parse(asked, 'options.gridSequence', optional(boolean)) !== true) return undefined;
@@ -52,7 +52,7 @@ export function gridSequence(problem: Problem, options: unknown): GridSequence |
   }
   return {
     *coarse() {
-      const makers: (() => Problem)[] = [];
+      const makers: (() => Solvable)[] = [];
       for (let maker = problem.coarser; maker !== undefined;) {
         makers.unshift(maker);
         const coarse = maker();
