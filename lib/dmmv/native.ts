@@ -32,8 +32,15 @@ export interface NativeFir {
   taps: number;
   wordLength: number;
   gridDensity: number;
-  bands: readonly { from: number; to: number; gain: number; weight: number }[];
+  bands: readonly { from: number; to: number; gain: number; weight: number; slope: number }[];
   gainRange: { min: number; max: number } | undefined;
+  /** 1 to 4. */
+  type: number;
+  zeroTaps: Int32Array;
+  /** 0: none, or positions are given. */
+  zeroTapCount: number;
+  /** 0: any integer. */
+  maxSignedPowers: number;
 }
 
 /** A weight matrix to be rounded, at the edge. @internal */
@@ -124,7 +131,7 @@ interface NativeDmmv {
     },
     run: NativeRun,
   ): unknown;
-  firResponse(half: Float64Array, wordLength: number, frequencies: Float64Array): Float64Array;
+  firResponse(half: Float64Array, type: number, wordLength: number, frequencies: Float64Array): Float64Array;
 }
 
 /** The native functions of this domain. @internal */

@@ -267,6 +267,12 @@ Napi::Value solve(const Napi::CallbackInfo& info) {
                          std::make_unique<Solve>(object_of<Problem>(info[0], "problem"), object(info[1], "options")));
 }
 
+dmmv::FirType fir_type(const Napi::Value& value) {
+  const std::size_t type = size(value, "type");
+  if (type < 1 || type > 4) throw_type("type", "1 to 4");
+  return static_cast<dmmv::FirType>(type);
+}
+
 dmmv::FirSpecification fir_specification(const Napi::Object& given) {
   dmmv::FirSpecification specification;
   specification.taps = static_cast<std::int32_t>(size(given.Get("taps"), "taps"));
@@ -276,8 +282,14 @@ dmmv::FirSpecification fir_specification(const Napi::Object& given) {
   for (std::uint32_t i = 0; i < bands.Length(); ++i) {
     const Napi::Object band = object(bands.Get(i), "bands");
     specification.bands.push_back({number(band.Get("from"), "from"), number(band.Get("to"), "to"),
-                                   number(band.Get("gain"), "gain"), number(band.Get("weight"), "weight")});
+                                   number(band.Get("gain"), "gain"), number(band.Get("weight"), "weight"),
+                                   number(band.Get("slope"), "slope")});
   }
+  specification.type = fir_type(given.Get("type"));
+  const auto zeros = typed_array<std::int32_t>(given.Get("zeroTaps"), "zeroTaps");
+  specification.zero_taps.assign(zeros.begin(), zeros.end());
+  specification.zero_tap_count = static_cast<std::int32_t>(size(given.Get("zeroTapCount"), "zeroTaps"));
+  specification.max_signed_powers = static_cast<std::int32_t>(size(given.Get("maxSignedPowers"), "maxSignedPowers"));
   if (const Napi::Value range = given.Get("gainRange"); !range.IsUndefined()) {
     const Napi::Object limits = object(range, "gainRange");
     specification.gain_range = {number(limits.Get("min"), "gainRange.min"), number(limits.Get("max"), "gainRange.max")};
@@ -301,6 +313,7 @@ class DesignFir final : public Computation {
     object.Set("continuousRipple", design_.continuous_ripple);
     object.Set("unquantisedRipple", design_.unquantised_ripple);
     object.Set("unquantised", copy_to_typed_array<double>(env, design_.unquantised));
+    object.Set("rounded", copy_to_typed_array<std::int32_t>(env, design_.rounded));
     object.Set("roundedRipple", design_.rounded_ripple);
     object.Set("lowerBound", design_.lower_bound);
     return object;
@@ -318,14 +331,15 @@ Napi::Value design_fir(const Napi::CallbackInfo& info) {
       info[2], std::make_unique<DesignFir>(fir_specification(object(info[0], "options")), object(info[1], "search")));
 }
 
-/// (half response in units of the last bit, word length, frequencies) -> response at each frequency.
+/// (half response in units of the last bit, type, word length, frequencies) -> response at each frequency.
 Napi::Value fir_response(const Napi::CallbackInfo& info) {
   const auto half = typed_array<double>(info[0], "half");
-  const auto word_length = static_cast<std::int32_t>(size(info[1], "wordLength"));
-  const auto frequencies = typed_array<double>(info[2], "frequencies");
+  const dmmv::FirType type = fir_type(info[1]);
+  const auto word_length = static_cast<std::int32_t>(size(info[2], "wordLength"));
+  const auto frequencies = typed_array<double>(info[3], "frequencies");
   auto response = Napi::Float64Array::New(info.Env(), frequencies.size());
   for (std::size_t i = 0; i < frequencies.size(); ++i) {
-    response[i] = dmmv::fir_response(half, word_length, frequencies[i]);
+    response[i] = dmmv::fir_response(half, type, word_length, frequencies[i]);
   }
   return response;
 }
