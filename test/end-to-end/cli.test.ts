@@ -132,7 +132,7 @@ test.each([
   ['an unknown flag', ['fir', '--tapes', '3'], /unknown option/],
   ['an unknown command', ['fur'], /unknown command/],
   ['an even length', ['fir', '--taps', '20', '--bits', '7', '--band', '0:1:1'], /`specification\.taps` must be odd/],
-  ['a malformed band', ['fir', '--band', '0:x:1'], /from:to:gain\[:weight\]/],
+  ['a malformed band', ['fir', '--band', '0:x:1'], /from:to:gain\[:weight/],
   ['a missing file', ['fir', '--spec', 'nowhere.json'], /cannot read nowhere\.json/],
   ['a fractional count', ['fir', '--taps', '2.5'], /positive integer/],
 ])('%s exits with 2 and says why', (_, args, message) => {
