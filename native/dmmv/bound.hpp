@@ -27,16 +27,25 @@ struct LinearRelaxation {
   std::uint64_t iterations = 0;
 };
 
-struct LinearRelaxationOptions {
-  std::uint64_t iteration_limit = 0;  ///< exchanges; 0 means 50 (n + 10) + 2000
+enum class RelaxationMethod : std::uint8_t {
+  automatic,    ///< exchange while n (m n + 3 n^2) stays within some seconds of work, else first order
+  exchange,     ///< to rounding; a dense copy of the matrix
+  first_order,  ///< to `tolerance`; two passes over the entries an iteration
 };
 
-/// min t subject to v_i(x) <= t, min L_j <= x_j <= max L_j, by the primal simplex method on the dual: a basis of n + 1
-/// multipliers, started at a single row (always feasible) and exchanged one at a time for the row that the current
-/// point violates most, which for FIR filters is Remez' single exchange. Columns are scaled to boxes [-1, 1]. LU
-/// factors with updates, solves refined once, so that relaxations 1e-8 below the data are still resolved.
+struct LinearRelaxationOptions {
+  std::uint64_t iteration_limit = 0;  ///< 0 means 50 (n + 10) + 2000 exchanges, or 50 000 first-order steps
+  RelaxationMethod method = RelaxationMethod::automatic;
+  double tolerance = 1e-6;  ///< of the first-order method: the duality gap, relatively
+};
+
+/// min t subject to v_i(x) <= t, min L_j <= x_j <= max L_j. Columns are scaled to boxes [-1, 1].
+/// Exchange: the primal simplex method on the dual, a basis of n + 1 multipliers, started at a single row (always
+/// feasible) and exchanged one at a time for the row that the current point violates most, which for FIR filters is
+/// Remez' single exchange. LU factors with updates, solves refined once, so that relaxations 1e-8 below the data are
+/// still resolved. Cost: m n + n^2 a step, some n steps. First order: see first_order_relaxation in relaxation.hpp.
 /// Stops early when `control` says so (the bound of the multipliers reached is still valid). Soft rows play no part.
-/// Throws out_of_memory when the dense matrix would pass 2^31 entries. Cost: m n + n^2 a step, some n steps.
+/// Throws out_of_memory when the dense matrix of exchange would pass 2^31 entries.
 LinearRelaxation linear_relaxation(const Problem& problem, const LinearRelaxationOptions& options,
                                    const RunControl& control);
 

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "dmmv/evaluate.hpp"
+#include "dmmv/fir.hpp"
 #include "tests/dmmv/problems.hpp"
 
 namespace {
@@ -131,4 +132,43 @@ TEST_CASE("fixed variables, zero columns and no variables at all") {
   test::ProblemData none = test::random_problem(11, 6, 0, false);
   const LinearRelaxation constant = linear_relaxation(none.create(), {}, control);
   CHECK(std::abs(constant.bound - evaluate(none.create(), {}).objective) <= 1e-14);
+}
+
+TEST_CASE("first-order steps and exchange agree, and what they prove holds") {
+  LinearRelaxationOptions first_order;
+  first_order.method = RelaxationMethod::first_order;
+  LinearRelaxationOptions exchange;
+  exchange.method = RelaxationMethod::exchange;
+  RunControl control(1);
+  for (std::uint64_t seed = 1; seed <= 25; ++seed) {
+    CAPTURE(seed);
+    const Problem problem = test::random_problem(seed, 1 + seed % 23, 1 + seed % 7, seed % 2 == 0).create();
+    const LinearRelaxation exact = linear_relaxation(problem, exchange, control);
+    const LinearRelaxation found = linear_relaxation(problem, first_order, control);
+    const double tolerance = 1e-5 * std::max(1.0, std::abs(exact.objective));
+    CHECK(std::abs(found.objective - exact.objective) <= tolerance);
+    CHECK(found.bound <= exact.objective + 1e-12);
+    CHECK(found.bound >= exact.bound - tolerance);
+    CHECK(std::abs(value_at(problem, found.point) - found.objective) <= 1e-12);
+    if (found.useful) CHECK(check_certificate(problem, found.multipliers) == found.bound);
+  }
+}
+
+TEST_CASE("first-order steps on a filter: the relaxation, for any number of threads") {
+  FirSpecification specification;
+  specification.taps = 35;
+  specification.word_length = 8;
+  specification.bands = {{0, 0.4, 1, 1}, {0.5, 1, 0, 10}};
+  const Problem problem = make_fir_problem(specification);
+  LinearRelaxationOptions options;
+  options.method = RelaxationMethod::first_order;
+  options.tolerance = 1e-3;
+  RunControl one(1), three(3);
+  const LinearRelaxation found = linear_relaxation(problem, options, one);
+  CHECK(found.converged);
+  const double exact = linear_relaxation(problem, {}, one).objective;
+  CHECK(found.bound <= exact * (1 + 1e-9));
+  CHECK(found.bound >= exact * (1 - 1e-3));
+  CHECK(found.objective <= exact * (1 + 1.1e-3));
+  CHECK(linear_relaxation(problem, options, three).multipliers == found.multipliers);
 }
