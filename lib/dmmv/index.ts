@@ -1,5 +1,12 @@
 // Discrete min-max violation: choose discrete values that minimise the largest constraint violation, with certificates.
-export { checkCertificate, type LowerBound, lowerBound, lowerBoundSync } from './bound';
+export {
+  checkCertificate,
+  type LowerBound,
+  lowerBound,
+  type LowerBoundOptions,
+  lowerBoundSync,
+  type LowerBoundSyncOptions,
+} from './bound';
 export { type Evaluation, evaluate, oneFlipTable } from './evaluate';
 export { type ExactOptions, type ExactResult, type ExactSeconds, solveExact } from './exact';
 export { designFir, designFirSync, type FirDesign, type FirOptions, type FirSyncOptions } from './fir';

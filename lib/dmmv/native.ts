@@ -95,7 +95,11 @@ interface NativeDmmv {
   checkCertificate(problem: NativeProblem, multipliers: Float64Array): number;
   nearestLevels(problem: NativeProblem, point: Float64Array): Int32Array;
   levelValues(problem: NativeProblem, indices: Int32Array): Float64Array;
-  lowerBound(problem: NativeProblem, run: NativeRun): unknown;
+  lowerBound(
+    problem: NativeProblem,
+    options: { method: number; tolerance: number; maxIterations: number },
+    run: NativeRun,
+  ): unknown;
   solve(problem: NativeProblem, options: NativeSearch, run: NativeRun): unknown;
   designFir(specification: NativeFir, options: NativeSearch, run: NativeRun): unknown;
   roundWeights(layer: NativeRounding, options: NativeRoundingOptions, run: NativeRun): unknown;

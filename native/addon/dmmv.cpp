@@ -153,13 +153,15 @@ Napi::Value level_values(const Napi::CallbackInfo& info) {
 
 class LowerBound final : public Computation {
  public:
-  explicit LowerBound(std::shared_ptr<const Problem> problem) : problem_(std::move(problem)) {}
+  LowerBound(std::shared_ptr<const Problem> problem, const dmmv::LinearRelaxationOptions& options)
+      : problem_(std::move(problem)), options_(options) {}
 
-  void run(RunControl& control) override { relaxation_ = dmmv::linear_relaxation(*problem_, {}, control); }
+  void run(RunControl& control) override { relaxation_ = dmmv::lower_bound(*problem_, options_, control); }
   Napi::Value result(Napi::Env env) override {
     Napi::Object object = Napi::Object::New(env);
     object.Set("bound", relaxation_.bound);
     object.Set("useful", relaxation_.useful);
+    object.Set("source", dmmv::bound_source_name(relaxation_.source));
     object.Set("converged", relaxation_.converged);
     object.Set("multipliers", copy_to_typed_array<double>(env, relaxation_.multipliers));
     object.Set("point", copy_to_typed_array<double>(env, relaxation_.point));
@@ -169,11 +171,17 @@ class LowerBound final : public Computation {
 
  private:
   std::shared_ptr<const Problem> problem_;
+  dmmv::LinearRelaxationOptions options_;
   dmmv::LinearRelaxation relaxation_;
 };
 
 Napi::Value lower_bound(const Napi::CallbackInfo& info) {
-  return run_computation(info[1], std::make_unique<LowerBound>(object_of<Problem>(info[0], "problem")));
+  const Napi::Object given = object(info[1], "options");
+  dmmv::LinearRelaxationOptions options;
+  options.method = static_cast<dmmv::RelaxationMethod>(size(given.Get("method"), "method"));
+  options.tolerance = number(given.Get("tolerance"), "tolerance");
+  options.iteration_limit = size(given.Get("maxIterations"), "maxIterations");
+  return run_computation(info[2], std::make_unique<LowerBound>(object_of<Problem>(info[0], "problem"), options));
 }
 
 /// Search options with the arrays they point to.

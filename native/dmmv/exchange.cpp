@@ -25,9 +25,8 @@ class Exchange {
     for (std::size_t j = 0; j < n_; ++j) {
       if (scaled_.column_size[j] == 0) continue;
       double* column = h_.data() + j * m_;
-      problem.matrix().for_each(j, [&](std::size_t i, double entry) {
-        column[i] = problem.weights()[i] * entry / scaled_.column_size[j];
-      });
+      problem.matrix().for_each(
+          j, [&](std::size_t i, double entry) { column[i] = problem.weights()[i] * entry / scaled_.column_size[j]; });
     }
   }
 
@@ -107,8 +106,10 @@ class Exchange {
     for (std::size_t i = 0; i < m_; ++i) {
       double reach = 0;
       for (std::size_t j = 0; j < n_; ++j) reach += scaled_.rho[j] * std::abs(h_[i + j * m_]);
-      if (scaled_.upper[i] < infinity && scaled_.upper[i] + reach < best) best = scaled_.upper[i] + reach, member = 2 * i;
-      if (scaled_.lower[i] > -infinity && -scaled_.lower[i] + reach < best) best = -scaled_.lower[i] + reach, member = 2 * i + 1;
+      if (scaled_.upper[i] < infinity && scaled_.upper[i] + reach < best)
+        best = scaled_.upper[i] + reach, member = 2 * i;
+      if (scaled_.lower[i] > -infinity && -scaled_.lower[i] + reach < best)
+        best = -scaled_.lower[i] + reach, member = 2 * i + 1;
     }
     basis_.assign(size * size, 0.0);
     costs_.assign(size, 0.0);
@@ -148,8 +149,10 @@ class Exchange {
       if (down < best.reduced_cost) best = {down, -scaled_.lower[i], 2 * i + 1};
     }
     for (std::size_t j = 0; j < n_; ++j) {
-      if (scaled_.rho[j] - multipliers[j] < best.reduced_cost) best = {scaled_.rho[j] - multipliers[j], scaled_.rho[j], 2 * m_ + 2 * j};
-      if (scaled_.rho[j] + multipliers[j] < best.reduced_cost) best = {scaled_.rho[j] + multipliers[j], scaled_.rho[j], 2 * m_ + 2 * j + 1};
+      if (scaled_.rho[j] - multipliers[j] < best.reduced_cost)
+        best = {scaled_.rho[j] - multipliers[j], scaled_.rho[j], 2 * m_ + 2 * j};
+      if (scaled_.rho[j] + multipliers[j] < best.reduced_cost)
+        best = {scaled_.rho[j] + multipliers[j], scaled_.rho[j], 2 * m_ + 2 * j + 1};
     }
     return best;
   }

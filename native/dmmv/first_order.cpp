@@ -60,6 +60,7 @@ class FirstOrder {
     std::vector<double> leading(n_);
     double weight = 1, last_gap = infinity;
     double restart_gap = offer(now);
+    const double trivial = width_bound(problem_) / scaled_.scale, first_value = best_value_;
     std::uint64_t inner = 0;
     LinearRelaxation result;
     for (; result.iterations < limit && !control_.should_stop(); ++result.iterations) {
@@ -84,7 +85,8 @@ class FirstOrder {
       for (double& value : average.z) value /= static_cast<double>(inner);
       for (double& value : average.y) value /= static_cast<double>(inner);
       const double now_gap = offer(now), average_gap = offer(average);
-      if (best_value_ - best_bound_ <= tolerance * std::max(std::abs(best_value_), std::abs(best_bound_))) {
+      if (best_value_ - best_bound_ <= tolerance * std::max(std::abs(best_value_), std::abs(best_bound_)) ||
+          best_value_ - trivial <= tolerance * (first_value - trivial)) {
         result.converged = true;
         break;
       }
@@ -115,9 +117,7 @@ class FirstOrder {
   void product(const std::vector<double>& z) {
     std::fill(activity_.begin(), activity_.end(), 0.0);
     const Matrix& matrix = problem_.matrix();
-    const auto factor = [&](std::size_t j) {
-      return scaled_.column_size[j] > 0 ? z[j] / scaled_.column_size[j] : 0.0;
-    };
+    const auto factor = [&](std::size_t j) { return scaled_.column_size[j] > 0 ? z[j] / scaled_.column_size[j] : 0.0; };
     if (matrix.is_sparse()) {
       for (std::size_t j = 0; j < n_; ++j) {
         const double f = factor(j);

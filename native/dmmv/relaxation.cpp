@@ -15,16 +15,6 @@ constexpr double least_reach = 0x1p-960;
 /// Some ten seconds of exchanges, and half a gigabyte of dense columns.
 constexpr double exchange_work = 2e10, exchange_entries = 0x1p26;
 
-/// What the interval widths alone imply: max_i -w_i (u_i - l_i) / 2.
-double width_bound(const Problem& problem) {
-  double bound = -infinity;
-  for (std::size_t i = 0; i < problem.rows(); ++i) {
-    const double width = problem.upper()[i] - problem.lower()[i];
-    bound = std::max(bound, -0.5 * problem.weights()[i] * width * (1 + 0x1p-50));
-  }
-  return bound == 0 ? 0.0 : bound;
-}
-
 double continuous_objective(const Problem& problem, std::span<const double> point) {
   std::vector<double> sums(problem.rows(), 0.0);
   for (std::size_t j = 0; j < problem.variables(); ++j) {
@@ -43,6 +33,15 @@ bool is_worth_exchange(const Problem& problem) {
 }
 
 }  // namespace
+
+double width_bound(const Problem& problem) {
+  double bound = -infinity;
+  for (std::size_t i = 0; i < problem.rows(); ++i) {
+    const double width = problem.upper()[i] - problem.lower()[i];
+    bound = std::max(bound, -0.5 * problem.weights()[i] * width * (1 + 0x1p-50));
+  }
+  return bound == 0 ? 0.0 : bound;
+}
 
 ScaledRelaxation::ScaledRelaxation(const Problem& problem)
     : middle(problem.variables()),
@@ -104,8 +103,34 @@ LinearRelaxation linear_relaxation(const Problem& problem, const LinearRelaxatio
   result.objective = continuous_objective(problem, result.point);
   const double trivial = width_bound(problem);
   result.useful = result.bound > trivial;
+  if (result.useful) result.source = BoundSource::relaxation;
   result.bound = std::max(result.bound, trivial);
   return result;
+}
+
+LinearRelaxation lower_bound(const Problem& problem, const LinearRelaxationOptions& options,
+                             const RunControl& control) {
+  LinearRelaxation result = linear_relaxation(problem, options, control);
+  if (result.useful || control.should_stop()) return result;
+  const double spectral = spectral_bound(problem);
+  if (spectral > result.bound) {
+    result.bound = spectral;
+    result.useful = true;
+    result.source = BoundSource::spectrum;
+  }
+  return result;
+}
+
+const char* bound_source_name(BoundSource source) noexcept {
+  switch (source) {
+    case BoundSource::widths:
+      return "widths";
+    case BoundSource::relaxation:
+      return "relaxation";
+    case BoundSource::spectrum:
+      return "spectrum";
+  }
+  return "";
 }
 
 }  // namespace dd::dmmv

@@ -172,3 +172,54 @@ TEST_CASE("first-order steps on a filter: the relaxation, for any number of thre
   CHECK(found.objective <= exact * (1 + 1.1e-3));
   CHECK(linear_relaxation(problem, options, three).multipliers == found.multipliers);
 }
+
+TEST_CASE("the spectrum bounds every assignment, and Hadamard's by the square root of their order") {
+  for (unsigned m = 2; m <= 7; ++m) {
+    const Problem problem = test::hadamard_problem(m).create();
+    CHECK(spectral_bound(problem) == std::ceil(std::ldexp(1.0, static_cast<int>(m)) / std::sqrt(std::ldexp(1.0, m))));
+  }
+  int proven = 0;
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    CAPTURE(seed);
+    const std::size_t columns = 1 + seed % 6;
+    test::ProblemData data = test::random_problem(seed, columns + seed % 5, columns, seed % 2 == 0);
+    data.levels = seed % 3 == 0 ? std::vector<double>{-1.5, -0.5, 0.25, 2} : std::vector<double>{-1, 1};
+    for (std::size_t i = 0; i < data.rows; ++i) {
+      if (seed % 4 == 1) data.lower[i] = data.upper[i] = 0;  // no centre at all
+      if (seed % 4 == 3) {                                   // integers
+        for (std::size_t j = 0; j < columns; ++j) {
+          data.matrix[i + j * data.rows] = std::round(3 * data.matrix[i + j * data.rows]);
+        }
+        data.lower[i] = data.upper[i] = std::round(data.lower[i]);
+      }
+    }
+    const Problem problem = data.create();
+    const double bound = spectral_bound(problem);
+    proven += bound > 0 ? 1 : 0;
+    std::vector<std::int32_t> indices(columns, 0);
+    for (std::size_t j = 0; j < columns;) {
+      CHECK(bound <= objective(problem, indices));
+      for (j = 0; j < columns && ++indices[j] == problem.levels().count(j); ++j) indices[j] = 0;
+    }
+  }
+  CHECK(proven >= 10);
+}
+
+TEST_CASE("a bound says what it rests on") {
+  RunControl control(1);
+  const LinearRelaxation balanced = lower_bound(test::hadamard_problem(4).create(), {}, control);
+  CHECK(balanced.source == BoundSource::spectrum);
+  CHECK(balanced.useful);
+  CHECK(balanced.bound == 4);
+  const LinearRelaxation far = lower_bound(test::random_problem(3, 20, 4, false).create(), {}, control);
+  CHECK(far.source == BoundSource::relaxation);
+  test::ProblemData one = test::random_problem(5, 1, 6, false);
+  one.lower[0] = one.upper[0] = 0;
+  const LinearRelaxation partition = lower_bound(one.create(), {}, control);
+  CHECK(partition.source == BoundSource::widths);
+  CHECK_FALSE(partition.useful);
+  // First-order steps see at once that there is nothing to be proven.
+  LinearRelaxationOptions options;
+  options.method = RelaxationMethod::first_order;
+  CHECK(linear_relaxation(one.create(), options, control).iterations < 1000);
+}
