@@ -3,6 +3,7 @@
 #include <cmath>
 #include <utility>
 
+#include "core/philox.hpp"
 #include "core/thread_pool.hpp"
 #include "dmmv/relaxation.hpp"
 
@@ -11,6 +12,8 @@ namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr std::uint64_t check_every = 40;
+constexpr int power_steps = 30;
+constexpr double margin = 1.1;
 constexpr std::size_t rows_a_piece = 1024, columns_a_piece = 64;
 // Restarts: at once when the gap has fallen to this, or when it has fallen somewhat and rises again, or when a part of
 // all steps has gone by without one (the constants of PDLP).
@@ -48,6 +51,7 @@ class FirstOrder {
     // A row that nothing moves needs a finite step; a smaller one than its sum allows is always safe.
     const double floor = std::max(1e-3 * *std::max_element(sums.begin(), sums.end()), 1e-300);
     for (std::size_t i = 0; i < m_; ++i) row_step_[i] = 1 / std::max(sums[i], floor);
+    lengthen_steps();
   }
 
   LinearRelaxation run(std::uint64_t limit, double tolerance) {
@@ -58,7 +62,7 @@ class FirstOrder {
     Iterate sum{std::vector<double>(n_, 0.0), std::vector<double>(2 * m_, 0.0)};
     Iterate restarted = now;
     std::vector<double> leading(n_);
-    double weight = 1, last_gap = infinity;
+    double weight = first_weight(), last_gap = infinity;
     double restart_gap = offer(now);
     const double trivial = width_bound(problem_) / scaled_.scale, first_value = best_value_;
     std::uint64_t inner = 0;
@@ -190,6 +194,47 @@ class FirstOrder {
       best_y_ = iterate.y;
     }
     return value - bound;
+  }
+
+  /// Steps from sums are safe for signs that all agree; for others they may be longer by the norm of the scaled matrix,
+  /// which is estimated by power steps and taken somewhat larger.
+  void lengthen_steps() {
+    PhiloxStream random(0x7064, 1);
+    std::vector<double> z(n_), y(2 * m_, 0.0);
+    for (double& value : z) value = 2 * random.next_uniform() - 1;
+    double norm = 0;
+    for (int step = 0; step < power_steps && !control_.should_stop(); ++step) {
+      double length = 0;
+      for (std::size_t j = 0; j < n_; ++j) length += column_step_[j] > 0 ? z[j] * z[j] / column_step_[j] : 0.0;
+      length = std::sqrt(length);
+      if (!(length > 0)) return;
+      for (double& value : z) value /= length;
+      product(z);
+      norm = 0;
+      for (std::size_t i = 0; i < m_; ++i) {
+        const double change = row_step_[i] * activity_[i];
+        y[i] = is_finite(i) ? change : 0.0;
+        y[m_ + i] = is_finite(m_ + i) ? -change : 0.0;
+        norm += activity_[i] * (y[i] - y[m_ + i]);
+      }
+      transposed(y);
+      for (std::size_t j = 0; j < n_; ++j) z[j] = column_step_[j] * reduced_[j];
+    }
+    const double longer = 1 / (margin * std::sqrt(norm));
+    if (!(longer > 1)) return;
+    for (double& step : column_step_) step *= longer;
+    for (double& step : row_step_) step *= longer;
+  }
+
+  /// As if z went across its box and y from nothing to as many equal parts as a vertex of the relaxation has.
+  double first_weight() const {
+    double columns = 0, rows = 0;
+    for (std::size_t j = 0; j < n_; ++j) {
+      if (column_step_[j] > 0) columns += scaled_.rho[j] * scaled_.rho[j] / column_step_[j];
+    }
+    for (const double step : row_step_) rows += 1 / step;
+    rows /= static_cast<double>(m_) * static_cast<double>(std::min(m_, n_ + 1));
+    return columns > 0 ? std::sqrt(rows / columns) : 1.0;
   }
 
   /// The weight of the row steps: as far as both sides have moved in their own metrics, smoothed.

@@ -29,7 +29,7 @@ double continuous_objective(const Problem& problem, std::span<const double> poin
 }
 bool is_worth_exchange(const Problem& problem) {
   const auto m = static_cast<double>(problem.rows()), n = static_cast<double>(problem.variables());
-  return m * n <= exchange_entries && 2 * n * (m * n + 3 * n * n) <= exchange_work;
+  return m * n <= exchange_entries && 8 * n * (m * n + 3 * n * n) <= exchange_work;
 }
 
 }  // namespace
