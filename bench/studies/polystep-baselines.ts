@@ -1,10 +1,10 @@
 // MAX-SAT and spiking digits: polystep's searchOptions beside every baseline, at equal evaluations and at equal seconds.
 // Each baseline has the best of eight settings, chosen on a seed it is not judged by at a tenth of the evaluations.
-//   npx tsc -p tsconfig.bench.json && node build-bench/bench/studies/polystep-baselines.js [maxsat | digits]
+//   npx tsc -p tsconfig.bench.json && node build-bench/bench/studies/polystep-baselines.js [maxsat | digits [name of a search]]
 import path from 'node:path';
 import { formats, polystep } from '../../lib';
 import { packageRoot } from '../../lib/runtime/native';
-import { contenders, polystepSetting, type Setting, type Task, tuned } from './polystep-contenders';
+import { contenders, polystepSetting, type Setting, type Task, tuned, tunedPolystep } from './polystep-contenders';
 import { mean, short, study, Table } from './study';
 
 const tuningSeed = 100;
@@ -114,7 +114,7 @@ async function judge(one: Case, setting: Setting, evaluations: number, timeLimit
   return judged;
 }
 
-async function compare(one: Case): Promise<void> {
+async function compare(one: Case, only: string | undefined): Promise<void> {
   const { evaluations, restoreBest } = one;
   const count = (value: number): string => Math.round(value).toLocaleString('en').replaceAll(',', ' ');
   const table = new Table(`${one.name}: ${one.seeds.length} seeds, one thread; worst in brackets`, [
@@ -128,7 +128,8 @@ async function compare(one: Case): Promise<void> {
   const own = await judge(one, polystepSetting, evaluations);
   const timeLimitMs = 1000 * mean(own.seconds);
   table.add('polystep', cell(own), short(mean(own.seconds)), cell(own), count(mean(own.evaluations)));
-  for (const contender of contenders) {
+  for (const contender of [tunedPolystep, ...contenders]) {
+    if (only !== undefined && contender.name !== only) continue;
     const task = one.task(tuningSeed);
     if (!contender.suits(task)) continue;
     const setting = await tuned(contender, task, { seed: tuningSeed, evaluations: evaluations / 10, restoreBest });
@@ -142,7 +143,7 @@ async function compare(one: Case): Promise<void> {
 }
 
 study(async () => {
-  const [, , chosen] = process.argv;
-  if (chosen === undefined || chosen === 'maxsat') await compare(maxSat);
-  if (chosen === undefined || chosen === 'digits') await compare(spiking());
+  const [, , chosen, only] = process.argv;
+  if (chosen === undefined || chosen === 'maxsat') await compare(maxSat, only);
+  if (chosen === undefined || chosen === 'digits') await compare(spiking(), only);
 });

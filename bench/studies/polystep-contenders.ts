@@ -169,6 +169,38 @@ const randomSearch: Contender = {
   })),
 };
 
+/** Polystep on networks, tuned as the baselines are. */
+export const tunedPolystep: Contender = {
+  name: 'polystep, tuned',
+  suits: (task) => task.objective.tensors !== undefined,
+  settings: grid(
+    [1, 2].flatMap((scale) => [0, 0.5].map((momentum) => [scale, momentum] as const)),
+    ['orthoplex', 'simplex'] as const,
+    ([scale, momentum], polytope) => ({
+      label: `radii x${scale}, ${polytope}, momentum ${momentum}`,
+      run: (task, limits) => {
+        const blocks = Math.ceil(task.objective.dimension / 8);
+        const steps = Math.max(1, Math.floor(limits.evaluations / (blocks * (polytope === 'simplex' ? 9 : 16))));
+        const { stepRadius, probeRadius, ...rest } = task.searchOptions(limits.evaluations);
+        const falling = (radius: polystep.Schedule | undefined): polystep.Schedule => {
+          if (typeof radius !== 'object' || radius.kind !== 'geometric') throw new Error('expected a geometric radius');
+          return { ...radius, initial: scale * radius.initial, target: scale * radius.target, steps };
+        };
+        return polystep.minimize(task.objective, {
+          ...rest,
+          ...common(task, limits),
+          polytope,
+          momentum: momentum > 0 && { initial: momentum, final: momentum },
+          stepRadius: falling(stepRadius),
+          probeRadius: falling(probeRadius),
+          epsilon: { kind: 'geometric', initial: 1, target: 0.5, steps },
+          maxSteps: steps,
+        });
+      },
+    }),
+  ),
+};
+
 /** The baselines. */
 export const contenders: readonly Contender[] = [
   openAiEs,

@@ -30,26 +30,67 @@ const tasks = names.map((name): Task => {
   };
 });
 
+/** Results of one search on every function: values, and seconds a run. */
+interface Row {
+  values: number[][];
+  seconds: number[];
+}
+
+/** `times`: seconds that each function may take instead of the evaluations, and how many of those that will be. */
+async function judge(settings: readonly Setting[], times?: { seconds: number; evaluations: number }[]): Promise<Row> {
+  const row: Row = { values: [], seconds: [] };
+  for (const [i, task] of tasks.entries()) {
+    const values: number[] = [];
+    const seconds: number[] = [];
+    const time = times?.[i];
+    for (const seed of seeds) {
+      const limits = { seed, evaluations: time?.evaluations ?? evaluations };
+      const limit = time === undefined ? {} : { timeLimitMs: 1000 * time.seconds };
+      const found = await (settings[i] as Setting).run(task, { ...limits, ...limit });
+      values.push(task.score(found));
+      seconds.push(found.seconds);
+    }
+    row.values.push(values);
+    row.seconds.push(median(seconds));
+  }
+  return row;
+}
+
 study(async () => {
-  const heads = ['search', ...names.flatMap((name) => [name, 'worst'])];
+  const heads = ['search', ...names.flatMap((name) => [name, 'worst']), 'ms'];
   const table = new Table(
     `Least value after ${evaluations} evaluations, D = ${dimension}, median and worst of ${seeds.length} seeds`,
     heads,
   );
-  const row = async (name: string, settingFor: (task: Task) => Promise<Setting>): Promise<void> => {
-    const cells: string[] = [];
+  const timed: (() => Promise<void>)[] = [];
+  let own: Row | undefined;
+  await judge(tasks.map(() => polystepSetting)); // the first runs of a process are slower
+  for (const contender of [undefined, ...contenders]) {
+    if (contender !== undefined && !tasks.every((task) => contender.suits(task))) continue;
+    const settings: Setting[] = [];
     for (const task of tasks) {
-      const setting = await settingFor(task);
-      const values: number[] = [];
-      for (const seed of seeds) values.push(task.score(await setting.run(task, { seed, evaluations })));
-      cells.push(short(median(values)), short(Math.max(...values)));
-      console.error(`${name}, ${task.name}: ${setting.label}`);
+      settings.push(contender ? await tuned(contender, task, { seed: tuningSeed, evaluations }) : polystepSetting);
     }
-    table.add(name, ...cells);
-  };
-  await row('polystep', () => Promise.resolve(polystepSetting));
-  for (const contender of contenders) {
-    if (tasks.every((task) => contender.suits(task)))
-      await row(contender.name, (task) => tuned(contender, task, { seed: tuningSeed, evaluations }));
+    const name = contender?.name ?? 'polystep';
+    console.error(`${name}: ${settings.map(({ label }) => label).join('; ')}`);
+    const row = await judge(settings);
+    own ??= row;
+    const first = own;
+    const cells = row.values.flatMap((values) => [short(median(values)), short(Math.max(...values))]);
+    table.add(name, ...cells, short(1000 * median(row.seconds)));
+    const times = first.seconds.map((seconds, i) => ({
+      seconds,
+      evaluations: Math.round((evaluations * seconds) / (row.seconds[i] as number)),
+    }));
+    timed.push(async () => {
+      const { values } = contender === undefined ? row : await judge(settings, times);
+      equal.add(name, ...values.map((of) => short(median(of))), ...times.map((time) => time.evaluations));
+    });
   }
+  const equal = new Table(`The same in polystep's time, median; then the evaluations that fit`, [
+    'search',
+    ...names,
+    ...names.map((name) => `evaluations, ${name}`),
+  ]);
+  for (const run of timed) await run();
 });
