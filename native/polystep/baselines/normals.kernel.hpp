@@ -47,16 +47,24 @@ struct NormalsBlock {
  private:
   DD_DEVICE void write_pair(std::uint32_t first, std::uint32_t second, double* to, std::size_t at) const {
     if (at >= columns) return;
-#ifdef __CUDACC__
-    using ::cos, ::log, ::sin, ::sqrt;
-#else
-    using std::cos, std::log, std::sin, std::sqrt;
-#endif
-    const double radius = sqrt(-2 * log((first + 0.5) * 0x1p-32));
-    const double angle = 6.283185307179586 * ((second + 0.5) * 0x1p-32);
-    to[at] = radius * cos(angle);
-    if (at + 1 < columns) to[at + 1] = radius * sin(angle);
+    const double radius = square_root(-2 * logarithm((first + 0.5) * 0x1p-32));
+    double cosine = 0, sine = 0;
+    wave((second + 0.5) * 0x1p-32, cosine, sine);
+    to[at] = radius * cosine;
+    if (at + 1 < columns) to[at + 1] = radius * sine;
   }
+#ifdef __CUDACC__
+  DD_DEVICE static double logarithm(double x) { return ::log(x); }
+  DD_DEVICE static double square_root(double x) { return ::sqrt(x); }
+  DD_DEVICE static void wave(double turns, double& cosine, double& sine) { ::sincospi(2 * turns, &sine, &cosine); }
+#else
+  static double logarithm(double x) { return std::log(x); }
+  static double square_root(double x) { return std::sqrt(x); }
+  static void wave(double turns, double& cosine, double& sine) {
+    cosine = std::cos(6.283185307179586 * turns);
+    sine = std::sin(6.283185307179586 * turns);
+  }
+#endif
 };
 
 }  // namespace dd::polystep
