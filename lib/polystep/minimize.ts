@@ -17,6 +17,7 @@ import type { Reals } from './native';
 import { isNative, type Objective } from './objective';
 import { Optimizer } from './optimizer';
 import type { OptimizerOptions } from './options';
+import { withSuitableOptions } from './suitable';
 
 /** New starts where a run stands still. */
 export interface RestartOptions {
@@ -125,13 +126,14 @@ export async function minimize(objective: Objective, options: MinimizeOptions = 
   const { onStep, restarts, restoreBest, scoreFinal, ...limits } = parse(loop, 'options', object(loopMembers));
   requireBackend(common.backend, 'polystep runs on the CPU only');
   if (signal?.aborted === true) throw signal.reason;
-  const optimizer = new Optimizer({
+  const limited = Number.isFinite(options.maxEvaluations ?? Infinity) || timeLimitMs !== undefined;
+  const maxSteps = limits.maxSteps ?? (limited ? Infinity : defaultSteps);
+  const given: OptimizerOptions = {
     ...(rest as OptimizerOptions),
     seed: common.seed,
     ...(common.threads !== undefined && { threads: common.threads }),
-  });
-  const limited = Number.isFinite(options.maxEvaluations ?? Infinity) || timeLimitMs !== undefined;
-  const maxSteps = limits.maxSteps ?? (limited ? Infinity : defaultSteps);
+  };
+  const optimizer = new Optimizer(withSuitableOptions(given, maxSteps));
   const begun = performance.now();
   const deadline = begun + (timeLimitMs ?? Infinity);
   const records: StepRecord[] = [];

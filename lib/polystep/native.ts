@@ -47,6 +47,7 @@ export const nativeMetrics = [
   'klViolation',
   'trustMultiplier',
   'absorbed',
+  'silentOutputs',
 ] as const;
 
 /** Numbers of either precision. */

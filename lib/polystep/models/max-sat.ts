@@ -102,7 +102,8 @@ export class MaxSat extends NativeObjective {
   /**
    * Options of `minimize` and `createOptimizer` that find good assignments: one pair of variables after the other is
    * drawn anew with probabilities that fall with the clauses it would break, at a temperature from 1 to 0.1 times what a
-   * clause of mean weight costs. Give `maxSteps: sweeps` beside them.
+   * clause of mean weight costs. The default preset takes them by itself for the steps of the run; give
+   * `maxSteps: sweeps` beside them.
    *
    * With `preset: 'paper'` the published settings below a million variables: all pairs move at once towards softmax
    * averages, with momentum, and two of three steps coast: give `maxSteps: 3 * sweeps - 2`. They satisfy about 98 % where
@@ -135,6 +136,17 @@ export class MaxSat extends NativeObjective {
       initial: { normal: 0.1 },
       epsilon: { kind: 'geometric', initial: 1, target: 0.1, steps: Math.max(1, sweeps - 1) },
     };
+  }
+
+  /** Those of `searchOptions`, which the default preset takes as a whole or not at all. @internal */
+  suitableOptions(sweeps: number): {
+    options: OptimizerOptions;
+    together: (keyof OptimizerOptions)[];
+  } {
+    const options = this.searchOptions({ sweeps });
+    const together = (Object.keys(options) as (keyof OptimizerOptions)[]).filter((name) => name !== 'initial');
+    const others = ['radiusDecay', 'radiusMode', 'momentum', 'amortizeSteps', 'biasedRotation', 'trustRegion'] as const;
+    return { options, together: [...together, ...others, 'newtonRefinement'] };
   }
 
   /** As its runs were made: the schedules were handed over in swapped order, so that only the first step has small values. */

@@ -64,6 +64,24 @@ class NetworkEvaluator final : public Evaluator<Scalar> {
     return finish(total);
   }
 
+  bool can_fall_silent() const noexcept override {
+    return network_.graph().output().activation == Activation::lif_counts;
+  }
+
+  double silent_outputs() const override {
+    const std::size_t outputs = network_.graph().output().units, last = network_.graph().nodes.size() - 1;
+    std::size_t silent = 0;
+    for (std::size_t r = 0; r < outputs; ++r) {
+      bool fires = false;
+      for (std::size_t g = 0; g < batch_.groups && !fires; ++g) {
+        const Scalar* const counts = view(g).post(last) + r * group_samples;
+        fires = std::any_of(counts, counts + batch_.valid(g), [](Scalar count) { return count > 0; });
+      }
+      silent += fires ? 0 : 1;
+    }
+    return static_cast<double>(silent) / static_cast<double>(outputs);
+  }
+
   void evaluate_replacements(std::size_t first, MatrixView<const Scalar> replacements,
                              std::span<double> values) const override {
     // Groups outside, rows inside: the base of a group stays in the first cache for all rows.
