@@ -49,7 +49,8 @@ class Evaluator {
 
   /// Whether `silent_outputs` means anything.
   virtual bool can_fall_silent() const noexcept { return false; }
-  /// Share of the base's outputs that no data of this step make active: what they stand for is lost to candidates near by.
+  /// Share of the base's outputs that no data of this step make active: what they stand for is lost to candidates near
+  /// by.
   virtual double silent_outputs() const { return 0; }
 
   /// Called by one thread before blocks of a colour are scored and replaced side by side: from then on, until the next

@@ -78,8 +78,9 @@ inline void cross_entropy(const CrossEntropy<double>& arguments) { cross_entropy
 inline void cross_entropy(const CrossEntropy<float>& arguments) { cross_entropy_float32(&arguments); }
 
 /// Losses of candidates that change weights of one unit whose answer is a step function of its sum: per sample, the
-/// steps that the new sum reaches pick one of a few losses that are known. sums_i += sum over lanes c < valid, in order,
-/// of losses_(m)c, m = number of steps <= f(pre_c + sum_k difference_ik input_kc); NaN picks the last row of losses.
+/// steps that the new sum reaches pick one of a few losses that are known. sums_i += sum over lanes c < valid, in
+/// order, of losses_(m)c, m = number of steps <= f(pre_c + sum_k difference_ik input_kc); NaN picks the last row of
+/// losses.
 template <class T>
 struct ResponseSums {
   std::size_t candidates;

@@ -29,7 +29,8 @@ std::vector<Scalar> answer(const Graph& graph, const Node& node, Scalar sum) {
 template <class Scalar>
 Scalar least_current(const Graph& graph, const Node& node, std::size_t last) {
   using Bits = std::conditional_t<sizeof(Scalar) == 4, std::uint32_t, std::uint64_t>;
-  Bits low = 0, high = std::bit_cast<Bits>(static_cast<Scalar>(graph.threshold));  // never at 0, at the threshold at once
+  Bits low = 0,
+       high = std::bit_cast<Bits>(static_cast<Scalar>(graph.threshold));  // never at 0, at the threshold at once
   while (high - low > 1) {
     const Bits middle = low + (high - low) / 2;
     const std::vector<Scalar> spikes = answer(graph, node, std::bit_cast<Scalar>(middle));

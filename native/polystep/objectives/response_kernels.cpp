@@ -102,18 +102,15 @@ struct ResponseSumsKernel {
   }
   static void block(BlockLauncher& launcher, const KernelSize& size, std::span<void* const> buffers) {
     const ResponseSums<T> a = arguments(size, buffers);
-    launcher.launch(
-        ResponseSumsBlock<T>{a.candidates, a.terms, a.differences, a.inputs, a.input_rows, a.pre,
-                             ActivateBlock<T>{a.kind, a.levels, nullptr, nullptr, 0}, a.steps, a.step, a.losses,
-                             a.valid, a.sums},
-        {blocks_for(a.candidates, ResponseSumsBlock<T>::shape.width)});
+    launcher.launch(ResponseSumsBlock<T>{a.candidates, a.terms, a.differences, a.inputs, a.input_rows, a.pre,
+                                         ActivateBlock<T>{a.kind, a.levels, nullptr, nullptr, 0}, a.steps, a.step,
+                                         a.losses, a.valid, a.sums},
+                    {blocks_for(a.candidates, ResponseSumsBlock<T>::shape.width)});
   }
   static double flops(const KernelSize& size) {
     return 32.0 * static_cast<double>(size[0]) * static_cast<double>(size[1] + size[2]);
   }
-  static double bytes(const KernelSize& size) {
-    return 16.0 * sizeof(T) * static_cast<double>(size[1] + size[0]);
-  }
+  static double bytes(const KernelSize& size) { return 16.0 * sizeof(T) * static_cast<double>(size[1] + size[0]); }
 };
 
 constexpr std::array entries{kernel_entry<ResponseSumsKernel<float>>(), kernel_entry<ResponseSumsKernel<double>>()};
