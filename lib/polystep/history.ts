@@ -43,6 +43,11 @@ export interface StepRecord {
   readonly trustMultiplier: number;
   /** Absorbs so far. */
   readonly absorbed: number;
+  /**
+   * Share of the outputs that fire for no sample of the step's batch, where the step began: spiking networks of
+   * `polystep.models` only, else NaN.
+   */
+  readonly silentOutputs: number;
 }
 
 /** Steps as columns: entry k of each belongs to the k-th step of the run. */
@@ -73,6 +78,8 @@ export interface History {
   readonly radiusMultiplier: Float64Array;
   /** See {@link StepRecord.best}. */
   readonly best: Float64Array;
+  /** See {@link StepRecord.silentOutputs}. */
+  readonly silentOutputs: Float64Array;
 }
 
 const width = nativeMetrics.length;
@@ -102,6 +109,7 @@ const columns = [
   'probeRadius',
   'radiusMultiplier',
   'best',
+  'silentOutputs',
 ] as const satisfies readonly (keyof History)[];
 
 /** Steps as they come, kept as columns: a long run has more of them than objects would be cheap. @internal */
@@ -154,6 +162,13 @@ export class Warnings {
       this.add(
         'frozen',
         `in step ${step}, ${share} % of the particles saw no difference: the probe radius does not reach past the plateau`,
+      );
+    }
+    if (record.silentOutputs >= 0.5) {
+      const share = Math.round(record.silentOutputs * 100);
+      this.add(
+        'silent',
+        `at step ${step}, ${share} % of the outputs fire for no sample: their classes are lost; smaller radii, or first parameters with an output bias that makes every output fire`,
       );
     }
     if (soft && record.effectiveSamples < 1.2 / vertices && record.stepRadius >= this.lastRadius) {

@@ -77,7 +77,8 @@ const loopMembers = {
 export interface LoopSettings<Searcher> {
   run: StepRun;
   loop: {
-    maxSteps: number | undefined;
+    /** Infinity where something else ends the run. */
+    maxSteps: number;
     onStep: ((record: StepRecord, search: Searcher) => unknown) | undefined;
     restoreBest: boolean;
     scoreFinal: boolean;
@@ -108,11 +109,13 @@ export function readLoop<Searcher>(
     else rest[name] = value;
   }
   const common = parse(run, 'options', object(runMembers));
-  const own = parse(loop, 'options', object(loopMembers));
+  const { maxSteps, ...own } = parse(loop, 'options', object(loopMembers));
   requireBackend(common.backend, cpuOnly);
   if (common.signal?.aborted === true) throw common.signal.reason;
   const maxEvaluations = (rest['maxEvaluations'] as number | undefined) ?? Infinity;
-  return { settings: { run: common, loop: own as LoopSettings<Searcher>['loop'], maxEvaluations }, rest };
+  const limited = Number.isFinite(maxEvaluations) || common.timeLimitMs !== undefined;
+  const resolved = { ...own, maxSteps: maxSteps ?? (limited ? Infinity : defaultSteps) };
+  return { settings: { run: common, loop: resolved as LoopSettings<Searcher>['loop'], maxEvaluations }, rest };
 }
 
 /** Runs a search until something ends it. `restarts.next` starts a stalled search anew, `count` times. @internal */
@@ -121,13 +124,11 @@ export async function descend<Searcher extends Searching>(
   objective: Objective,
   {
     run: { signal, onAbort, onProgress, timeLimitMs, ...common },
-    loop: { onStep, restoreBest, scoreFinal, ...limits },
+    loop: { maxSteps, onStep, restoreBest, scoreFinal },
     maxEvaluations,
     restarts,
   }: LoopSettings<Searcher> & { restarts?: { count: number; next: (number: number) => void } | undefined },
 ): Promise<Minimum> {
-  const limited = Number.isFinite(maxEvaluations) || timeLimitMs !== undefined;
-  const maxSteps = limits.maxSteps ?? (limited ? Infinity : defaultSteps);
   const begun = performance.now();
   const deadline = begun + (timeLimitMs ?? Infinity);
   const columns = new HistoryColumns();

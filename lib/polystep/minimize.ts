@@ -7,6 +7,7 @@ import type { Objective } from './objective';
 import { Optimizer } from './optimizer';
 import type { OptimizerOptions } from './options';
 import { boundSchema } from './start';
+import { withSuitableOptions } from './suitable';
 
 /** New starts where a run stands still. */
 export interface RestartOptions {
@@ -58,12 +59,13 @@ export async function minimize(objective: Objective, options: MinimizeOptions = 
   const { settings, rest } = readLoop<Optimizer>(others, 'polystep runs on the CPU only');
   const restarts = parse(given, 'options.restarts', restartsSchema);
   const { seed, threads } = settings.run;
-  const optimizer = new Optimizer({
+  const own: OptimizerOptions = {
     ...(rest as OptimizerOptions),
     objective,
     seed,
     ...(threads !== undefined && { threads }),
-  });
+  };
+  const optimizer = new Optimizer(withSuitableOptions(own, settings.loop.maxSteps));
   const starts = (): { count: number; next: (number: number) => void } | undefined => {
     if (restarts === undefined) return undefined;
     const { count } = restarts;

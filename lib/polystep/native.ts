@@ -55,6 +55,7 @@ export const nativeMetrics = [
   'klViolation',
   'trustMultiplier',
   'absorbed',
+  'silentOutputs',
 ] as const;
 
 /** Numbers of either precision. */

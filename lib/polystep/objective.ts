@@ -1,6 +1,7 @@
 // The ways in which a loss is given.
 import { fail, type Schema } from '../runtime/validate';
 import type { Reals } from './native';
+import type { OptimizerOptions } from './options';
 
 /**
  * Scores `count` candidates: row i of `view` is view[i D] ... view[(i + 1) D - 1], its loss goes to out[i], or into an
@@ -38,8 +39,18 @@ export interface NativeLoss {
   }[];
   /** Whether blocks are best updated one after the other. */
   readonly sequential?: boolean;
+  /** Whether its outputs are spikes: see the warning of `preset: 'paper'` with a scheduled step radius. */
+  readonly spiking?: boolean;
   /** A start that suits it. */
   initialParameters?(options: { seed?: number }): Reals;
+  /**
+   * Options that suit a search of so many steps: the default preset takes them in block mode without a subspace, unless
+   * one of those that only go `together` is given.
+   */
+  suitableOptions?(steps: number): {
+    readonly options: OptimizerOptions;
+    readonly together: readonly (keyof OptimizerOptions)[];
+  };
 }
 
 /** A loss to minimise. */

@@ -18,6 +18,7 @@ import { type OptimizerOptions, type Settings, settingsOf } from './options';
 import { lossesOf } from './plan';
 import { nextProgressive, type ProgressiveState, rankAt, resolve } from './schedules';
 import { layOut, nativeSubspace } from './subspace';
+import { withSuitableOptions } from './suitable';
 
 type StepRun = Parameters<typeof runAsync>[0];
 
@@ -393,7 +394,7 @@ export class Optimizer {
  * objective in block mode no candidate and no cost matrix is ever formed. Source: arXiv 2605.01928.
  */
 export function createOptimizer(options: OptimizerOptions): Optimizer {
-  return new Optimizer(options);
+  return new Optimizer(withSuitableOptions(options));
 }
 
 /**

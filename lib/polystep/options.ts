@@ -72,7 +72,8 @@ export interface OptimizerOptions {
   particleDimension?: number;
   /**
    * Where defaults come from. `'default'`: softmax over costs divided by their row's standard deviation, absolute radii
-   * that adapt, sequential updates where the objective suits them. `'paper'`: the published settings.
+   * that adapt, sequential updates where the objective suits them; networks and MAX-SAT bring the settings of their
+   * `searchOptions`, unless radii or the temperature are given. `'paper'`: the published settings.
    */
   preset?: 'default' | 'paper';
   /** Default `'orthoplex'`; `'simplex'` needs half the evaluations and has no antithetic pairs. */
@@ -416,6 +417,9 @@ export function settingsOf(options: OptimizerOptions): Settings {
     given.radiusMode === undefined
       ? paper && !atVertices && typeof radius === 'number'
       : given.radiusMode === 'relative';
+  if (paper && native && objective.spiking === true && typeof stepRadius !== 'number') {
+    warnings.push('a scheduled step radius ruined the published spiking networks: a number keeps it as it is');
+  }
   const transport = given.transport ?? transportSchema({}, 'options.transport');
   return {
     native: {

@@ -358,6 +358,7 @@ StepMetrics Engine<Scalar>::settle(const PassStats& stats) {
   metrics.transport_objective = stats.transport_objective;
   metrics.kl_violation = stats.kl_violation;
   metrics.absorbed = static_cast<double>(absorbed_);
+  metrics.silent_outputs = stats.silent_outputs;
   if (outcome == StepOutcome::moved) look_at_stopping(metrics.mean_squared_displacement);
   ++step_;
   return metrics;

@@ -67,7 +67,7 @@ struct StepMetrics {
          relative_displacement = 0, frozen_rows = 0, epsilon = 0, step_radius = 0, probe_radius = 0, multiplier = 1,
          outcome = 0, best = std::numeric_limits<double>::infinity(), transport_iterations = 0, transport_converged = 1,
          transport_objective = std::numeric_limits<double>::quiet_NaN(), kl_violation = 0, trust_multiplier = 1,
-         absorbed = 0;
+         absorbed = 0, silent_outputs = std::numeric_limits<double>::quiet_NaN();
 };
 inline constexpr std::size_t step_metric_count = sizeof(StepMetrics) / sizeof(double);
 

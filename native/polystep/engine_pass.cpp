@@ -203,7 +203,13 @@ bool Engine<Scalar>::pass(Evaluator<Scalar>& evaluator, RunControl& control, Pas
   if (replaces) {
     const double value = evaluator.set_base(std::span<const Scalar>(x_).first(n), control.threads());
     if (this->centres() > 0) centres.assign(1, value);
-  } else if (this->centres() > 0) {
+  } else if (options_.mode == SearchMode::block && evaluator.can_fall_silent()) {
+    static_cast<void>(evaluator.set_base(point_, control.threads()));
+  }
+  if (options_.mode == SearchMode::block && evaluator.can_fall_silent()) {
+    stats.silent_outputs = evaluator.silent_outputs();
+  }
+  if (!replaces && this->centres() > 0) {
     centres.resize(points());
     const Scalar* const from = options_.mode == SearchMode::block ? point_.data() : x_.data();
     evaluator.evaluate(MatrixView<const Scalar>::row_major(from, points(), n), centres);
@@ -318,6 +324,7 @@ template <class Scalar>
 bool Engine<Scalar>::sweep(Evaluator<Scalar>& evaluator, RunControl& control, PassStats& stats) {
   const std::size_t n = options_.dimension;
   static_cast<void>(evaluator.set_base(std::span<const Scalar>(x_).first(n), control.threads()));
+  if (evaluator.can_fall_silent()) stats.silent_outputs = evaluator.silent_outputs();
   const LargeVector<Scalar> before = x_;
   if (colours_.empty() && !coloured_) {
     colours_ = evaluator.blocks_by_colour(d_);

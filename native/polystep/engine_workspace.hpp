@@ -35,6 +35,7 @@ template <class Scalar>
 struct Engine<Scalar>::PassStats {
   double rows = 0, cost_sum = 0, cost_count = 0, min_cost = std::numeric_limits<double>::infinity(), row_min_sum = 0,
          effective_samples = 0, squared_displacement = 0, relative_displacement = 0, frozen = 0, predicted = 0;
+  double silent_outputs = std::numeric_limits<double>::quiet_NaN();  ///< of the step, not of rows
   double best_value = std::numeric_limits<double>::infinity();
   std::size_t best_candidate = 0;
   std::size_t transport_iterations = 0;

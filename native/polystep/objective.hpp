@@ -47,6 +47,12 @@ class Evaluator {
   /// Loss of the base as replacements have left it.
   virtual double base_loss() const = 0;
 
+  /// Whether `silent_outputs` means anything.
+  virtual bool can_fall_silent() const noexcept { return false; }
+  /// Share of the base's outputs that no data of this step make active: what they stand for is lost to candidates near
+  /// by.
+  virtual double silent_outputs() const { return 0; }
+
   /// Called by one thread before blocks of a colour are scored and replaced side by side: from then on, until the next
   /// call or `set_base`, values of evaluate_replacements are relative to the base of this moment, so that they do not
   /// depend on how far other threads have come. Without it (serial updates) they are relative to the latest base.

@@ -146,7 +146,7 @@ export interface MethodContext {
   dimension: number;
   lower: Float64Array;
   upper: Float64Array;
-  maxSteps: number | undefined;
+  maxSteps: number;
   maxEvaluations: number;
 }
 
@@ -283,7 +283,7 @@ export const methods = {
       perturbationExponent: withDefault(number({ min: 0 }), 0.101),
     },
     ({ stability, directions, ...rest }, { maxSteps, maxEvaluations }) => {
-      const steps = Math.min(maxSteps ?? Infinity, maxEvaluations / (2 * directions));
+      const steps = Math.min(maxSteps, maxEvaluations / (2 * directions));
       return {
         ...rest,
         directions,

@@ -21,6 +21,8 @@ export interface LifNetworkOptions extends NetworkOptions {
 export class LifNetwork extends Network {
   /** Ticks of a run. */
   readonly ticks: number;
+  /** Its outputs are spikes. */
+  readonly spiking = true;
 
   /** @internal */
   constructor(parts: NetworkParts, ticks: number, outputBias: number) {

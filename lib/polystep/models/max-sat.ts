@@ -61,8 +61,10 @@ export interface MaxSatCount {
 
 /** How long a search is: see {@link MaxSat.searchOptions}. */
 export interface MaxSatSearch {
-  /** Sweeps over all variables, that is steps; default 334. */
+  /** Sweeps over all variables; default 334. */
   sweeps?: number;
+  /** `'default'`: steps that draw; `'paper'`: the published settings, three steps for each sweep. */
+  preset?: 'default' | 'paper';
 }
 
 /** A MAX-SAT problem as an objective: coordinate i is variable i + 1, true when it is above zero. */
@@ -100,13 +102,28 @@ export class MaxSat extends NativeObjective {
   /**
    * Options of `minimize` and `createOptimizer` that find good assignments: one pair of variables after the other is
    * drawn anew with probabilities that fall with the clauses it would break, at a temperature from 1 to 0.1 times what a
-   * clause of mean weight costs. Give `maxSteps: sweeps` beside them.
+   * clause of mean weight costs. The default preset takes them by itself for the steps of the run; give
+   * `maxSteps: sweeps` beside them.
+   *
+   * With `preset: 'paper'` the published settings below a million variables: all pairs move at once towards softmax
+   * averages, with momentum, and two of three steps coast: give `maxSteps: 3 * sweeps - 2`. They satisfy about 98 % where
+   * the default satisfies 99.7 %.
    *
    * @param options  see {@link MaxSatSearch}
-   * @throws ERR_OUT_OF_RANGE  `sweeps` below 1
+   * @throws ERR_OUT_OF_RANGE       `sweeps` below 1
+   * @throws ERR_INVALID_ARG_VALUE  an unknown preset
+   * Source: arXiv 2605.01928, Section 5 and the settings of its published runs.
    */
   searchOptions(options: MaxSatSearch = {}): OptimizerOptions {
-    const { sweeps } = parse(options, 'options', object({ sweeps: withDefault(integer({ min: 1 }), 334) }));
+    const { sweeps, preset } = parse(
+      options,
+      'options',
+      object({
+        sweeps: withDefault(integer({ min: 1 }), 334),
+        preset: withDefault(oneOf(['default', 'paper']), 'default'),
+      }),
+    );
+    if (preset === 'paper') return this.#published();
     return {
       update: 'sequential',
       rule: 'sample',
@@ -118,6 +135,36 @@ export class MaxSat extends NativeObjective {
       adaptiveRadius: false,
       initial: { normal: 0.1 },
       epsilon: { kind: 'geometric', initial: 1, target: 0.1, steps: Math.max(1, sweeps - 1) },
+    };
+  }
+
+  /** Those of `searchOptions`, which the default preset takes as a whole or not at all. @internal */
+  suitableOptions(sweeps: number): {
+    options: OptimizerOptions;
+    together: (keyof OptimizerOptions)[];
+  } {
+    const options = this.searchOptions({ sweeps });
+    const together = (Object.keys(options) as (keyof OptimizerOptions)[]).filter((name) => name !== 'initial');
+    const others = ['radiusDecay', 'radiusMode', 'momentum', 'amortizeSteps', 'biasedRotation', 'trustRegion'] as const;
+    return { options, together: [...together, ...others, 'newtonRefinement'] };
+  }
+
+  /** As its runs were made: the schedules were handed over in swapped order, so that only the first step has small values. */
+  #published(): OptimizerOptions {
+    const size = Math.sqrt(this.variables / 100_000);
+    const first = (initial: number, target: number) => ({ kind: 'geometric', initial, target, steps: 1 }) as const;
+    return {
+      preset: 'paper',
+      particleDimension: 2,
+      rule: 'softmax',
+      // Costs as shares, however the problem counts.
+      scaleCost: this.#clauseCost * Math.max(this.clauseCount, 1),
+      momentum: true,
+      amortizeSteps: 3,
+      initial: { normal: 0.1 },
+      epsilon: first(0.5, 5),
+      stepRadius: first(600 * size, 3000 * size),
+      probeRadius: first(20 * size, 100 * size),
     };
   }
 

@@ -212,7 +212,8 @@ export class Network extends NativeObjective {
   /**
    * Options of `minimize` and `createOptimizer` that suit networks: blocks of eight parameters of the full space, costs
    * standardised row by row, radii (0.05, probes at 0.3) that shrink to a fifth while the temperature halves. The
-   * optimizer's own radii of 0.5 silence spiking networks. Give `maxSteps: steps` beside them.
+   * default preset takes them by itself for the steps of the run, unless radii or the temperature are given; give
+   * `maxSteps: steps` beside them where you change some.
    *
    * @param options  see {@link NetworkSearch}
    * @throws ERR_OUT_OF_RANGE  `steps` below 1, `scale` not above 0
@@ -237,6 +238,17 @@ export class Network extends NativeObjective {
       probeRadius: falling(0.6 * scale, 0.12 * scale),
       radiusMode: 'absolute',
       adaptiveRadius: false,
+    };
+  }
+
+  /** Those of `searchOptions`, which the default preset takes unless radii or the temperature are given. @internal */
+  suitableOptions(steps: number): {
+    options: OptimizerOptions;
+    together: (keyof OptimizerOptions)[];
+  } {
+    return {
+      options: this.searchOptions({ steps }),
+      together: ['stepRadius', 'probeRadius', 'radiusDecay', 'radiusMode', 'adaptiveRadius', 'epsilon'],
     };
   }
 

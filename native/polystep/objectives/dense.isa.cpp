@@ -103,8 +103,53 @@ DD_INLINE void activate_all(const Activate<T>& a) {
   }
 }
 
+template <class T>
+DD_INLINE void respond(const ResponseSums<T>& a) {
+  using Counts = decltype(Vector<T>{} >= Vector<T>{});
+  using Count = typename LaneBits<T>::element;
+  for (size_t i = 0; i < a.candidates; ++i) {
+    const T* const differences = a.differences + i * a.terms;
+    Vector<T> sum[parts<T>];
+    DD_UNROLL
+    for (int p = 0; p < parts<T>; ++p) sum[p] = load(a.pre + p * lanes<T>);
+    for (size_t k = 0; k < a.terms; ++k) {
+      const T* const input = a.inputs + size_t{a.input_rows[k]} * 16;
+      const Vector<T> weight = broadcast(differences[k]);
+      DD_UNROLL
+      for (int p = 0; p < parts<T>; ++p) sum[p] += weight * load(input + p * lanes<T>);
+    }
+    if (a.kind != 0) {
+      T values[16];
+      DD_UNROLL
+      for (int p = 0; p < parts<T>; ++p) store(values + p * lanes<T>, sum[p]);
+      activate_all(Activate<T>{a.kind, a.levels, values, values, 16});
+      DD_UNROLL
+      for (int p = 0; p < parts<T>; ++p) sum[p] = load(values + p * lanes<T>);
+    }
+    // Comparisons give -1 where they hold.
+    Counts reached[parts<T>] = {};
+    for (size_t j = 0; j < a.steps; ++j) {
+      const Vector<T> step = broadcast(a.step[j]);
+      DD_UNROLL
+      for (int p = 0; p < parts<T>; ++p) reached[p] -= sum[p] >= step;
+    }
+    Count rows[16];
+    DD_UNROLL
+    for (int p = 0; p < parts<T>; ++p) {
+      const Counts defined = sum[p] == sum[p];
+      const Counts last = Counts{} + static_cast<Count>(a.steps + 1);
+      store(rows + p * lanes<T>, (reached[p] & defined) | (last & ~defined));
+    }
+    double total = 0;
+    for (size_t c = 0; c < a.valid; ++c) total += double{a.losses[static_cast<size_t>(rows[c]) * 16 + c]};
+    a.sums[i] += total;
+  }
+}
+
 }  // namespace
 
+DD_ISA_ENTRY(void, response_sums_float64)(const ResponseSums<double>* arguments) { respond(*arguments); }
+DD_ISA_ENTRY(void, response_sums_float32)(const ResponseSums<float>* arguments) { respond(*arguments); }
 DD_ISA_ENTRY(void, dense_rows_float64)(const DenseRows<double>* arguments) { dense(*arguments); }
 DD_ISA_ENTRY(void, dense_rows_float32)(const DenseRows<float>* arguments) { dense(*arguments); }
 DD_ISA_ENTRY(void, activate_float64)(const Activate<double>* arguments) { activate_all(*arguments); }

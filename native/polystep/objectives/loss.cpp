@@ -35,6 +35,17 @@ std::array<std::int32_t, group_samples> predict(std::size_t outputs, const Scala
 }  // namespace
 
 template <class Scalar>
+void sample_losses(Loss loss, std::size_t outputs, const Scalar* values, const std::int32_t* labels, Scalar* each) {
+  if (loss == Loss::cross_entropy) return cross_entropy(CrossEntropy<Scalar>{outputs, values, labels, each});
+  const auto classes = predict(outputs, values);
+  for (std::size_t lane = 0; lane < group_samples; ++lane) {
+    each[lane] = classes[lane] != labels[lane] ? Scalar{1} : Scalar{0};
+  }
+}
+template void sample_losses(Loss, std::size_t, const float*, const std::int32_t*, float*);
+template void sample_losses(Loss, std::size_t, const double*, const std::int32_t*, double*);
+
+template <class Scalar>
 PartialLoss group_loss(Loss loss, std::size_t outputs, const Scalar* values, const Batch<Scalar>& batch,
                        std::size_t group) {
   PartialLoss part;
@@ -42,7 +53,7 @@ PartialLoss group_loss(Loss loss, std::size_t outputs, const Scalar* values, con
   const std::int32_t* const labels = batch.labels.data() + group * group_samples;
   if (loss == Loss::cross_entropy) {
     std::array<Scalar, group_samples> each;
-    cross_entropy(CrossEntropy<Scalar>{outputs, values, labels, each.data()});
+    sample_losses(loss, outputs, values, labels, each.data());
     for (std::size_t lane = 0; lane < valid; ++lane) part.sum += double{each[lane]};
     return part;
   }

@@ -38,6 +38,10 @@ template <class Scalar>
 PartialLoss group_loss(Loss loss, std::size_t outputs, const Scalar* values, const Batch<Scalar>& batch,
                        std::size_t group);
 
+/// Losses of single samples, whose sum in order is `group_loss`: of the cross-entropy and of wrong predictions.
+template <class Scalar>
+void sample_losses(Loss loss, std::size_t outputs, const Scalar* values, const std::int32_t* labels, Scalar* each);
+
 double finish_loss(Loss loss, const PartialLoss& total, std::size_t samples, std::size_t outputs) noexcept;
 
 }  // namespace dd::polystep

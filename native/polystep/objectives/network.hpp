@@ -10,6 +10,7 @@
 #include "polystep/objective.hpp"
 #include "polystep/objectives/loss.hpp"
 #include "polystep/objectives/network_pass.hpp"
+#include "polystep/objectives/network_responses.hpp"
 #include "polystep/objectives/samples.hpp"
 
 namespace dd::polystep {
@@ -32,6 +33,15 @@ class Network final : public Objective {
   std::size_t batch_size() const noexcept { return batch_size_; }
   const ParameterPlace& place(std::size_t parameter) const noexcept { return places_[parameter]; }
 
+  template <class Scalar>
+  const Responses<Scalar>& responses(std::size_t node) const noexcept {
+    if constexpr (sizeof(Scalar) == 4) {
+      return responses32_[node];
+    } else {
+      return responses64_[node];
+    }
+  }
+
   /// Values of node `node` for each sample of `batch`: samples x (units x ticks).
   template <class Scalar>
   void values(std::span<const Scalar> parameters, const Batch<Scalar>& batch, std::size_t node, std::size_t threads,
@@ -44,6 +54,8 @@ class Network final : public Objective {
   Loss loss_;
   std::size_t batch_size_;
   std::vector<ParameterPlace> places_;
+  std::vector<Responses<float>> responses32_;
+  std::vector<Responses<double>> responses64_;
 };
 
 }  // namespace dd::polystep

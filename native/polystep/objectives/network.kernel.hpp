@@ -147,6 +147,49 @@ struct CrossEntropyBlock {
   }
 };
 
+/// As ResponseSums, a thread a candidate. Grid: candidates over the width.
+template <class T>
+struct ResponseSumsBlock {
+  static constexpr BlockShape shape{64};
+  template <class B>
+  using Shared = NoShared;
+
+  std::size_t candidates;
+  std::size_t terms;
+  const T* differences;
+  const T* inputs;
+  const std::uint32_t* input_rows;
+  const T* pre;
+  ActivateBlock<T> activation;
+  std::size_t steps;
+  const T* step;
+  const T* losses;
+  std::size_t valid;
+  double* sums;
+
+  template <class B>
+  DD_DEVICE void operator()(B& b, Shared<B>&) const {
+    const std::size_t first = std::size_t{b.block_x()} * B::threads;
+    b.each([&](unsigned t) {
+      const std::size_t i = first + t;
+      if (i >= candidates) return;
+      double total = 0;
+      for (std::size_t c = 0; c < valid; ++c) {
+        T sum = pre[c];
+        for (std::size_t k = 0; k < terms; ++k) {
+          sum += differences[i * terms + k] * inputs[std::size_t{input_rows[k]} * 16 + c];
+        }
+        const T value = activation.value(sum);
+        std::size_t row = 0;
+        for (std::size_t j = 0; j < steps; ++j) row += value >= step[j] ? 1 : 0;
+        if (!(value == value)) row = steps + 1;
+        total += static_cast<double>(losses[row * 16 + c]);
+      }
+      sums[i] += total;
+    });
+  }
+};
+
 }  // namespace dd::polystep
 
 DD_BLOCK_KERNEL(dense_rows_float32, dd::polystep::DenseRowsBlock<float>)
@@ -157,3 +200,5 @@ DD_BLOCK_KERNEL(lif_rows_float32, dd::polystep::LifRowsBlock<float>)
 DD_BLOCK_KERNEL(lif_rows_float64, dd::polystep::LifRowsBlock<double>)
 DD_BLOCK_KERNEL(cross_entropy_float32, dd::polystep::CrossEntropyBlock<float>)
 DD_BLOCK_KERNEL(cross_entropy_float64, dd::polystep::CrossEntropyBlock<double>)
+DD_BLOCK_KERNEL(response_sums_float32, dd::polystep::ResponseSumsBlock<float>)
+DD_BLOCK_KERNEL(response_sums_float64, dd::polystep::ResponseSumsBlock<double>)

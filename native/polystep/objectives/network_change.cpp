@@ -249,29 +249,48 @@ void ChangePass<Scalar>::run_tree(std::size_t index, const Scalar* effective,
 }
 
 template <class Scalar>
+void ChangePass<Scalar>::clear() {
+  for (NodeChange& change : changes_) {
+    change.computed.clear();
+    change.changed.clear();
+    change.scores_changed = false;
+  }
+}
+
+template <class Scalar>
+void ChangePass<Scalar>::run_node(std::size_t index, const Scalar* effective,
+                                  std::span<const ParameterEdit<Scalar>> edits, const GroupView<Scalar>& base) {
+  switch (graph_.nodes[index].kind) {
+    case NodeKind::dense:
+      return run_dense(index, effective, edits, base);
+    case NodeKind::gate:
+      return run_gate(index, effective, edits, base);
+    case NodeKind::select:
+      return run_select(index, base);
+    case NodeKind::tree:
+      return run_tree(index, effective, edits, base);
+    case NodeKind::input:
+      return;
+  }
+}
+
+template <class Scalar>
 bool ChangePass<Scalar>::run(const Scalar* effective, std::span<const ParameterEdit<Scalar>> edits,
                              const GroupView<Scalar>& base) {
-  for (std::size_t i = 1; i < graph_.nodes.size(); ++i) {
-    changes_[i].computed.clear();
-    changes_[i].changed.clear();
-    changes_[i].scores_changed = false;
-    switch (graph_.nodes[i].kind) {
-      case NodeKind::dense:
-        run_dense(i, effective, edits, base);
-        break;
-      case NodeKind::gate:
-        run_gate(i, effective, edits, base);
-        break;
-      case NodeKind::select:
-        run_select(i, base);
-        break;
-      case NodeKind::tree:
-        run_tree(i, effective, edits, base);
-        break;
-      case NodeKind::input:
-        break;
-    }
-  }
+  clear();
+  for (std::size_t i = 1; i < graph_.nodes.size(); ++i) run_node(i, effective, edits, base);
+  return !changes_.back().changed.empty();
+}
+
+template <class Scalar>
+bool ChangePass<Scalar>::run_answer(std::size_t node, std::size_t row, const Scalar* post, const Scalar* effective,
+                                    const GroupView<Scalar>& base) {
+  clear();
+  const std::size_t count = graph_.nodes[node].ticks * group_samples;
+  std::copy_n(post, count, changes_[node].post.data());
+  keep_if_new(changes_[node], static_cast<std::uint32_t>(row), base.post(node) + row * count, count);
+  if (changes_[node].changed.empty()) return false;
+  for (std::size_t i = node + 1; i < graph_.nodes.size(); ++i) run_node(i, effective, {}, base);
   return !changes_.back().changed.empty();
 }
 

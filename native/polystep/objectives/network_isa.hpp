@@ -77,4 +77,29 @@ DD_ISA_KERNEL(cross_entropy_float32, void(const CrossEntropy<float>*));
 inline void cross_entropy(const CrossEntropy<double>& arguments) { cross_entropy_float64(&arguments); }
 inline void cross_entropy(const CrossEntropy<float>& arguments) { cross_entropy_float32(&arguments); }
 
+/// Losses of candidates that change weights of one unit whose answer is a step function of its sum: per sample, the
+/// steps that the new sum reaches pick one of a few losses that are known. sums_i += sum over lanes c < valid, in
+/// order, of losses_(m)c, m = number of steps <= f(pre_c + sum_k difference_ik input_kc); NaN picks the last row of
+/// losses.
+template <class T>
+struct ResponseSums {
+  std::size_t candidates;
+  std::size_t terms;
+  const T* differences;             ///< candidates x terms
+  const T* inputs;                  ///< rows of 16
+  const std::uint32_t* input_rows;  ///< of each term
+  const T* pre;                     ///< 16
+  unsigned kind;                    ///< f as in Activate
+  T levels;
+  std::size_t steps;
+  const T* step;    ///< ascending
+  const T* losses;  ///< (steps + 2) x 16
+  std::size_t valid;
+  double* sums;
+};
+DD_ISA_KERNEL(response_sums_float64, void(const ResponseSums<double>*));
+DD_ISA_KERNEL(response_sums_float32, void(const ResponseSums<float>*));
+inline void response_sums(const ResponseSums<double>& arguments) { response_sums_float64(&arguments); }
+inline void response_sums(const ResponseSums<float>& arguments) { response_sums_float32(&arguments); }
+
 }  // namespace dd::polystep

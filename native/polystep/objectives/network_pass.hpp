@@ -67,6 +67,9 @@ class ChangePass {
 
   /// Follows `edits` from the state of `base`. `effective` are the weights before the edits. False: the output stays.
   bool run(const Scalar* effective, std::span<const ParameterEdit<Scalar>> edits, const GroupView<Scalar>& base);
+  /// As `run`, when row `row` of node `node` has the values `post` (ticks x 16) and no parameter is another one.
+  bool run_answer(std::size_t node, std::size_t row, const Scalar* post, const Scalar* effective,
+                  const GroupView<Scalar>& base);
   /// After `run`: the output's rows, changed or not, units x 16.
   void output(const GroupView<Scalar>& base, Scalar* out) const;
   /// After `run`: makes the change part of `state`.
@@ -82,6 +85,9 @@ class ChangePass {
     bool scores_changed = false;          // gate, select: `pre` holds the new row
   };
 
+  void clear();
+  void run_node(std::size_t index, const Scalar* effective, std::span<const ParameterEdit<Scalar>> edits,
+                const GroupView<Scalar>& base);
   void run_dense(std::size_t index, const Scalar* effective, std::span<const ParameterEdit<Scalar>> edits,
                  const GroupView<Scalar>& base);
   std::size_t computed_row(std::size_t index, std::size_t row, const GroupView<Scalar>& base);

@@ -4,6 +4,10 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
+#include <limits>
+#include <vector>
+
 #include "polystep/objectives/support.hpp"
 #include "tests/polystep/objective_checks.hpp"
 
@@ -223,4 +227,63 @@ TEST_CASE("network: the minibatch belongs to (seed, step), and threads change no
   }
   CHECK(std::count(seen.begin(), seen.end(), 1) == 96);
   CHECK(std::count(seen.begin(), seen.end(), 0) == 4);
+}
+
+namespace {
+
+/// Many candidates of one unit in one call, which looks losses up, and one by one from evaluators that never do.
+template <class Scalar>
+void check_answers(const Network& network, std::size_t first, std::size_t width) {
+  PhiloxStream random(11, static_cast<std::uint32_t>(first), 99);
+  const auto many = dd::polystep::test::evaluator_of<Scalar>(network, 3);
+  const auto single = dd::polystep::test::evaluator_of<Scalar>(network, 3);
+  std::vector<Scalar> base(network.dimension());
+  for (Scalar& value : base) value = static_cast<Scalar>(reals(random));
+  const double before = many->set_base(base, 1);
+  static_cast<void>(single->set_base(base, 1));
+  single->replace(0, std::span<const Scalar>(base).first(1));  // from now on the base may be another one
+  constexpr std::size_t rows = 150;
+  std::vector<Scalar> candidates(rows * width);
+  for (Scalar& value : candidates) value = static_cast<Scalar>(2 * reals(random));
+  for (std::size_t i = 0; i < candidates.size(); i += 41) candidates[i] = std::numeric_limits<Scalar>::quiet_NaN();
+  for (std::size_t i = 7; i < candidates.size(); i += 43) candidates[i] = std::numeric_limits<Scalar>::infinity();
+  std::vector<double> values(rows);
+  many->evaluate_replacements(first, dd::MatrixView<const Scalar>::row_major(candidates.data(), rows, width), values);
+  int changed = 0;
+  for (std::size_t i = 0; i < rows; ++i) {
+    double value = 0;
+    const Scalar* const candidate = candidates.data() + i * width;
+    single->evaluate_replacements(first, dd::MatrixView<const Scalar>::row_major(candidate, 1, width), {&value, 1});
+    CHECK((values[i] == value || (std::isnan(values[i]) && std::isnan(value))));
+    changed += value != before ? 1 : 0;
+  }
+  CHECK(changed > 10);
+}
+
+}  // namespace
+
+TEST_CASE("network: losses that are looked up are those of the walk, bit by bit") {
+  for (const Loss loss : {Loss::zero_one, Loss::cross_entropy}) {
+    for (const Activation activation : {Activation::sign, Activation::step, Activation::staircase}) {
+      CAPTURE(static_cast<int>(activation));
+      Builder builder;
+      const std::size_t hidden = builder.dense(0, 6, activation);
+      const std::size_t second = builder.dense(hidden, 5, activation);
+      builder.dense(second, 4, Activation::identity);
+      const Network network = make(builder, some_samples(50, 4, false), loss);
+      for (const std::size_t first : {std::size_t{0}, 2 * features, builder.graph.nodes[second].weights + 6}) {
+        check_answers<float>(network, first, 4);
+        check_answers<double>(network, first, 3);
+      }
+    }
+    Builder spiking;
+    const std::size_t hidden = spiking.dense(0, 9, Activation::lif_spikes);
+    const std::size_t second = spiking.dense(hidden, 6, Activation::lif_spikes);
+    spiking.dense(second, 4, Activation::lif_counts);
+    const Network network = make(spiking, some_samples(50, 4, false), loss);
+    for (const std::size_t first : {std::size_t{0}, 3 * features, spiking.graph.nodes[second].weights}) {
+      check_answers<float>(network, first, 5);
+      check_answers<double>(network, first, 5);
+    }
+  }
 }

@@ -59,6 +59,29 @@ test('a step that lifts the tip ends the episode', () => {
   expect(models.acrobotStep([0, 0, 0, 0], 1).done).toBe(false);
 });
 
+test.each([
+  ['real', {}],
+  ['int8', { weights: ['int8', 'real'] }],
+  ['binary', { weights: ['binary', 'real'] }],
+] as const)('a policy of %s weights learns to balance for 500 steps', async (_kind, weights) => {
+  using policy = models.cartPole({ ...weights });
+  const falling = (initial: number, target: number) => ({ kind: 'geometric', initial, target, steps: 23 }) as const;
+  const found = await polystep.minimize(policy, {
+    particleDimension: 8,
+    polytope: 'simplex',
+    stepRadius: falling(0.5, 0.1),
+    probeRadius: falling(2, 0.4),
+    adaptiveRadius: false,
+    maxSteps: 23,
+    restoreBest: false,
+    scoreFinal: false,
+    seed: 1,
+  });
+  expect(found.evaluations).toBeLessThan(3216); // the published number
+  using judge = models.cartPole({ ...weights, episodes: 100 });
+  expect(judge.meanReturn(found.x, { seed: 1001 })).toBe(500);
+});
+
 test('what is refused', () => {
   expect(() => models.cartPole({ episodes: 0 })).toThrow(errorWith('ERR_OUT_OF_RANGE', 'options.episodes'));
   expect(() => models.acrobot({ weights: ['real'] })).toThrow(errorWith('ERR_SHAPE_MISMATCH', 'options.weights'));
