@@ -4,7 +4,15 @@
 import path from 'node:path';
 import { formats, polystep } from '../../lib';
 import { packageRoot } from '../../lib/runtime/native';
-import { contenders, polystepSetting, type Setting, type Task, tuned, tunedPolystep } from './polystep-contenders';
+import {
+  affordable,
+  contenders,
+  polystepSetting,
+  type Setting,
+  type Task,
+  tuned,
+  tunedPolystep,
+} from './polystep-contenders';
 import { mean, short, study, Table } from './study';
 
 const tuningSeed = 100;
@@ -101,12 +109,11 @@ interface Judged {
   evaluations: number[];
 }
 
-async function judge(one: Case, setting: Setting, evaluations: number, timeLimitMs?: number): Promise<Judged> {
+async function judge(one: Case, setting: Setting, evaluations: number): Promise<Judged> {
   const judged: Judged = { scores: [], seconds: [], evaluations: [] };
   for (const seed of one.seeds) {
     const task = one.task(seed);
-    const limit = timeLimitMs === undefined ? {} : { timeLimitMs };
-    const found = await setting.run(task, { seed, evaluations, restoreBest: one.restoreBest, ...limit });
+    const found = await setting.run(task, { seed, evaluations, restoreBest: one.restoreBest });
     judged.scores.push(task.score(found));
     judged.seconds.push(found.seconds);
     judged.evaluations.push(found.evaluations);
@@ -126,7 +133,6 @@ async function compare(one: Case, only: string | undefined): Promise<void> {
   ]);
   const cell = ({ scores }: Judged): string => `${mean(scores).toFixed(2)} (${Math.min(...scores).toFixed(2)})`;
   const own = await judge(one, polystepSetting, evaluations);
-  const timeLimitMs = 1000 * mean(own.seconds);
   table.add('polystep', cell(own), short(mean(own.seconds)), cell(own), count(mean(own.evaluations)));
   for (const contender of [tunedPolystep, ...contenders]) {
     if (only !== undefined && contender.name !== only) continue;
@@ -135,9 +141,7 @@ async function compare(one: Case, only: string | undefined): Promise<void> {
     const setting = await tuned(contender, task, { seed: tuningSeed, evaluations: evaluations / 10, restoreBest });
     console.error(`${contender.name}: ${setting.label}`);
     const equal = await judge(one, setting, evaluations);
-    // Schedules are laid out for as many evaluations as the time will hold.
-    const expected = (evaluations * timeLimitMs) / 1000 / mean(equal.seconds);
-    const timed = await judge(one, setting, expected, timeLimitMs);
+    const timed = await judge(one, setting, await affordable(setting, task, evaluations, 0.02));
     table.add(contender.name, cell(equal), short(mean(equal.seconds)), cell(timed), count(mean(timed.evaluations)));
   }
 }

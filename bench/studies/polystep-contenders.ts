@@ -26,11 +26,10 @@ export interface Task {
   score(found: polystep.Minimum): number;
 }
 
-/** What ends a run; `evaluations` is what schedules are laid out for. */
+/** What ends a run and what schedules are laid out for. */
 export interface Limits {
   seed: number;
   evaluations: number;
-  timeLimitMs?: number;
   restoreBest?: boolean;
 }
 
@@ -48,10 +47,9 @@ export interface Contender {
   suits(task: Task): boolean;
 }
 
-function common(task: Task, { seed, evaluations, timeLimitMs, restoreBest = true }: Limits) {
+function common(task: Task, { seed, evaluations, restoreBest = true }: Limits) {
   const initial = typeof task.initial === 'function' ? task.initial(seed) : task.initial;
-  const end = timeLimitMs === undefined ? { maxEvaluations: evaluations } : { timeLimitMs };
-  return { ...end, seed, initial, dtype: task.dtype, threads: 1, restoreBest, scoreFinal: false };
+  return { maxEvaluations: evaluations, seed, initial, dtype: task.dtype, threads: 1, restoreBest, scoreFinal: false };
 }
 
 /** The factor from step to step that comes to `end` in a run. */
@@ -229,6 +227,21 @@ export async function tuned(contender: Contender, task: Task, limits: Limits): P
     if (best === undefined || cost < best.cost) best = { setting, cost };
   }
   return (best as { setting: Setting }).setting;
+}
+
+/**
+ * Evaluations that a search makes in the time in which polystep makes `evaluations`: both run for a while in turn, five
+ * times, because the machine's speed drifts and ratios do not.
+ */
+export async function affordable(setting: Setting, task: Task, evaluations: number, share: number): Promise<number> {
+  const limits = { seed: 1, evaluations: Math.round(share * evaluations) };
+  const ratios: number[] = [];
+  const each = (found: polystep.Minimum): number => found.seconds / found.evaluations;
+  for (let sample = 0; sample < 5; sample += 1) {
+    const own = each(await polystepSetting.run(task, limits));
+    ratios.push(own / each(await setting.run(task, limits)));
+  }
+  return Math.round(evaluations * median(ratios));
 }
 
 /** The middle of some numbers. */

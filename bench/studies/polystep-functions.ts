@@ -2,7 +2,7 @@
 // every baseline, each with the best of eight settings for each function.
 //   npx tsc -p tsconfig.bench.json && node build-bench/bench/studies/polystep-functions.js
 import { polystep } from '../../lib';
-import { contenders, median, polystepSetting, type Setting, type Task, tuned } from './polystep-contenders';
+import { affordable, contenders, median, polystepSetting, type Setting, type Task, tuned } from './polystep-contenders';
 import { short, study, Table } from './study';
 
 const dimension = 20;
@@ -36,17 +36,13 @@ interface Row {
   seconds: number[];
 }
 
-/** `times`: seconds that each function may take instead of the evaluations, and how many of those that will be. */
-async function judge(settings: readonly Setting[], times?: { seconds: number; evaluations: number }[]): Promise<Row> {
+async function judge(settings: readonly Setting[], counts: readonly number[]): Promise<Row> {
   const row: Row = { values: [], seconds: [] };
   for (const [i, task] of tasks.entries()) {
     const values: number[] = [];
     const seconds: number[] = [];
-    const time = times?.[i];
     for (const seed of seeds) {
-      const limits = { seed, evaluations: time?.evaluations ?? evaluations };
-      const limit = time === undefined ? {} : { timeLimitMs: 1000 * time.seconds };
-      const found = await (settings[i] as Setting).run(task, { ...limits, ...limit });
+      const found = await (settings[i] as Setting).run(task, { seed, evaluations: counts[i] as number });
       values.push(task.score(found));
       seconds.push(found.seconds);
     }
@@ -63,8 +59,11 @@ study(async () => {
     heads,
   );
   const timed: (() => Promise<void>)[] = [];
-  let own: Row | undefined;
-  await judge(tasks.map(() => polystepSetting)); // the first runs of a process are slower
+  const same = tasks.map(() => evaluations);
+  await judge(
+    tasks.map(() => polystepSetting),
+    same,
+  ); // the first runs of a process are slower
   for (const contender of [undefined, ...contenders]) {
     if (contender !== undefined && !tasks.every((task) => contender.suits(task))) continue;
     const settings: Setting[] = [];
@@ -73,18 +72,16 @@ study(async () => {
     }
     const name = contender?.name ?? 'polystep';
     console.error(`${name}: ${settings.map(({ label }) => label).join('; ')}`);
-    const row = await judge(settings);
-    own ??= row;
-    const first = own;
+    const row = await judge(settings, same);
     const cells = row.values.flatMap((values) => [short(median(values)), short(Math.max(...values))]);
     table.add(name, ...cells, short(1000 * median(row.seconds)));
-    const times = first.seconds.map((seconds, i) => ({
-      seconds,
-      evaluations: Math.round((evaluations * seconds) / (row.seconds[i] as number)),
-    }));
     timed.push(async () => {
-      const { values } = contender === undefined ? row : await judge(settings, times);
-      equal.add(name, ...values.map((of) => short(median(of))), ...times.map((time) => time.evaluations));
+      const counts: number[] = [];
+      for (const [i, task] of tasks.entries()) {
+        counts.push(contender ? await affordable(settings[i] as Setting, task, evaluations, 1) : evaluations);
+      }
+      const { values } = await judge(settings, counts);
+      equal.add(name, ...values.map((of) => short(median(of))), ...counts);
     });
   }
   const equal = new Table(`The same in polystep's time, median; then the evaluations that fit`, [
