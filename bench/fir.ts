@@ -2,7 +2,7 @@
 import { dmmv } from '../lib';
 import { firInstance } from '../lib/report/fir-family';
 import type { BenchOptions, Family, Row } from './harness';
-import { highsFir } from './peers/highs';
+import { filterRows, highsFir } from './peers/highs';
 
 const all = [
   'A35/8',
@@ -42,7 +42,7 @@ async function run({ quick, isa }: BenchOptions, onRow: (row: Row) => void): Pro
       peers: { rounding: { qualityRatio: ours.roundedRipple / ours.ripple } },
     };
     if (provenOptimum !== undefined) row.peers['proven optimum'] = { qualityRatio: provenOptimum / ours.ripple };
-    const highs = await highsFir(specification, limit);
+    const highs = await highsFir(filterRows(specification), limit);
     if (highs !== undefined) {
       row.peers.HiGHS = { medianSeconds: highs.seconds, qualityRatio: highs.ripple / ours.ripple, note: highs.status };
     }

@@ -1,6 +1,7 @@
 // Solving discrete losses in time: data assimilation for the heat equation and the glioma model, in control space.
 import { odil } from '../lib';
 import { uniforms } from '../lib/runtime/random';
+import { exampleTumour } from '../test/support/glioma';
 import type { BenchOptions, Family, Row } from './harness';
 import { seconds, summary } from './harness';
 
@@ -85,23 +86,10 @@ const gliomaCases: readonly GliomaCase[] = [
 
 function glioma({ quick, threads, isa }: BenchOptions, onRow: (row: Row) => void): void {
   const tools = odil.glioma;
-  const brain = tools.syntheticBrain(64);
-  const tumour = tools.growTumour(
-    brain,
-    {
-      diffusion: 0.04,
-      growth: 0.07,
-      ratio: 20,
-      centres: [[28, 25, 33]],
-      thresholds: { necrotic: 0.8, core: 0.5, oedema: 0.25 },
-    },
-    { compat: 'official' },
-  );
   for (const { timeCells, cells, single, prior } of quick ? gliomaCases.slice(0, 2) : gliomaCases) {
-    const shape = [cells, cells, cells] as const;
-    const patient = tools.preparePatient({ labels: tumour.labels, ...brain }, { cells: shape });
-    const { parameters } = tools.initialGuess(patient, { timeCells });
-    const truth = tools.resample(tools.crop(tumour.concentration, patient.box), shape, 'linear').values;
+    const { patient, judge } = exampleTumour(cells);
+    // Of the guess only the parameters are used, not its rows.
+    const { parameters } = tools.initialGuess(patient, { timeCells: 2 });
     const problem = odil.problems.glioma({ scan: patient.scan, guess: { parameters }, timeCells, prior });
     const options = {
       method: 'control-space',
@@ -117,9 +105,7 @@ function glioma({ quick, threads, isa }: BenchOptions, onRow: (row: Row) => void
         : problem.solveSync(options);
     });
     const { user, system } = process.cpuUsage(cpu);
-    const last = Float64Array.from((found?.fields['u'] as Reals).subarray(-truth.length));
-    const squares = truth.reduce((sum, value, i) => sum + (value - (last[i] as number)) ** 2, 0);
-    const visible = (values: Float64Array): Float64Array => values.map((value) => Number(value >= 0.1));
+    const { error, dice } = judge(found?.fields['u'] as Reals);
     onRow({
       family: 'odil-solve',
       name: 'glioma',
@@ -130,8 +116,8 @@ function glioma({ quick, threads, isa }: BenchOptions, onRow: (row: Row) => void
       ...summary([spent]),
       measures: {
         loss: found?.loss ?? NaN,
-        'error of the last row': Math.sqrt(squares / truth.length),
-        Dice: tools.dice(visible(truth), visible(last), 1),
+        'error of the last row': error,
+        Dice: dice,
         marches: found?.method === 'control-space' ? found.marches : NaN,
         'CPU seconds': (user + system) / 1e6,
         'peak MB': process.resourceUsage().maxRSS / 1024,

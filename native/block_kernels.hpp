@@ -14,6 +14,7 @@
 #include "odil/adam.kernel.hpp"
 #include "odil/program.kernel.hpp"
 #include "odil/row_solver.kernel.hpp"
+#include "polystep/baselines/normals.kernel.hpp"
 #include "polystep/objectives/maxsat.kernel.hpp"
 #include "polystep/objectives/network.kernel.hpp"
 #include "polystep/probes.kernel.hpp"

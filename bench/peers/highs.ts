@@ -1,5 +1,15 @@
 // HiGHS (npm package `highs`, WebAssembly, MIT) on the same FIR problem: a mixed-integer program stopped at a time limit.
-import { dmmv } from '../../lib';
+import type { dmmv } from '../../lib';
+
+/** Rows of min over integers x of max_i |matrix_i x / 2^(bits - 1) - target_i|, x_k in [-2^(bits - 1), 2^(bits - 1) - 1]. */
+export interface FilterRows {
+  /** Rows x columns, row after row, weights multiplied in. */
+  matrix: Float64Array;
+  columns: number;
+  /** Weights multiplied in. */
+  target: Float64Array;
+  bits: number;
+}
 
 /** What HiGHS had found when its time was over. */
 export interface HighsResult {
@@ -28,73 +38,76 @@ async function loadHighs(): Promise<HighsModule | undefined> {
   }
 }
 
-function grid({
-  taps,
-  bands,
-  gridDensity = 16,
-}: dmmv.FirSpecification): { frequency: number; gain: number; weight: number }[] {
-  return bands.flatMap(({ from, to, gain, weight = 1 }) => {
-    const count = Math.ceil((to - from) * gridDensity * ((taps + 1) / 2)) + 1;
+/** The rows of a type I filter, on the grid of `designFir`. */
+export function filterRows({ taps, wordLength, bands, gridDensity = 16 }: dmmv.FirSpecification): FilterRows {
+  const columns = (taps + 1) / 2;
+  const points = bands.flatMap(({ from, to, gain, weight = 1 }) => {
+    const count = Math.ceil((to - from) * gridDensity * columns) + 1;
     return Array.from({ length: count }, (_, i) => ({
       frequency: from + ((to - from) * i) / (count - 1),
       gain,
       weight,
     }));
   });
+  return {
+    matrix: Float64Array.from(
+      points.flatMap(({ frequency, weight }) =>
+        Array.from({ length: columns }, (_, k) => weight * (k === 0 ? 1 : 2) * Math.cos(k * Math.PI * frequency)),
+      ),
+    ),
+    columns,
+    target: Float64Array.from(points, ({ gain, weight }) => gain * weight),
+    bits: wordLength,
+  };
 }
 
 /** The problem in the LP format; coefficients are in units of the last bit, t is in units of the last bit too. */
-function model(specification: dmmv.FirSpecification): string {
-  const half = (specification.taps + 1) / 2;
-  const scale = 2 ** (specification.wordLength - 1);
+function model({ matrix, columns, target, bits }: FilterRows): string {
+  const scale = 2 ** (bits - 1);
   const lines = ['Minimize', ' obj: t', 'Subject To'];
-  grid(specification).forEach(({ frequency, gain, weight }, i) => {
-    const terms = Array.from({ length: half }, (_, k) => {
-      const value = (k === 0 ? 1 : 2) * Math.cos(k * Math.PI * frequency);
+  target.forEach((wanted, i) => {
+    const terms = Array.from({ length: columns }, (_, k) => {
+      const value = matrix[i * columns + k] as number;
       return `${value < 0 ? '-' : '+'} ${Math.abs(value).toPrecision(17)} x${k}`;
     }).join(' ');
-    const slack = (1 / weight).toPrecision(17);
-    lines.push(` u${i}: ${terms} - ${slack} t <= ${(gain * scale).toPrecision(17)}`);
-    lines.push(` l${i}: ${terms} + ${slack} t >= ${(gain * scale).toPrecision(17)}`);
+    lines.push(` u${i}: ${terms} - t <= ${(wanted * scale).toPrecision(17)}`);
+    lines.push(` l${i}: ${terms} + t >= ${(wanted * scale).toPrecision(17)}`);
   });
   lines.push('Bounds');
-  for (let k = 0; k < half; k += 1) lines.push(` ${-scale} <= x${k} <= ${scale - 1}`);
-  lines.push('General', ` ${Array.from({ length: half }, (_, k) => `x${k}`).join(' ')}`, 'End');
+  for (let k = 0; k < columns; k += 1) lines.push(` ${-scale} <= x${k} <= ${scale - 1}`);
+  lines.push('General', ` ${Array.from({ length: columns }, (_, k) => `x${k}`).join(' ')}`, 'End');
   return lines.join('\n');
+}
+
+/** max_i |matrix_i x / 2^(bits - 1) - target_i|. */
+function ripple({ matrix, columns, target, bits }: FilterRows, coefficients: readonly number[]): number {
+  const scale = 2 ** (1 - bits);
+  return target.reduce((largest, wanted, i) => {
+    const sum = coefficients.reduce((total, value, k) => total + value * (matrix[i * columns + k] as number), 0);
+    return Math.max(largest, Math.abs(sum * scale - wanted));
+  }, 0);
 }
 
 /**
  * Runs HiGHS for at most `timeLimitSeconds`; undefined where the package is not installed.
  *
- * @param specification     the filter
+ * @param rows              the filter
  * @param timeLimitSeconds  its time limit
  */
-export async function highsFir(
-  specification: dmmv.FirSpecification,
-  timeLimitSeconds: number,
-): Promise<HighsResult | undefined> {
+export async function highsFir(rows: FilterRows, timeLimitSeconds: number): Promise<HighsResult | undefined> {
   const highs = await loadHighs();
   if (highs === undefined) return undefined;
-  const half = (specification.taps + 1) / 2;
   const begin = process.hrtime.bigint();
   let status = 'failed';
   let columns: Record<string, { Primal?: number }> = {};
   try {
-    ({ Status: status, Columns: columns } = highs.solve(model(specification), {
-      time_limit: timeLimitSeconds,
-      threads: 1,
-    }));
+    ({ Status: status, Columns: columns } = highs.solve(model(rows), { time_limit: timeLimitSeconds, threads: 1 }));
   } catch (error) {
     status = `failed: ${error instanceof Error ? error.message : String(error)}`;
   }
   const seconds = Number(process.hrtime.bigint() - begin) / 1e9;
-  const values = Array.from({ length: half }, (_, k) => columns[`x${k}`]?.Primal ?? NaN);
+  const values = Array.from({ length: rows.columns }, (_, k) => columns[`x${k}`]?.Primal ?? NaN);
   if (values.some((value) => Number.isNaN(value))) return { ripple: Infinity, seconds, status };
   // Always round, then recompute: a printed objective may belong to slightly fractional values.
-  const evaluated = await dmmv.designFir(specification, {
-    initial: values.map(Math.round),
-    maxIterations: 1,
-    bound: false,
-  });
-  return { ripple: evaluated.trace[0]?.objective ?? evaluated.ripple, seconds, status };
+  return { ripple: ripple(rows, values.map(Math.round)), seconds, status };
 }

@@ -3,7 +3,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { formats, odil } from '..';
 import { volumeSlices } from '../report/volume-slices';
-import type { Found, SolveTarget } from './solve';
+import type { Found, SolveTarget } from './solve-target';
 import { positiveInteger, positiveNumber, UsageError } from './usage';
 
 const { glioma } = odil;

@@ -3,7 +3,7 @@
 import { odil } from '..';
 import { linePlot } from '../report/plot';
 import { uniforms } from '../runtime/random';
-import type { More, SolveTarget } from './solve';
+import type { More, SolveTarget } from './solve-target';
 import { UsageError } from './usage';
 
 type Options = odil.problems.HeatOptions;

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { formats, odil } from '..';
 import { inverseHeat } from './solve-heat';
-import type { SolveTarget } from './solve';
+import type { SolveTarget } from './solve-target';
 import { readJson, UsageError } from './usage';
 
 /** Flags that choose a problem. */

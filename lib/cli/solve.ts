@@ -1,53 +1,17 @@
 // `discrete-descent solve`: a discretised equation in, fields, numbers and pictures out.
 import path from 'node:path';
 import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
-import { formats, type odil } from '..';
+import { formats } from '..';
 import { escapeHtml, htmlPage, type Section } from '../report/html';
-import { convergencePicture, type PictureFile, picturesOfFields, solutionSection } from '../report/solution';
+import { convergencePicture, picturesOfFields, solutionSection } from '../report/solution';
 import { writeWhole } from '../runtime/files';
 import { native } from '../runtime/native';
 import { progressBar } from './progress-bar';
 import { addGliomaFlags, type GliomaFlags, gliomaTarget } from './solve-glioma';
 import { builtIn, type ProblemFlags, targetOf } from './solve-problem';
+import type { Found, More, SolveTarget } from './solve-target';
 import { textTable } from './table';
 import { positiveInteger, positiveNumber, UsageError, wholeNumber } from './usage';
-
-/** What is to be solved, and what is known about it. */
-export interface SolveTarget {
-  /** For headings and the folder of the results. */
-  name: string;
-  problem: odil.Problem;
-  /** Known values of the unknowns, by name. */
-  reference?: Readonly<Record<string, Float64Array>>;
-  /** Where values were measured, in coordinates. */
-  measured?: { x: number[]; y: number[] };
-  /** Options of `problem.solve` that the problem's file asks for. */
-  solve?: Record<string, unknown>;
-  /** What a problem adds to the results. */
-  more?: (solution: Found) => More;
-}
-
-/** Beside what every solution has. */
-export interface More {
-  /** A sentence about the case. */
-  text?: string;
-  /** Lines of the table: name and value. */
-  rows: string[][];
-  /** Pictures; with `instead` in the place of those of the fields, and the lines in that of the parameters. */
-  pictures: PictureFile[];
-  instead?: boolean;
-  files?: { name: string; write: (file: string) => void }[];
-}
-
-/** A solution, whatever the method. */
-export interface Found extends odil.State<Float64Array> {
-  loss: number;
-  status: string;
-  iterations: number;
-  seconds: number;
-  blocks: Record<string, odil.BlockSummary>;
-  history: { loss: number; iteration?: number }[];
-}
 
 interface SolveFlags extends ProblemFlags, GliomaFlags {
   output?: string;

@@ -1,17 +1,17 @@
 // Discrete min-max violation: choose discrete values that minimise the largest constraint violation, with certificates.
-export { checkCertificate, type LowerBound, lowerBound, lowerBoundSync } from './bound';
+export {
+  checkCertificate,
+  type LowerBound,
+  lowerBound,
+  type LowerBoundOptions,
+  lowerBoundSync,
+  type LowerBoundSyncOptions,
+} from './bound';
 export { type Evaluation, evaluate, oneFlipTable } from './evaluate';
 export { type ExactOptions, type ExactResult, type ExactSeconds, solveExact } from './exact';
-export {
-  designFir,
-  designFirSync,
-  type FirBand,
-  type FirDesign,
-  type FirOptions,
-  type FirSpecification,
-  type FirSyncOptions,
-  type GainRange,
-} from './fir';
+export { designFir, designFirSync, type FirDesign, type FirOptions, type FirSyncOptions } from './fir';
+export { designFirBatch, type FirBatchOptions } from './fir-batch';
+export type { FirBand, FirSpecification, FirType, GainRange } from './fir-specification';
 export {
   createProblem,
   type Levels,

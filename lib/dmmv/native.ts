@@ -32,8 +32,15 @@ export interface NativeFir {
   taps: number;
   wordLength: number;
   gridDensity: number;
-  bands: readonly { from: number; to: number; gain: number; weight: number }[];
+  bands: readonly { from: number; to: number; gain: number; weight: number; slope: number }[];
   gainRange: { min: number; max: number } | undefined;
+  /** 1 to 4. */
+  type: number;
+  zeroTaps: Int32Array;
+  /** 0: none, or positions are given. */
+  zeroTapCount: number;
+  /** 0: any integer. */
+  maxSignedPowers: number;
 }
 
 /** A weight matrix to be rounded, at the edge. @internal */
@@ -88,7 +95,11 @@ interface NativeDmmv {
   checkCertificate(problem: NativeProblem, multipliers: Float64Array): number;
   nearestLevels(problem: NativeProblem, point: Float64Array): Int32Array;
   levelValues(problem: NativeProblem, indices: Int32Array): Float64Array;
-  lowerBound(problem: NativeProblem, run: NativeRun): unknown;
+  lowerBound(
+    problem: NativeProblem,
+    options: { method: number; tolerance: number; maxIterations: number },
+    run: NativeRun,
+  ): unknown;
   solve(problem: NativeProblem, options: NativeSearch, run: NativeRun): unknown;
   designFir(specification: NativeFir, options: NativeSearch, run: NativeRun): unknown;
   roundWeights(layer: NativeRounding, options: NativeRoundingOptions, run: NativeRun): unknown;
@@ -124,7 +135,7 @@ interface NativeDmmv {
     },
     run: NativeRun,
   ): unknown;
-  firResponse(half: Float64Array, wordLength: number, frequencies: Float64Array): Float64Array;
+  firResponse(half: Float64Array, type: number, wordLength: number, frequencies: Float64Array): Float64Array;
 }
 
 /** The native functions of this domain. @internal */

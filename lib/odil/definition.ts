@@ -178,11 +178,11 @@ class Unknowns {
     const length = this.#grid.counts(location).reduce((product, count) => product * count, 1);
     const initial =
       given.initial === undefined
-        ? new Float64Array(length)
+        ? undefined
         : parse(given.initial, `${argument}.initial`, numbersOf(length, 'one per point'));
     this.#name(name, argument, new Field(name, location));
     this.fields.set(name, { number: this.fields.size, location });
-    this.#add('fields', name, initial, location);
+    this.#add({ group: 'fields', name, length, initial, location });
   }
 
   addParameter(name: string, options: unknown): void {
@@ -195,7 +195,7 @@ class Unknowns {
         : parse(given.initial, `${argument}.initial`, numbersOf(size, 'size'));
     this.#name(name, argument, this.#numbers(name, size));
     this.#ranges.add(given, initial, argument);
-    this.#add('parameters', name, initial);
+    this.#add({ group: 'parameters', name, length: size, initial });
   }
 
   get ranges(): ParameterRanges {
@@ -208,13 +208,15 @@ class Unknowns {
     const size = networkSize(layers);
     this.#name(name, argument, new Network(layers, activation, this.#numbers(`${name} weights`, size)));
     this.#ranges.addFree(size);
-    this.#add(
-      'networks',
+    this.#add({
+      group: 'networks',
       name,
-      initial === undefined
-        ? drawWeights(layers, seed)
-        : parse(initial, `${argument}.initial`, numbersOf(size, 'weights and biases')),
-    );
+      length: size,
+      initial:
+        initial === undefined
+          ? drawWeights(layers, seed)
+          : parse(initial, `${argument}.initial`, numbersOf(size, 'weights and biases')),
+    });
   }
 
   #numbers(name: string, size: number): Parameter {
@@ -231,10 +233,9 @@ class Unknowns {
     this.symbols[name] = symbol;
   }
 
-  #add(group: Part['group'], name: string, initial: Float64Array, location?: string): void {
-    const placed = location === undefined ? {} : { location };
-    this.parts.push({ group, name, offset: this.#offset, length: initial.length, initial, ...placed });
-    this.#offset += initial.length;
+  #add(part: Omit<Part, 'offset'>): void {
+    this.parts.push({ ...part, offset: this.#offset });
+    this.#offset += part.length;
   }
 }
 

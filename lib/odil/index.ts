@@ -70,11 +70,11 @@ export type { GaussNewtonOptions, GaussNewtonRecord, GaussNewtonReport, LinearSo
 export type {
   CommonSolveOptions,
   CommonSolveReport,
-  MethodName,
   SolveRunOptions,
   SolveStatus,
   SolveSyncRunOptions,
 } from './solve/method';
+export type { MethodName } from './solve/method-name';
 export type { BlockWeights, DecayingWeight } from './solve/weights';
 export type {
   AutoOptions,
@@ -84,6 +84,6 @@ export type {
   SolveReport,
   SolveSyncOptions,
   StartOptions,
-} from './solve';
+} from './solve/solution';
 export type { BlockSummary, Normalization, ProblemEvaluation, State } from './state';
 export type { Reals } from './native';

@@ -16,7 +16,8 @@ import {
 import type { Grid } from './grid';
 import { nativeOdil, type NativeProblem, type Reals } from './native';
 import { checkRange, type ParameterRanges } from './parameter-range';
-import { type Solution, solve, type SolveOptions, solveSync, type SolveSyncOptions } from './solve';
+import { solve, solveSync } from './solve';
+import type { Solution, SolveOptions, SolveSyncOptions } from './solve/solution';
 import { fixedWeightsSchema } from './solve/weights';
 import { type Normalization, type ProblemEvaluation, type State, stateSchema } from './state';
 
@@ -44,7 +45,8 @@ export interface Part {
   readonly name: string;
   readonly offset: number;
   readonly length: number;
-  readonly initial: Float64Array;
+  /** None for zeros, which a large field need not keep. */
+  readonly initial: Float64Array | undefined;
   /** Of a field. */
   readonly location?: string;
 }
@@ -160,7 +162,7 @@ export class Problem {
   /** All initial values one after the other, a copy. @internal */
   packInitial(single: boolean): Reals {
     const packed = single ? new Float32Array(this.unknowns) : new Float64Array(this.unknowns);
-    for (const part of this.#parts) packed.set(part.initial, part.offset);
+    for (const { initial, offset } of this.#parts) if (initial !== undefined) packed.set(initial, offset);
     return packed;
   }
 
@@ -321,15 +323,16 @@ export class Problem {
     return this.#parts;
   }
 
-  /** All unknowns one after the other, a copy. @internal */
-  pack(state: State, argument = 'state'): Reals {
-    const first = Object.values(parse(state, argument, stateSchema).fields)[0];
-    const single = Object.prototype.toString.call(first) === '[object Float32Array]';
-    const packed = single ? new Float32Array(this.unknowns) : new Float64Array(this.unknowns);
+  /** All unknowns one after the other, or those from number `first` on, a copy; all are checked. @internal */
+  pack(state: State, argument = 'state', first = 0): Reals {
+    const field = Object.values(parse(state, argument, stateSchema).fields)[0];
+    const single = Object.prototype.toString.call(field) === '[object Float32Array]';
+    const packed = single ? new Float32Array(this.unknowns - first) : new Float64Array(this.unknowns - first);
     for (const part of this.#parts) {
       const given = (state[part.group] as Record<string, unknown> | undefined)?.[part.name];
       const schema = typedArray([single ? 'Float32Array' : 'Float64Array'], { length: part.length });
-      packed.set(parse(given, `${argument}.${part.group}.${part.name}`, schema), part.offset);
+      const values = parse(given, `${argument}.${part.group}.${part.name}`, schema);
+      if (part.offset >= first) packed.set(values, part.offset - first);
     }
     return packed;
   }

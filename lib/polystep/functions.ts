@@ -3,6 +3,7 @@ import { callNative } from '../runtime/errors';
 import { boolean, fail, integer, number, object, parse, withDefault } from '../runtime/validate';
 import { type NativeObjectiveHandle, nativeObjectives } from './models/native';
 import { NativeObjective } from './models/native-objective';
+import type { OptimizerOptions } from './options';
 
 /** Names of the functions, in the order of native/polystep/objectives/functions.hpp. */
 const kinds = [
@@ -29,6 +30,12 @@ export interface FunctionOptions {
 export interface DimensionedFunctionOptions extends FunctionOptions {
   /** Number of coordinates; default 2. */
   dimension?: number;
+}
+
+/** How long a search is: see {@link FunctionObjective.searchOptions}. */
+export interface FunctionSearch {
+  /** Evaluations of the whole run; default 12000. */
+  evaluations?: number;
 }
 
 /** A test function as an objective, with what is known of it. */
@@ -58,6 +65,43 @@ export class FunctionObjective extends NativeObjective {
     this.upper = box.upper;
     this.optima = optima;
     this.optimum = optimum;
+  }
+
+  /**
+   * Options of `minimize` and `createOptimizer` that suit smooth functions, with many minima or few, whatever their
+   * coordinates: one simplex around one point, costs standardised at a temperature of 2. In the first 0.3 of the run its
+   * radius falls from twice the half width of the box to 0.02 of it, so that dents are averaged over, while momentum
+   * grows to 0.95; in the rest it falls to 2e-6 of it, along whatever valley was found. Candidates are not kept in the box.
+   * Give `maxEvaluations: evaluations` beside them; `initial` is a random point of the box, its centre where its
+   * coordinates differ.
+   *
+   * @param options  see {@link FunctionSearch}
+   * @throws ERR_OUT_OF_RANGE  `evaluations` below those of one step, dimension + 1
+   */
+  searchOptions(options: FunctionSearch = {}): OptimizerOptions {
+    const each = this.dimension + 1;
+    const schema = object({ evaluations: withDefault(integer({ min: each }), Math.max(12000, each)) });
+    const { evaluations } = parse(options, 'options', schema);
+    const width = this.upper.reduce((sum, end, i) => sum + (end - (this.lower[i] as number)), 0) / (2 * this.dimension);
+    const [low, high] = [this.lower[0] as number, this.upper[0] as number];
+    const alike = this.lower.every((end, i) => end === low && this.upper[i] === high);
+    const steps = Math.floor(evaluations / each);
+    const wide = Math.round(0.3 * steps);
+    const radius = (factor: number) => (step: number) => {
+      const [begin, from, end, to] = step < wide ? [0, 2, wide, 0.02] : [wide, 0.02, steps, 2e-6];
+      return factor * width * from * (to / from) ** ((step - begin) / (end - begin));
+    };
+    return {
+      mode: 'population',
+      polytope: 'simplex',
+      scaleCost: 'rowStd',
+      epsilon: 2,
+      momentum: { initial: 0, final: 0.95, steps: Math.max(1, wide) },
+      stepRadius: radius(1),
+      probeRadius: radius(2), // the one probe lies at half of it
+      adaptiveRadius: false,
+      initial: alike ? { uniform: [low, high] } : this.upper.map((end, i) => (end + (this.lower[i] as number)) / 2),
+    };
   }
 }
 

@@ -127,7 +127,8 @@ export function biasRotation(
 }
 
 /** What random numbers are drawn for. */
-export type RandomStream = 'rotations' | 'jitter' | 'minibatch' | 'initialisation' | 'bases' | 'sampling';
+export type RandomStream =
+  'rotations' | 'jitter' | 'minibatch' | 'initialisation' | 'bases' | 'sampling' | 'perturbations';
 
 /**
  * Standard normal numbers of an address: four to a block of words, by Box and Muller in float64.

@@ -87,13 +87,10 @@ const width = nativeMetrics.length;
 /** Records from the numbers that native code gives. @internal */
 export function recordsOf(metrics: Float64Array): StepRecord[] {
   return Array.from({ length: metrics.length / width }, (_, k) => {
-    const record = Object.fromEntries(
-      nativeMetrics.map((name, i): [string, unknown] => {
-        const value = metrics[k * width + i] as number;
-        if (name === 'outcome') return [name, stepOutcomes[value]];
-        return [name, name === 'transportConverged' ? value !== 0 : value];
-      }),
-    );
+    const record: Record<string, unknown> = {};
+    for (let i = 0; i < width; i += 1) record[nativeMetrics[i] as string] = metrics[k * width + i];
+    record['outcome'] = stepOutcomes[record['outcome'] as number];
+    record['transportConverged'] = record['transportConverged'] !== 0;
     return record as unknown as StepRecord;
   });
 }
@@ -115,11 +112,29 @@ const columns = [
   'silentOutputs',
 ] as const satisfies readonly (keyof History)[];
 
-/** @internal */
-export function historyOf(records: readonly StepRecord[]): History {
-  return Object.fromEntries(
-    columns.map((name) => [name, Float64Array.from(records, (record) => record[name])]),
-  ) as unknown as History;
+/** Steps as they come, kept as columns: a long run has more of them than objects would be cheap. @internal */
+export class HistoryColumns {
+  private readonly values = columns.map((): number[] => []);
+  private steps = 0;
+
+  get length(): number {
+    return this.steps;
+  }
+
+  add(records: readonly StepRecord[]): void {
+    this.steps += records.length;
+    columns.forEach((name, i) => {
+      for (const record of records) (this.values[i] as number[]).push(record[name]);
+    });
+  }
+
+  history(): History {
+    const history: Record<string, Float64Array> = {};
+    columns.forEach((name, i) => {
+      history[name] = Float64Array.from(this.values[i] as number[]);
+    });
+    return history as unknown as History;
+  }
 }
 
 /** Looks at steps as they come and collects what a user should know, each thing once. @internal */
@@ -131,11 +146,16 @@ export class Warnings {
     if (!this.texts.has(key)) this.texts.set(key, text);
   }
 
+  /** What steps of all searches may come to. */
+  lookAtOutcome({ step, outcome }: StepRecord): void {
+    if (outcome === 'infeasible') this.add('infeasible', `no loss of step ${step} was finite: nothing moved`);
+    if (outcome === 'reverted') this.add('reverted', `the point after step ${step} was not finite: taken back`);
+  }
+
   /** `soft`: whether weights follow a temperature, so that one-hot rows say something about it. */
   look(record: StepRecord, vertices: number, soft: boolean): void {
     const { step } = record;
-    if (record.outcome === 'infeasible') this.add('infeasible', `no loss of step ${step} was finite: nothing moved`);
-    if (record.outcome === 'reverted') this.add('reverted', `the point after step ${step} was not finite: taken back`);
+    this.lookAtOutcome(record);
     if (record.outcome !== 'moved') return;
     if (record.frozenRows >= 0.5) {
       const share = Math.round(record.frozenRows * 100);

@@ -47,9 +47,12 @@ export { createSubspace, type Subspace, type SubspaceEntry, type SubspaceKind, t
 export type { OptimizerState, Reals } from './native';
 export type { BatchedLoss, DeltaLoss, NativeLoss, Objective } from './objective';
 export type { History, StepRecord } from './history';
-export type { MomentumOptions, OptimizerOptions, Start } from './options';
+export type { MomentumOptions, OptimizerOptions } from './options';
+export type { Start } from './start';
+export type { LoopOptions, Minimum } from './loop';
 export type { Checkpoint } from './checkpoint';
 export { createOptimizer, Optimizer, restore } from './optimizer';
-export { minimize, type MinimizeOptions, type Minimum, type RestartOptions } from './minimize';
+export { minimize, type MinimizeOptions, type RestartOptions } from './minimize';
+export * as baselines from './baselines';
 export * as functions from './functions';
 export * as models from './models';

@@ -19,7 +19,15 @@ export const nativePolytopes = ['orthoplex', 'simplex', 'cube'] as const;
 /** Names of native/polystep/subspace.hpp's kinds, in their order. @internal */
 export const nativeSubspaces = ['hybrid', 'linear', 'lowRank', 'factored', 'sparse', 'adaptive'] as const;
 /** Names of native/polystep/rotation.hpp's streams, in their order. @internal */
-export const nativeStreams = ['rotations', 'jitter', 'minibatch', 'initialisation', 'bases', 'sampling'] as const;
+export const nativeStreams = [
+  'rotations',
+  'jitter',
+  'minibatch',
+  'initialisation',
+  'bases',
+  'sampling',
+  'perturbations',
+] as const;
 /** Names of native/polystep/engine_options.hpp's reasons to stop, in their order. @internal */
 export const nativeStops = ['steps', 'budget', 'patience', 'converged', 'cancelled', 'time-limit'] as const;
 /** Names of native/polystep/engine_options.hpp's outcomes of a step, in their order. */

@@ -1,5 +1,4 @@
 // Options of an optimizer: what may be given, what it means by default, and what native code receives.
-import { makeError } from '../runtime/errors';
 import {
   boolean,
   fail,
@@ -11,12 +10,11 @@ import {
   optional,
   parse,
   type Schema,
-  typedArray,
   withDefault,
 } from '../runtime/validate';
 import { type AdaptiveRadiusOptions, adaptiveMembers } from './dynamics';
 import type { PolytopeName } from './geometry';
-import { type NativeEngineOptions, nativePolystep, nativePolytopes, nativeStreams, type Reals } from './native';
+import { type NativeEngineOptions, nativePolytopes, type Reals } from './native';
 import { isDelta, isNative, type Objective, objectiveSchema } from './objective';
 import {
   assignmentMembers,
@@ -30,6 +28,7 @@ import {
   transportMembers,
 } from './plan';
 import { type ProgressiveSchedule, progressiveSchema, type Schedule, scheduleSchema } from './schedules';
+import { boundSchema, box, conflict, dimensionOf, type Start, startOf, startSchema } from './start';
 import {
   type CheckedSubspace,
   layOut,
@@ -50,21 +49,6 @@ export interface MomentumOptions {
   /** What the velocity is multiplied by; default 1. */
   rate?: number;
 }
-
-/** Where a run starts: numbers, one number for all, or random ones. */
-export type Start =
-  | number
-  | Float64Array
-  | Float32Array
-  | readonly number[]
-  | {
-      /** Standard deviation of normal numbers. */
-      readonly normal: number;
-    }
-  | {
-      /** Ends of the interval of uniform numbers. */
-      readonly uniform: readonly [number, number];
-    };
 
 /** Options of {@link createOptimizer}. */
 export interface OptimizerOptions {
@@ -194,28 +178,9 @@ export interface OptimizerOptions {
       };
 }
 
-const numbersSchema = typedArray(['Float64Array', 'Float32Array']);
 const flagOr = <Result>(schema: Schema<Result>): Schema<boolean | Result> => {
   return (value, argument) => (typeof value === 'boolean' ? value : schema(value, argument));
 };
-const startSchema: Schema<Start> = (value, argument) => {
-  if (typeof value === 'number') return number()(value, argument);
-  if (typeof value === 'object' && value !== null && 'normal' in value) {
-    return object({ normal: number({ min: 0 }) })(value, argument);
-  }
-  if (typeof value === 'object' && value !== null && 'uniform' in value) {
-    const { uniform } = object({ uniform: typedArray(['Float64Array'], { length: 2 }) })(value, argument);
-    const [low, high] = [uniform[0] as number, uniform[1] as number];
-    if (low > high) fail('ERR_OUT_OF_RANGE', `${argument}.uniform`, '[low, high] with low at most high', value);
-    return { uniform: [low, high] };
-  }
-  return numbersSchema(value, argument);
-};
-const boundSchema: Schema<number | Float64Array> = (value, argument) =>
-  typeof value === 'number'
-    ? number({ infinite: true })(value, argument)
-    : typedArray(['Float64Array'], { infinite: true })(value, argument);
-
 const epsilonSchema: Schema<Schedule | ReturnType<typeof progressiveSchema>> = (value, argument) => {
   if (typeof value === 'number') return number({ above: 0 })(value, argument);
   if ((value as { kind?: unknown } | null)?.kind === 'progressive') return progressiveSchema(value, argument);
@@ -332,89 +297,6 @@ export interface Settings {
 
 const product = (shape: readonly number[]): number => shape.reduce((all, extent) => all * extent, 1);
 
-function conflict(argument: string, text: string): never {
-  throw makeError('ERR_INVALID_ARG_VALUE', `options.${argument}`, `\`options.${argument}\` ${text}`);
-}
-
-function box(
-  lower: number | Float64Array | undefined,
-  upper: number | Float64Array | undefined,
-  dimension: number,
-): [Float64Array, Float64Array] {
-  if (lower === undefined && upper === undefined) return [new Float64Array(0), new Float64Array(0)];
-  const fill = (bound: number | Float64Array | undefined, fallback: number, argument: string): Float64Array => {
-    if (bound === undefined || typeof bound === 'number') return new Float64Array(dimension).fill(bound ?? fallback);
-    if (bound.length !== dimension)
-      fail('ERR_SHAPE_MISMATCH', argument, `of length ${dimension} (one per coordinate)`, bound);
-    return bound;
-  };
-  const low = fill(lower, -Infinity, 'options.lower');
-  const high = fill(upper, Infinity, 'options.upper');
-  low.forEach((value, i) => {
-    if (!(value <= (high[i] as number)))
-      fail('ERR_OUT_OF_RANGE', 'options.lower', `at most \`options.upper\` at coordinate ${i}`, value);
-  });
-  return [low, high];
-}
-
-interface StartContext {
-  dimension: number;
-  particles: number;
-  seed: number;
-  single: boolean;
-  lower: Float64Array;
-  upper: Float64Array;
-}
-
-function startOf(start: Start | undefined, objective: Objective | undefined, context: StartContext): Reals {
-  const { dimension, particles, seed, single, lower, upper } = context;
-  const count = dimension * particles;
-  const out = single ? new Float32Array(count) : new Float64Array(count);
-  const stream = nativeStreams.indexOf('initialisation');
-  const random = (stddev: number): Float64Array =>
-    nativePolystep.normals(seed, 0, 0, stream, count).map((value) => stddev * value);
-  const spread = (low: (i: number) => number, high: (i: number) => number): void => {
-    const draws = nativePolystep.uniforms(seed, 0, 0, stream, count);
-    for (let i = 0; i < count; i += 1) out[i] = low(i) + (draws[i] as number) * (high(i) - low(i));
-  };
-  if (start === undefined) {
-    const own = isNative(objective) ? objective.initialParameters?.({ seed }) : undefined;
-    if (own !== undefined) {
-      if (own.length !== dimension)
-        fail('ERR_SHAPE_MISMATCH', 'objective.initialParameters', `of length ${dimension}`, own);
-      for (let i = 0; i < count; i += 1) out[i] = own[i % dimension] as number;
-    } else if (particles > 1 && lower.length > 0 && lower.every(Number.isFinite) && upper.every(Number.isFinite)) {
-      spread(
-        (i) => lower[i % dimension] as number,
-        (i) => upper[i % dimension] as number,
-      );
-    }
-  } else if (typeof start === 'number') {
-    out.fill(start);
-  } else if ('normal' in start) {
-    out.set(random(start.normal));
-  } else if ('uniform' in start) {
-    spread(
-      () => start.uniform[0],
-      () => start.uniform[1],
-    );
-  } else {
-    if (start.length !== dimension && start.length !== count) {
-      const expected = particles > 1 ? `${dimension} or ${particles} x ${dimension}` : String(dimension);
-      fail('ERR_SHAPE_MISMATCH', 'options.initial', `of length ${expected}`, start);
-    }
-    for (let i = 0; i < count; i += 1) out[i] = start[i % start.length] as number;
-  }
-  for (let i = 0; i < count; i += 1) {
-    const value = out[i] as number;
-    if (!Number.isFinite(value))
-      fail('ERR_NOT_FINITE', `options.initial[${i}]`, 'finite in the dtype of the run', value);
-    if (lower.length > 0)
-      out[i] = Math.min(Math.max(value, lower[i % dimension] as number), upper[i % dimension] as number);
-  }
-  return out;
-}
-
 /** Reads, completes and checks options. @internal */
 export function settingsOf(options: OptimizerOptions): Settings {
   const given = parse(options, 'options', optimizerSchema);
@@ -430,14 +312,8 @@ export function settingsOf(options: OptimizerOptions): Settings {
     subspace = parse({ ...given.subspace, shapes }, 'options.subspace', subspaceSchema);
   }
   const shaped = subspace?.shapes.reduce((sum, shape) => sum + product(shape), 0);
-  const listed = ArrayBuffer.isView(given.initial) ? given.initial.length : undefined;
   const particles = given.particles ?? 1;
-  const dimension = (native ? objective.dimension : undefined) ?? given.dimension ?? shaped ?? listed;
-  if (dimension === undefined) conflict('dimension', 'must be given, or `initial` with as many numbers');
-  if (dimension < 1) fail('ERR_SHAPE_MISMATCH', 'options.initial', 'at least one number', given.initial);
-  if (given.dimension !== undefined && given.dimension !== dimension) {
-    fail('ERR_SHAPE_MISMATCH', 'options.dimension', `${dimension}, as of the objective`, given.dimension);
-  }
+  const dimension = dimensionOf(objective, given, shaped);
   if (shaped !== undefined && shaped !== dimension) {
     fail('ERR_SHAPE_MISMATCH', 'options.subspace.shapes', `shapes of ${dimension} parameters`, shaped);
   }

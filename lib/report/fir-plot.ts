@@ -1,5 +1,7 @@
 // The picture of a designed filter: magnitude on top, weighted error in the bands below.
 import type { FirDesign, FirSpecification } from '../dmmv';
+import { firResponse } from '../dmmv/fir';
+import { typeNumbers } from '../dmmv/fir-specification';
 import { linePlot, type Series } from './plot';
 
 const colors = { ours: '#1d4ed8', rounding: '#ea580c', real: '#94a3b8' };
@@ -7,16 +9,6 @@ const points = 2049;
 
 const decibels = (response: Float64Array): Float64Array =>
   response.map((value) => 20 * Math.log10(Math.max(Math.abs(value), 1e-12)));
-
-/** Response of a half impulse response in units of the last bit. */
-function realResponse(half: ArrayLike<number>, wordLength: number, frequencies: Float64Array): Float64Array {
-  const scale = 2 ** (1 - wordLength);
-  return frequencies.map((frequency) => {
-    let sum = half[0] as number;
-    for (let k = 1; k < half.length; k += 1) sum += 2 * (half[k] as number) * Math.cos(k * Math.PI * frequency);
-    return sum * scale;
-  });
-}
 
 function inBands(
   specification: FirSpecification,
@@ -28,7 +20,8 @@ function inBands(
     const band = specification.bands.find(({ from, to }) => frequency >= from - 1e-12 && frequency <= to + 1e-12);
     return band === undefined
       ? NaN
-      : ((band.weight ?? 1) * ((response[i] as number) - gainFactor * band.gain)) / gainFactor;
+      : ((band.weight ?? 1) * ((response[i] as number) - gainFactor * (band.gain + (band.slope ?? 0) * frequency))) /
+          gainFactor;
   });
 }
 
@@ -47,10 +40,12 @@ export function rippleText(value: number): string {
 export function firPlot(specification: FirSpecification, design: FirDesign, name: string): string {
   const frequencies = Float64Array.from({ length: points }, (_, i) => i / (points - 1));
   const { gainFactor, ripple, roundedRipple } = design;
+  const { wordLength, type = 'I' } = specification;
+  const form = { type: typeNumbers[type], wordLength };
   const responses = {
     ours: design.response(frequencies),
-    rounding: realResponse(design.unquantised.map(Math.round), specification.wordLength, frequencies),
-    real: realResponse(design.unquantised, specification.wordLength, frequencies),
+    rounding: firResponse(Float64Array.from(design.rounded), form, frequencies),
+    real: firResponse(design.unquantised, form, frequencies),
   };
   const curve = (key: keyof typeof responses, label: string, y: Float64Array, width?: number): Series => ({
     label,
@@ -63,10 +58,10 @@ export function firPlot(specification: FirSpecification, design: FirDesign, name
     inBands(specification, gainFactor, frequencies, responses[key]);
   const floor = Math.max(-160, Math.floor((20 * Math.log10(Math.max(design.unquantisedRipple, 1e-9)) - 25) / 10) * 10);
   const reach = Math.max(roundedRipple, ripple) * 1.15 || 1;
-  const shaded = specification.bands.map(({ from, to, gain, weight = 1 }) => ({
+  const shaded = specification.bands.map(({ from, to, gain, slope = 0, weight = 1 }) => ({
     from,
     to,
-    label: `gain ${gain}${weight === 1 ? '' : `, weight ${weight}`}`,
+    label: `gain ${gain}${slope === 0 ? '' : ` + ${slope} f`}${weight === 1 ? '' : `, weight ${weight}`}`,
   }));
   return linePlot({
     description: `${name}: response and weighted error of the designed filter and of rounding`,

@@ -102,6 +102,7 @@ export interface Native extends NativeRuntime {
   odil: unknown;
   polystep: unknown;
   polystepObjectives: unknown;
+  polystepBaselines: unknown;
   quantize: unknown;
 }
 

@@ -19,6 +19,7 @@ static Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   dd::addon::export_odil(exports);
   dd::addon::export_polystep(exports);
   dd::addon::export_polystep_objectives(exports);
+  dd::addon::export_polystep_baselines(exports);
   dd::addon::export_quantize(exports);
   return exports;
 }

@@ -57,6 +57,11 @@ struct TypedArrayTraits<std::uint64_t> {
   static constexpr const char* name = "a BigUint64Array";
 };
 
+/// Takes the memory of a typed array away: it has no elements afterwards.
+inline void detach_typed_array(const Napi::Value& value) {
+  napi_detach_arraybuffer(value.Env(), value.As<Napi::TypedArray>().ArrayBuffer());
+}
+
 /// The elements of a typed array, not copied: valid while JavaScript keeps it and only on the JavaScript thread, unless
 /// the caller holds a reference. Works for arrays on a SharedArrayBuffer, which is why `.ArrayBuffer()` is not asked
 /// for.

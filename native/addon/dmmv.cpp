@@ -153,13 +153,15 @@ Napi::Value level_values(const Napi::CallbackInfo& info) {
 
 class LowerBound final : public Computation {
  public:
-  explicit LowerBound(std::shared_ptr<const Problem> problem) : problem_(std::move(problem)) {}
+  LowerBound(std::shared_ptr<const Problem> problem, const dmmv::LinearRelaxationOptions& options)
+      : problem_(std::move(problem)), options_(options) {}
 
-  void run(RunControl& control) override { relaxation_ = dmmv::linear_relaxation(*problem_, {}, control); }
+  void run(RunControl& control) override { relaxation_ = dmmv::lower_bound(*problem_, options_, control); }
   Napi::Value result(Napi::Env env) override {
     Napi::Object object = Napi::Object::New(env);
     object.Set("bound", relaxation_.bound);
     object.Set("useful", relaxation_.useful);
+    object.Set("source", dmmv::bound_source_name(relaxation_.source));
     object.Set("converged", relaxation_.converged);
     object.Set("multipliers", copy_to_typed_array<double>(env, relaxation_.multipliers));
     object.Set("point", copy_to_typed_array<double>(env, relaxation_.point));
@@ -169,11 +171,17 @@ class LowerBound final : public Computation {
 
  private:
   std::shared_ptr<const Problem> problem_;
+  dmmv::LinearRelaxationOptions options_;
   dmmv::LinearRelaxation relaxation_;
 };
 
 Napi::Value lower_bound(const Napi::CallbackInfo& info) {
-  return run_computation(info[1], std::make_unique<LowerBound>(object_of<Problem>(info[0], "problem")));
+  const Napi::Object given = object(info[1], "options");
+  dmmv::LinearRelaxationOptions options;
+  options.method = static_cast<dmmv::RelaxationMethod>(size(given.Get("method"), "method"));
+  options.tolerance = number(given.Get("tolerance"), "tolerance");
+  options.iteration_limit = size(given.Get("maxIterations"), "maxIterations");
+  return run_computation(info[2], std::make_unique<LowerBound>(object_of<Problem>(info[0], "problem"), options));
 }
 
 /// Search options with the arrays they point to.
@@ -267,6 +275,12 @@ Napi::Value solve(const Napi::CallbackInfo& info) {
                          std::make_unique<Solve>(object_of<Problem>(info[0], "problem"), object(info[1], "options")));
 }
 
+dmmv::FirType fir_type(const Napi::Value& value) {
+  const std::size_t type = size(value, "type");
+  if (type < 1 || type > 4) throw_type("type", "1 to 4");
+  return static_cast<dmmv::FirType>(type);
+}
+
 dmmv::FirSpecification fir_specification(const Napi::Object& given) {
   dmmv::FirSpecification specification;
   specification.taps = static_cast<std::int32_t>(size(given.Get("taps"), "taps"));
@@ -276,8 +290,14 @@ dmmv::FirSpecification fir_specification(const Napi::Object& given) {
   for (std::uint32_t i = 0; i < bands.Length(); ++i) {
     const Napi::Object band = object(bands.Get(i), "bands");
     specification.bands.push_back({number(band.Get("from"), "from"), number(band.Get("to"), "to"),
-                                   number(band.Get("gain"), "gain"), number(band.Get("weight"), "weight")});
+                                   number(band.Get("gain"), "gain"), number(band.Get("weight"), "weight"),
+                                   number(band.Get("slope"), "slope")});
   }
+  specification.type = fir_type(given.Get("type"));
+  const auto zeros = typed_array<std::int32_t>(given.Get("zeroTaps"), "zeroTaps");
+  specification.zero_taps.assign(zeros.begin(), zeros.end());
+  specification.zero_tap_count = static_cast<std::int32_t>(size(given.Get("zeroTapCount"), "zeroTaps"));
+  specification.max_signed_powers = static_cast<std::int32_t>(size(given.Get("maxSignedPowers"), "maxSignedPowers"));
   if (const Napi::Value range = given.Get("gainRange"); !range.IsUndefined()) {
     const Napi::Object limits = object(range, "gainRange");
     specification.gain_range = {number(limits.Get("min"), "gainRange.min"), number(limits.Get("max"), "gainRange.max")};
@@ -301,6 +321,7 @@ class DesignFir final : public Computation {
     object.Set("continuousRipple", design_.continuous_ripple);
     object.Set("unquantisedRipple", design_.unquantised_ripple);
     object.Set("unquantised", copy_to_typed_array<double>(env, design_.unquantised));
+    object.Set("rounded", copy_to_typed_array<std::int32_t>(env, design_.rounded));
     object.Set("roundedRipple", design_.rounded_ripple);
     object.Set("lowerBound", design_.lower_bound);
     return object;
@@ -318,14 +339,15 @@ Napi::Value design_fir(const Napi::CallbackInfo& info) {
       info[2], std::make_unique<DesignFir>(fir_specification(object(info[0], "options")), object(info[1], "search")));
 }
 
-/// (half response in units of the last bit, word length, frequencies) -> response at each frequency.
+/// (half response in units of the last bit, type, word length, frequencies) -> response at each frequency.
 Napi::Value fir_response(const Napi::CallbackInfo& info) {
   const auto half = typed_array<double>(info[0], "half");
-  const auto word_length = static_cast<std::int32_t>(size(info[1], "wordLength"));
-  const auto frequencies = typed_array<double>(info[2], "frequencies");
+  const dmmv::FirType type = fir_type(info[1]);
+  const auto word_length = static_cast<std::int32_t>(size(info[2], "wordLength"));
+  const auto frequencies = typed_array<double>(info[3], "frequencies");
   auto response = Napi::Float64Array::New(info.Env(), frequencies.size());
   for (std::size_t i = 0; i < frequencies.size(); ++i) {
-    response[i] = dmmv::fir_response(half, word_length, frequencies[i]);
+    response[i] = dmmv::fir_response(half, type, word_length, frequencies[i]);
   }
   return response;
 }

@@ -50,6 +50,8 @@ class EvolutionRun : public Computation {
       : problem_(std::move(problem)), block_(block_of(options.Get("block"), *problem_)) {
     const auto unknowns = typed_array<T>(info[1], "state", problem_->unknowns());
     unknowns_.assign(unknowns.begin(), unknowns.end());
+    // The packed state belongs to the call: with millions of unknowns its memory is not left to the collector.
+    detach_typed_array(info[1]);
   }
   Napi::Value best(Napi::Env env, std::span<const std::byte> bytes) override {
     std::vector<T> state(bytes.size() / sizeof(T));

@@ -11,4 +11,7 @@ void export_polystep(Napi::Object exports);
 /// Adds the functions of optimizers to that object.
 void export_polystep_engine(Napi::Object room);
 
+/// Adds `polystepBaselines` to the exports; contract in lib/polystep/baselines/native.ts.
+void export_polystep_baselines(Napi::Object exports);
+
 }  // namespace dd::addon

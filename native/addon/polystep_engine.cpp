@@ -450,10 +450,7 @@ Napi::Value checksum(const Napi::CallbackInfo& info) {
 
 /// (view): takes its memory away, so that whoever kept it sees nothing.
 Napi::Value detach(const Napi::CallbackInfo& info) {
-  if (info[0].IsTypedArray()) {
-    const napi_value buffer = info[0].As<Napi::TypedArray>().ArrayBuffer();
-    napi_detach_arraybuffer(info.Env(), buffer);
-  }
+  if (info[0].IsTypedArray()) detach_typed_array(info[0]);
   return info.Env().Undefined();
 }
 

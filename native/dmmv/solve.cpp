@@ -142,12 +142,13 @@ class Portfolio {
     const bool cheap = problem_.rows() * problem_.variables() <= 400'000 && problem_.variables() <= 256;
     const bool wanted = options_.bound == BoundRequest::yes || (options_.bound == BoundRequest::automatic && cheap);
     if (wanted || (cheap && options_.continuous.empty())) {
-      LinearRelaxation relaxation = linear_relaxation(problem_, {}, control_);
+      LinearRelaxation relaxation =
+          wanted ? lower_bound(problem_, {}, control_) : linear_relaxation(problem_, {}, control_);
       result_.continuous = std::move(relaxation.point);
       result_.continuous_objective = relaxation.objective;
       if (wanted && relaxation.useful) {
         result_.lower_bound = relaxation.bound;
-        result_.multipliers = std::move(relaxation.multipliers);
+        if (relaxation.source == BoundSource::relaxation) result_.multipliers = std::move(relaxation.multipliers);
       } else if (wanted && problem_.soft_rows() == nullptr) {
         trivial_bound_ = relaxation.bound;
       }
@@ -518,7 +519,7 @@ SolveResult solve(const Problem& problem, const SolveOptions& options, RunContro
   check_options(problem, options);
   const Presolved presolved = presolve(problem, options.target);
   const bool single_changes = options.engine != Engine::norm_annealing && !has(options.moves, Moves::pair) &&
-                              !has(options.moves, Moves::lattice) && options.bound != BoundRequest::yes;
+                              !has(options.moves, Moves::lattice);
   SolveResult result = single_changes && is_worth_sparse(presolved.problem())
                            ? solve_sparse(presolved.problem(), options, control)
                            : Portfolio(presolved.problem(), options, control).run();

@@ -34,9 +34,9 @@ constexpr bool has(Moves set, Moves one) noexcept {
 }
 
 enum class BoundRequest : std::uint8_t {
-  automatic,  ///< the linear relaxation where it is cheap (m n <= 4e5 and n <= 256)
-  yes,
-  no,  ///< no bound in the result (the relaxation may still serve as a start)
+  automatic,  ///< lower_bound where it is cheap (m n <= 4e5 and n <= 256)
+  yes,        ///< with a time limit, a quarter of it at most where entries are searched
+  no,         ///< no bound in the result (the relaxation may still serve as a start)
 };
 
 enum class SolveStatus : std::uint8_t {
@@ -103,7 +103,7 @@ struct SolveResult {
 /// Throws dd::Error: shape_mismatch, out_of_range (`initial`), not_finite (`continuous`), invalid_argument_value (eta,
 /// decay, target NaN, lattice or pair moves with unequal levels), out_of_memory (sparse problem too large to densify).
 /// Memory: 8 m bytes for each pair of moves, shared by the threads; large sparse problems are searched by their entries
-/// instead (sparse_solve.hpp), unless pair or lattice moves, annealing or a bound are asked for. Source: specs/dmmv.md
+/// instead (sparse_solve.hpp), unless pair or lattice moves or annealing are asked for. Source: specs/dmmv.md
 /// section 6.
 SolveResult solve(const Problem& problem, const SolveOptions& options, RunControl& control);
 

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "core/thread_pool.hpp"
+#include "dmmv/bound.hpp"
 #include "dmmv/evaluate.hpp"
 #include "dmmv/sparse_search.hpp"
 #include "dmmv/starts.hpp"
@@ -28,6 +29,7 @@ class SparsePortfolio {
   SolveResult run() {
     const double begun = control_.seconds();
     if (!options_.initial.empty()) offer({options_.initial.begin(), options_.initial.end()});
+    if (options_.bound == BoundRequest::yes) prove();
     offer(options_.continuous.empty() ? middle_levels(problem_) : nearest_levels(problem_, options_.continuous));
     result_.seconds.starts = control_.seconds() - begun;
     const double searching = control_.seconds();
@@ -37,6 +39,19 @@ class SparsePortfolio {
   }
 
  private:
+  void prove() {
+    const RunControl part(control_, 0.25 * (control_.time_limit_seconds() - control_.seconds()));
+    LinearRelaxation relaxation = lower_bound(problem_, {}, part);
+    if (relaxation.useful) {
+      result_.lower_bound = relaxation.bound;
+      if (relaxation.source == BoundSource::relaxation) result_.multipliers = std::move(relaxation.multipliers);
+    }
+    result_.continuous = std::move(relaxation.point);
+    result_.continuous_objective = relaxation.objective;
+    offer(nearest_levels(problem_, result_.continuous));
+    result_.seconds.relaxation = control_.seconds();
+  }
+
   bool soft() const { return !rows_.soft_multipliers.empty(); }
   bool done() const {
     if (soft()) return incumbent_.objective <= options_.target && incumbent_.soft == 0;
@@ -134,6 +149,8 @@ class SparsePortfolio {
     const Evaluation evaluation = evaluate(problem_, result_.indices);
     result_.objective = evaluation.objective;
     result_.soft_penalty = evaluation.soft_penalty;
+    result_.lower_bound = std::min(result_.lower_bound, result_.objective);
+    result_.gap = result_.objective - result_.lower_bound;
     if (control_.cancelled()) {
       result_.status = SolveStatus::cancelled;
     } else if (done() || stuck_) {

@@ -38,8 +38,10 @@ ControlStep<T>::ControlStep(const Problem& problem, const Evolution& evolution, 
       weights_(equation_weights(problem, evolution, scales)),
       misfit_step_(vector()),
       change_(vector()),
-      product_(vector()),
       residual_(vector()),
+      direction_(vector()),
+      apart_(data_.in_place() ? StateVector<T>() : vector()),
+      product_(data_.in_place() ? change_ : apart_),
       columns_(scale.size()) {
   for (std::size_t row = 0; row < evolution.rows; ++row) {
     for (const std::int32_t k : linear_.parameters_of(row)) {
@@ -60,7 +62,7 @@ bool ControlStep<T>::find(const PointSources<T>& at, const StateVector<T>& misfi
   linear_.linearise(at, sweep_tolerance<T>(options_), control_);
   step.sweeps = linear_.most_sweeps();
   const std::vector<double> factors = scale_.factors(at.parameters);
-  std::optional<std::vector<StateVector<T>>> sensitivities = find_sensitivities(factors, step);
+  std::optional<std::vector<RowRangeField<T>>> sensitivities = find_sensitivities(factors, step);
   if (!sensitivities) return false;
   data_.linearise(at, factors, std::move(*sensitivities), product_.span(), elimination_, threads_);
   const std::vector<double> inner = scale_.inner(at.parameters);
@@ -73,31 +75,37 @@ bool ControlStep<T>::find(const PointSources<T>& at, const StateVector<T>& misfi
   return find_change(factors, step);
 }
 
-/// d state / d parameter for those in the equations; none when it was stopped.
+/// d state / d parameter for those in the equations, in the rows that data read; none when it was stopped.
 template <class T>
-std::optional<std::vector<StateVector<T>>> ControlStep<T>::find_sensitivities(std::span<const double> factors,
-                                                                              ControlSpaceStep& step) {
-  std::vector<StateVector<T>> result(scale_.size());
+std::optional<std::vector<RowRangeField<T>>> ControlStep<T>::find_sensitivities(std::span<const double> factors,
+                                                                                ControlSpaceStep& step) {
+  const std::size_t points = evolution_.row_points, guard = row_guard<T>(data_.reach());
+  const std::size_t slots = data_.first_row() > 0 ? linear_.depth() + 1 : 0, stride = points + 2 * guard;
+  std::vector<RowRangeField<T>> result(scale_.size());
   std::vector<std::size_t> moving;
-  std::vector<T*> states;
+  std::vector<RowStore<T>> states;
+  std::vector<AlignedBuffer<T>> recent;
   // The fields of the last step give their memory back.
   std::vector<RowRangeField<T>> used = std::move(elimination_.fields);
   elimination_.fields.clear();
   for (std::size_t k = 0; k < scale_.size(); ++k) {
-    if (columns_[k].size() == 0) continue;
-    const bool fits = k < used.size() && used[k].values.span().size() == misfit_step_.span().size();
-    result[k] = fits ? std::move(used[k].values) : vector();
+    if (columns_[k].size() == 0 || data_.rows() == 0) continue;
+    const std::size_t kept = data_.rows() * points;
+    const bool fits = k < used.size() && used[k].values.span().size() == kept;
+    result[k] = {data_.first_row(), data_.rows(),
+                 fits ? std::move(used[k].values) : StateVector<T>(kept, data_.reach())};
+    recent.emplace_back(slots * stride, T(0));
     moving.push_back(k);
-    states.push_back(result[k].data());
+    states.push_back({result[k].values.data(), data_.first_row(), recent.back().data() + guard, slots, stride});
   }
   if (moving.empty()) return result;
   std::vector<bool> present(scale_.size());
   const bool finished = linear_.forward(
-      states, [&](std::size_t row) { read_columns(row, present); },
+      states, data_.first_row() + data_.rows(), [&](std::size_t row) { read_columns(row, present); },
       [&](std::size_t s, std::size_t, T* right_side) {
         const std::size_t k = moving[s];
         const T factor = static_cast<T>(-factors[k]);
-        for (std::size_t i = 0; i < evolution_.row_points; ++i) {
+        for (std::size_t i = 0; i < points; ++i) {
           right_side[i] = present[k] ? factor * columns_[k][i] : T(0);
         }
       },
@@ -138,10 +146,10 @@ std::vector<bool> ControlStep<T>::free_parameters(std::span<const double> inner,
 /// change = M W^-1 control.
 template <class T>
 bool ControlStep<T>::forward(const StateVector<T>& of) {
-  T* const states[] = {change_.data()};
+  const RowStore<T> states[] = {{change_.data()}};
   const std::size_t points = evolution_.row_points;
   return linear_.forward(
-      states, [](std::size_t) {},
+      states, evolution_.rows, [](std::size_t) {},
       [&](std::size_t, std::size_t row, T* right_side) {
         const T weight = static_cast<T>(1 / weights_[row]);
         const T* const from = of.data() + row * points;
@@ -213,7 +221,6 @@ bool ControlStep<T>::find_misfit_step(const StateVector<T>& misfit, double mu, c
   const ParameterSystem system(elimination_.normal, scale_, mu, free);
   slope = elimination_.slope;
   std::fill(misfit_step_.span().begin(), misfit_step_.span().end(), T(0));
-  if (direction_.span().empty()) direction_ = vector();
   // product_ holds D^T r: the first residual is -r_m - K^T P r_d.
   subtract_fields(system.solve(slope));
   if (!adjoint()) return false;
@@ -228,8 +235,7 @@ bool ControlStep<T>::find_misfit_step(const StateVector<T>& misfit, double mu, c
          squares > options_.linear_tolerance * options_.linear_tolerance * first) {
     if (!forward(direction_)) return false;
     const std::vector<double> moved = project();
-    std::fill(product_.span().begin(), product_.span().end(), T(0));
-    data_.add_normal(change_.data(), product_.data(), threads_);
+    data_.multiply_normal(change_.data(), product_.data(), threads_);
     subtract_fields(system.solve(moved));
     if (!adjoint()) return false;
     step.marches += 2;
@@ -252,12 +258,12 @@ bool ControlStep<T>::find_misfit_step(const StateVector<T>& misfit, double mu, c
 /// change = M (W^-1 control - B step), where a trial state begins.
 template <class T>
 bool ControlStep<T>::find_change(std::span<const double> factors, ControlSpaceStep& step) {
-  T* const states[] = {change_.data()};
+  const RowStore<T> states[] = {{change_.data()}};
   const std::size_t points = evolution_.row_points;
   std::vector<bool> present(scale_.size());
   ++step.marches;
   return linear_.forward(
-      states, [&](std::size_t row) { read_columns(row, present); },
+      states, evolution_.rows, [&](std::size_t row) { read_columns(row, present); },
       [&](std::size_t, std::size_t row, T* right_side) {
         const T weight = static_cast<T>(1 / weights_[row]);
         const T* const from = misfit_step_.data() + row * points;

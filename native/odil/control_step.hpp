@@ -29,6 +29,8 @@ class ControlStep {
   ControlStep(const Problem& problem, const Evolution& evolution, const EvolutionPrograms& programs,
               const std::vector<double>& scales, const ParameterScale& scale, const ControlSpaceOptions& options,
               RunControl& control);
+  ControlStep(const ControlStep&) = delete;
+  ControlStep& operator=(const ControlStep&) = delete;
 
   /// A field that marches may read.
   StateVector<T> vector() const;
@@ -44,12 +46,12 @@ class ControlStep {
   const StateVector<T>& change() const noexcept { return change_; }
 
   /// Fields that are free between calls of `find`.
-  StateVector<T>& spare() noexcept { return product_; }
+  StateVector<T>& spare() noexcept { return direction_; }
   StateVector<T>& second_spare() noexcept { return residual_; }
 
  private:
-  std::optional<std::vector<StateVector<T>>> find_sensitivities(std::span<const double> factors,
-                                                                ControlSpaceStep& step);
+  std::optional<std::vector<RowRangeField<T>>> find_sensitivities(std::span<const double> factors,
+                                                                  ControlSpaceStep& step);
   void read_columns(std::size_t row, std::vector<bool>& present);
   std::vector<bool> free_parameters(std::span<const double> inner, std::span<const std::size_t> frozen,
                                     ControlSpaceStep& step) const;
@@ -70,9 +72,11 @@ class ControlStep {
   std::size_t threads_;
   LinearMarch<T> linear_;
   DataOperator<T> data_;
-  std::vector<double> weights_;                    // of the equations, by row
-  StateVector<T> misfit_step_, change_, product_;  // y, M W^-1 y, and what is multiplied
-  StateVector<T> residual_, direction_;            // of conjugate gradients
+  std::vector<double> weights_;          // of the equations, by row
+  StateVector<T> misfit_step_, change_;  // y, M W^-1 y
+  StateVector<T> residual_, direction_;  // of conjugate gradients
+  StateVector<T> apart_;                 // where D^T D does not work in place
+  StateVector<T>& product_;              // with D^T D and M^T: the change, or apart from it
   std::vector<double> parameter_step_;
   Elimination<T> elimination_;
   std::vector<AlignedBuffer<T>> columns_;  // d equation / d parameter of one row

@@ -70,7 +70,37 @@ DataOperator<T>::DataOperator(const Problem& problem, const Evolution& evolution
       if (entry.parameter && moves[entry.root]) direct_rows_[entry.number] = {0, evolution.rows};
     }
   }
-  if (!pointwise_.empty()) diagonal_ = AlignedBuffer<T>(evolution.rows * evolution.row_points, T(0));
+  find_rows();
+  if (!pointwise_.empty()) diagonal_ = AlignedBuffer<T>(rows_ * evolution.row_points, T(0));
+}
+
+template <class T>
+void DataOperator<T>::find_rows() {
+  std::size_t first = evolution_.rows, end = 0;
+  const auto reads = [&](std::size_t row) {
+    first = std::min(first, row);
+    end = std::max(end, row + 1);
+  };
+  for (const std::vector<Block>* blocks : {&pointwise_, &banded_}) {
+    for (const Block& block : *blocks) {
+      for (std::size_t row = 0; row < evolution_.residuals[block.number].size(); ++row) {
+        if (!is_data(block, row)) continue;
+        const auto at = static_cast<std::int32_t>(row);
+        for (const auto& term : block.program->stretches()[block.program->stretch_of(at)].terms) {
+          reads(static_cast<std::size_t>(at + term.time));
+        }
+      }
+    }
+  }
+  for (const std::size_t b : scalar_) {
+    for (const ScalarDerivative& entry : problem_.scalar_block(b)->derivatives()) {
+      if (entry.parameter) continue;
+      reads(entry.flat / evolution_.row_points);
+      sums_ = true;
+    }
+  }
+  first_row_ = std::min(first, end);
+  rows_ = end - first_row_;
 }
 
 template <class T>
@@ -109,7 +139,7 @@ void DataOperator<T>::add_transposed(const RowView<T>& bands, std::int32_t row, 
 
 /// Fields D^T S for every parameter that has any.
 template <class T>
-void DataOperator<T>::prepare_fields(std::vector<StateVector<T>>& sensitivities, Elimination<T>& elimination) const {
+void DataOperator<T>::prepare_fields(std::vector<RowRangeField<T>>& sensitivities, Elimination<T>& elimination) const {
   const std::size_t p = sensitivities.size(), points = evolution_.row_points;
   elimination.normal.assign(p * p, 0);
   elimination.slope.assign(p, 0);
@@ -117,21 +147,19 @@ void DataOperator<T>::prepare_fields(std::vector<StateVector<T>>& sensitivities,
   elimination.fields.resize(p);
   for (std::size_t k = 0; k < p; ++k) {
     RowRangeField<T>& field = elimination.fields[k];
-    if (!sensitivities[k].span().empty()) {
-      field.rows = evolution_.rows;
-    } else if (direct_rows_[k].first < direct_rows_[k].second) {
-      field.first_row = direct_rows_[k].first;
-      field.rows = direct_rows_[k].second - direct_rows_[k].first;
-    }
+    const bool moves = sensitivities[k].rows > 0;
+    field.first_row = moves ? first_row_ : std::max(first_row_, direct_rows_[k].first);
+    const std::size_t end = std::min(first_row_ + rows_, moves ? evolution_.rows : direct_rows_[k].second);
+    field.rows = end > field.first_row ? end - field.first_row : 0;
     // Where data are pointwise, D^T S takes the place of the sensitivity row by row.
-    const bool in_place = banded_.empty() && field.rows == evolution_.rows && !sensitivities[k].span().empty();
+    const bool in_place = banded_.empty() && moves;
     if (!in_place && field.rows > 0) field.values = StateVector<T>(field.rows * points, reach_);
   }
 }
 
 template <class T>
 void DataOperator<T>::add_scalar_blocks(const PointSources<T>& sources, std::span<const double> factors,
-                                        const std::vector<StateVector<T>>& sensitivities,
+                                        const std::vector<RowRangeField<T>>& sensitivities,
                                         std::vector<std::vector<double>>& products, Elimination<T>& elimination) {
   const std::size_t p = sensitivities.size();
   scalar_rows_.clear();
@@ -157,9 +185,11 @@ void DataOperator<T>::add_scalar_blocks(const PointSources<T>& sources, std::spa
     std::vector<double> product(p, 0);
     for (const auto& [parameter, value] : row.direct) product[parameter] += value;
     for (std::size_t k = 0; k < p; ++k) {
-      if (sensitivities[k].span().empty()) continue;
-      for (const auto& [place, value] : row.state)
-        product[k] += value * static_cast<double>(sensitivities[k].data()[place]);
+      if (sensitivities[k].rows == 0) continue;
+      const T* const moved = sensitivities[k].values.data();
+      for (const auto& [place, value] : row.state) {
+        product[k] += value * static_cast<double>(moved[place - first_row_ * evolution_.row_points]);
+      }
     }
     for (std::size_t k = 0; k < p; ++k) {
       elimination.slope[k] += row.scale * product[k] * row.residual;
@@ -171,7 +201,7 @@ void DataOperator<T>::add_scalar_blocks(const PointSources<T>& sources, std::spa
 
 template <class T>
 void DataOperator<T>::add_band_blocks(const PointSources<T>& sources, std::span<const double> factors,
-                                      const std::vector<StateVector<T>>& sensitivities, std::span<T> gradient,
+                                      const std::vector<RowRangeField<T>>& sensitivities, std::span<T> gradient,
                                       Elimination<T>& elimination, std::size_t threads) {
   const std::size_t p = sensitivities.size(), points = evolution_.row_points;
   std::vector<AlignedBuffer<T>> products(p), columns(p);
@@ -193,8 +223,9 @@ void DataOperator<T>::add_band_blocks(const PointSources<T>& sources, std::span<
       block.coefficients->parameters(at, targets, threads);
       std::vector<bool> moves(p, false);
       for (std::size_t k = 0; k < p; ++k) {
-        if (sensitivities[k].span().empty()) continue;
-        multiply(bands, at, points, sensitivities[k].data(), products[k].data());
+        if (sensitivities[k].rows == 0) continue;
+        multiply(bands, at - static_cast<std::int32_t>(first_row_), points, sensitivities[k].values.data(),
+                 products[k].data());
         moves[k] = true;
       }
       for (std::size_t c = 0; c < stretch.parameters.size(); ++c) {
@@ -218,7 +249,9 @@ void DataOperator<T>::add_band_blocks(const PointSources<T>& sources, std::span<
       for (std::size_t k = 0; k < p; ++k) {
         if (!moves[k]) continue;
         for (std::size_t i = 0; i < points; ++i) products[k][i] *= static_cast<T>(scale);
-        add_transposed(bands, at, points, products[k].data(), elimination.fields[k].values.data());
+        RowRangeField<T>& field = elimination.fields[k];
+        add_transposed(bands, at - static_cast<std::int32_t>(field.first_row), points, products[k].data(),
+                       field.values.data());
       }
     }
   }
@@ -226,14 +259,15 @@ void DataOperator<T>::add_band_blocks(const PointSources<T>& sources, std::span<
 
 template <class T>
 void DataOperator<T>::add_pointwise_blocks(const PointSources<T>& sources, std::span<const double> factors,
-                                           std::vector<StateVector<T>>& sensitivities, std::span<T> gradient,
+                                           std::vector<RowRangeField<T>>& sensitivities, std::span<T> gradient,
                                            Elimination<T>& elimination, std::size_t threads) {
   const std::size_t p = sensitivities.size(), points = evolution_.row_points;
   AlignedBuffer<T> residual(points, T(0)), slope(points, T(0));
   std::vector<AlignedBuffer<T>> columns(p), direct(p), products(p);
   for (Block& block : pointwise_) block.coefficients->linearise(sources, threads);
-  for (std::size_t row = 0; row < evolution_.rows; ++row) {
-    T* const diagonal = diagonal_.data() + row * points;
+  for (std::size_t row = first_row_; row < first_row_ + rows_; ++row) {
+    const std::size_t local = (row - first_row_) * points;
+    T* const diagonal = diagonal_.data() + local;
     std::fill(diagonal, diagonal + points, T(0));
     std::fill(slope.begin(), slope.end(), T(0));
     std::vector<bool> has_direct(p, false);
@@ -287,7 +321,7 @@ void DataOperator<T>::add_pointwise_blocks(const PointSources<T>& sources, std::
     std::vector<const T*> moved(p, nullptr);
     std::vector<const T*> field(p, nullptr);
     for (std::size_t k = 0; k < p; ++k) {
-      if (!sensitivities[k].span().empty()) moved[k] = sensitivities[k].data() + row * points;
+      if (sensitivities[k].rows > 0) moved[k] = sensitivities[k].values.data() + local;
     }
     ThreadPool::shared().run_tasks(points < grain ? 1 : threads, p, [&](std::size_t k) {
       if (!any || (moved[k] == nullptr && !has_direct[k])) return;
@@ -320,7 +354,7 @@ void DataOperator<T>::add_pointwise_blocks(const PointSources<T>& sources, std::
       RowRangeField<T>& target = elimination.fields[k];
       const bool in_place = target.values.span().empty();
       if (in_place && moved[k] != nullptr) {
-        T* const own = sensitivities[k].data() + row * points;
+        T* const own = sensitivities[k].values.data() + local;
         if (field[k] != nullptr) {
           std::copy(field[k], field[k] + points, own);
         } else {
@@ -336,7 +370,7 @@ void DataOperator<T>::add_pointwise_blocks(const PointSources<T>& sources, std::
 
 template <class T>
 void DataOperator<T>::linearise(const PointSources<T>& sources, std::span<const double> factors,
-                                std::vector<StateVector<T>> sensitivities, std::span<T> gradient,
+                                std::vector<RowRangeField<T>> sensitivities, std::span<T> gradient,
                                 Elimination<T>& elimination, std::size_t threads) {
   prepare_fields(sensitivities, elimination);
   std::fill(gradient.begin(), gradient.end(), T(0));
@@ -346,12 +380,12 @@ void DataOperator<T>::linearise(const PointSources<T>& sources, std::span<const 
   if (!pointwise_.empty()) {
     add_pointwise_blocks(sources, factors, sensitivities, gradient, elimination, threads);
   } else if (banded_.empty()) {
-    for (StateVector<T>& sensitivity : sensitivities)
-      std::fill(sensitivity.span().begin(), sensitivity.span().end(), T(0));
+    for (RowRangeField<T>& sensitivity : sensitivities)
+      std::fill(sensitivity.values.span().begin(), sensitivity.values.span().end(), T(0));
   }
   for (std::size_t k = 0; k < sensitivities.size(); ++k) {
     RowRangeField<T>& field = elimination.fields[k];
-    if (field.values.span().empty() && field.rows > 0) field.values = std::move(sensitivities[k]);
+    if (field.values.span().empty() && field.rows > 0) field.values = std::move(sensitivities[k].values);
   }
   for (std::size_t r = 0; r < scalar_rows_.size(); ++r) {
     const ScalarRow& row = scalar_rows_[r];
@@ -368,13 +402,15 @@ void DataOperator<T>::linearise(const PointSources<T>& sources, std::span<const 
 }
 
 template <class T>
-void DataOperator<T>::add_normal(const T* state, T* result, std::size_t threads) {
-  const std::size_t points = evolution_.row_points;
-  if (!pointwise_.empty()) {
-    parallel_for(threads, evolution_.rows * points, grain, [&](std::size_t begin, std::size_t end) {
-      for (std::size_t i = begin; i < end; ++i) result[i] += diagonal_[i] * state[i];
-    });
-  }
+void DataOperator<T>::multiply_normal(const T* state, T* result, std::size_t threads) {
+  const std::size_t points = evolution_.row_points, first = first_row_ * points, end = first + rows_ * points;
+  std::fill(result, result + first, T(0));
+  std::fill(result + end, result + evolution_.rows * points, T(0));
+  parallel_for(threads, end - first, grain, [&](std::size_t chunk_begin, std::size_t chunk_end) {
+    for (std::size_t i = chunk_begin; i < chunk_end; ++i) {
+      result[first + i] = pointwise_.empty() ? T(0) : diagonal_[i] * state[first + i];
+    }
+  });
   AlignedBuffer<T> product(banded_.empty() ? 0 : points);
   for (Block& block : banded_) {
     const T scale = static_cast<T>(scales_[block.number]);

@@ -11,7 +11,7 @@
 #include "core/thread_pool.hpp"
 #include "linalg/sparse/least_squares.hpp"
 #include "linalg/sparse/selected_inverse.hpp"
-#include "odil/matrix_steps.hpp"
+#include "odil/direct_steps.hpp"
 
 namespace dd::odil {
 namespace {

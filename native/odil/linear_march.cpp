@@ -131,12 +131,13 @@ void LinearMarch<T>::for_states(std::size_t count, std::size_t threads, Body&& b
 }
 
 template <class T>
-bool LinearMarch<T>::forward(std::span<T* const> states, RowBegin begin, RowFill fill, RunControl& control) {
+bool LinearMarch<T>::forward(std::span<const RowStore<T>> states, std::size_t rows, RowBegin begin, RowFill fill,
+                             RunControl& control) {
   const std::size_t points = evolution_.row_points;
-  for (std::size_t row = 0; row < evolution_.rows; ++row) {
+  for (std::size_t row = 0; row < rows; ++row) {
     if (control.should_stop()) return false;
     if (!evolution_.equations[row]) {
-      for (T* const state : states) std::fill(state + row * points, state + (row + 1) * points, T(0));
+      for (const RowStore<T>& state : states) std::fill_n(state.row(row, points), points, T(0));
       continue;
     }
     begin(row);
@@ -144,19 +145,19 @@ bool LinearMarch<T>::forward(std::span<T* const> states, RowBegin begin, RowFill
     const std::int32_t own = own_time(row), first = evolution_.equations[row]->row;
     const RowFactor<T>& factor = factors_[factor_of_[row]];
     for_states(states.size(), control.threads(), [&](std::size_t k) {
-      T* const state = states[k];
-      T* const here = state + row * points;
+      const RowStore<T>& state = states[k];
+      const auto row_at = [&](std::int32_t time) { return state.row(static_cast<std::size_t>(first + time), points); };
+      T* const here = state.row(row, points);
       fill(k, row, here);
       BandProduct<T> earlier;
       for (const auto& band : bands.bands) {
         if (band.time == own) continue;
-        earlier.add(band.coefficient, state + (first + band.time) * static_cast<std::ptrdiff_t>(points) + band.offset);
+        earlier.add(band.coefficient, row_at(band.time) + band.offset);
       }
       earlier.subtract_from(here, points);
       for (const auto& entry : bands.wrapped) {
         if (entry.time == own) continue;
-        const T* const source = state + (first + entry.time) * static_cast<std::ptrdiff_t>(points);
-        here[entry.point] -= entry.coefficient * source[entry.column];
+        here[entry.point] -= entry.coefficient * row_at(entry.time)[entry.column];
       }
       factor.solve(bands, own, here, here, false, scratch_[k]);
     });
@@ -212,6 +213,20 @@ std::span<const std::int32_t> LinearMarch<T>::parameters_of(std::size_t row) con
   const BlockRow at = *evolution_.equations[row];
   const RowProgram& program = coefficients_[at.block]->program();
   return program.stretches()[program.stretch_of(at.row)].parameters;
+}
+
+template <class T>
+std::size_t LinearMarch<T>::depth() const noexcept {
+  std::int32_t depth = 0;
+  for (std::size_t row = 0; row < evolution_.rows; ++row) {
+    if (!evolution_.equations[row]) continue;
+    const BlockRow at = *evolution_.equations[row];
+    const RowProgram& program = coefficients_[at.block]->program();
+    for (const auto& term : program.stretches()[program.stretch_of(at.row)].terms) {
+      depth = std::max(depth, own_time(row) - term.time);
+    }
+  }
+  return static_cast<std::size_t>(depth);
 }
 
 template <class T>

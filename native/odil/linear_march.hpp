@@ -51,6 +51,20 @@ class StateVector {
   AlignedBuffer<T> memory_;
 };
 
+/// Where a march keeps a state: rows from `first` on, and of those before it the last ones only, each in a slot with
+/// zeros around it.
+template <class T>
+struct RowStore {
+  T* kept = nullptr;  ///< row `first`
+  std::size_t first = 0;
+  T* recent = nullptr;  ///< the first point of slot 0
+  std::size_t slots = 0, stride = 0;
+
+  T* row(std::size_t row, std::size_t points) const noexcept {
+    return row >= first ? kept + (row - first) * points : recent + row % slots * stride;
+  }
+};
+
 /// M, the inverse of the derivative of the equations by the state (neither weighted), and its transpose.
 template <class T>
 class LinearMarch {
@@ -65,8 +79,10 @@ class LinearMarch {
   using RowBegin = FunctionRef<void(std::size_t row)>;
   /// Fills right side number k of a row.
   using RowFill = FunctionRef<void(std::size_t k, std::size_t row, T* right_side)>;
-  /// states[k] = M right_side[k]. A right side may be made of `states[k]`'s own row. False when it was stopped.
-  bool forward(std::span<T* const> states, RowBegin begin, RowFill fill, RunControl& control);
+  /// states[k] = M right_side[k] in the first `rows` rows. A right side may be made of `states[k]`'s own row. Stores
+  /// that forget rows need depth() + 1 slots. False when it was stopped.
+  bool forward(std::span<const RowStore<T>> states, std::size_t rows, RowBegin begin, RowFill fill,
+               RunControl& control);
   /// states[k] = M^T states[k].
   bool adjoint(std::span<T* const> states, RunControl& control);
 
@@ -74,6 +90,9 @@ class LinearMarch {
   void parameters(std::size_t row, std::span<T* const> columns, std::size_t threads) const;
   /// Which parameters the equation of a row depends on.
   std::span<const std::int32_t> parameters_of(std::size_t row) const;
+
+  /// How many rows back an equation reads at most.
+  std::size_t depth() const noexcept;
 
   /// Most sweeps of a row, or 0.
   std::size_t most_sweeps() const noexcept;

@@ -5,7 +5,10 @@
 
 #include "core/error.hpp"
 #include "core/thread_pool.hpp"
-#include "odil/matrix_steps.hpp"
+#include "odil/block_tridiagonal_step.hpp"
+#include "odil/bordered_step.hpp"
+#include "odil/conjugate_gradient_step.hpp"
+#include "odil/direct_steps.hpp"
 #include "odil/multigrid_step.hpp"
 
 namespace dd::odil {

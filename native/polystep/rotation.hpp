@@ -9,7 +9,15 @@
 namespace dd::polystep {
 
 /// What a random word is drawn for; the counter is (draw, particle, step, stream), the key is the seed.
-enum class RandomStream : std::uint32_t { rotations, jitter, minibatch, initialisation, bases, sampling };
+enum class RandomStream : std::uint32_t {
+  rotations,
+  jitter,
+  minibatch,
+  initialisation,
+  bases,
+  sampling,
+  perturbations
+};
 
 /// Standard normal numbers of one address: a block of four words gives four, pairs by Box and Muller.
 void philox_normals(std::uint64_t seed, std::uint32_t particle, std::uint32_t step, RandomStream stream,

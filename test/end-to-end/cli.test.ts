@@ -103,12 +103,36 @@ test('a JSON specification gives the same filter as flags, and flags override it
   expect((JSON.parse(shorter.stdout) as FirRecord).coefficients).toHaveLength(11);
 });
 
+test('fir designs every type, and all filters of an array', () => {
+  fs.writeFileSync(
+    path.join(folder, 'many.json'),
+    JSON.stringify(
+      ['III', 'IV'].map((type, k) => ({ taps: 11 + k, type, bands: [{ from: 0.2, to: 0.8, gain: 0.9 }] })),
+    ),
+  );
+  const flags = '--bits 8 --zero-taps @0 --signed-powers 2 --time 0.2 --json'.split(' ');
+  const { status, stdout } = cli('fir', '--spec', 'many.json', ...flags, '-o', 'many');
+  expect(status).toBe(0);
+  const designs = JSON.parse(stdout) as FirRecord[];
+  expect(designs.map(({ coefficients }) => coefficients.length)).toEqual([11, 12]);
+  designs.forEach(({ coefficients }, k) => {
+    expect(coefficients.map((value) => -value + 0)).toEqual([...coefficients].reverse().map((value) => value + 0));
+    expect(coefficients[0]).toBe(0);
+    expect(read(`many-${k + 1}.h`)).toMatch(/Antisymmetric FIR filter, 1[12] taps of 8 bits/);
+    const words = read(`many-${k + 1}.hex`)
+      .split('\n')
+      .slice(1, -1)
+      .map((word) => parseInt(word, 16));
+    expect(words.map((word) => (word >= 128 ? word - 256 : word))).toEqual(coefficients);
+  });
+});
+
 test.each([
   ['no arguments', ['fir'], /give --taps, --bits and at least one --band/],
   ['an unknown flag', ['fir', '--tapes', '3'], /unknown option/],
   ['an unknown command', ['fur'], /unknown command/],
   ['an even length', ['fir', '--taps', '20', '--bits', '7', '--band', '0:1:1'], /`specification\.taps` must be odd/],
-  ['a malformed band', ['fir', '--band', '0:x:1'], /from:to:gain\[:weight\]/],
+  ['a malformed band', ['fir', '--band', '0:x:1'], /from:to:gain\[:weight/],
   ['a missing file', ['fir', '--spec', 'nowhere.json'], /cannot read nowhere\.json/],
   ['a fractional count', ['fir', '--taps', '2.5'], /positive integer/],
 ])('%s exits with 2 and says why', (_, args, message) => {

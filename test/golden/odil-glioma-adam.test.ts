@@ -1,18 +1,12 @@
 // Adam on the glioma problem, end to end from a synthetic brain: losses and parameters of the published operator and of
 // the corrected one, measured with the official code.
 import { odil } from '../../lib';
+import { exampleTumour } from '../support/glioma';
 
 const { glioma } = odil;
 
 function publishedCase(): Pick<odil.problems.GliomaOptions, 'scan' | 'guess'> {
-  const brain = glioma.syntheticBrain(64);
-  const thresholds = { necrotic: 0.8, core: 0.5, oedema: 0.25 };
-  const tumour = glioma.growTumour(
-    brain,
-    { diffusion: 0.04, growth: 0.07, ratio: 20, centres: [[28, 25, 33]], thresholds },
-    { compat: 'official' },
-  );
-  const patient = glioma.preparePatient({ labels: tumour.labels, ...brain }, { cells: [16, 16, 16] });
+  const { patient } = exampleTumour(16);
   return { scan: patient.scan, guess: glioma.initialGuess(patient, { timeCells: 32, compat: 'official' }) };
 }
 

@@ -1,6 +1,6 @@
 // Where a run stands, as an object that can be stored and cloned.
 import { fail, integer, object, oneOf, type Schema, typedArray } from '../../runtime/validate';
-import type { MethodName } from './method';
+import type { MethodName } from './method-name';
 
 /** Everything a run needs to go on. Its numbers may be stored in any way that keeps float64 exactly. */
 export interface Checkpoint {

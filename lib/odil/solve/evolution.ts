@@ -2,8 +2,8 @@
 import { callNative, makeError } from '../../runtime/errors';
 import { boolean, integer, number, object, oneOf, optional, withDefault } from '../../runtime/validate';
 import { nativeOdil } from '../native';
-import type { Problem } from '../problem';
 import { type CommonSolveOptions, type CommonSolveReport, method, type Task } from './method';
+import type { Solvable } from './solvable';
 
 /** Which residuals determine the state row by row; default: found by what they read. */
 export interface EvolutionOptions {
@@ -125,7 +125,7 @@ export interface FoundEvolution {
 }
 
 /** @internal */
-export const findEvolution = (problem: Problem): FoundEvolution =>
+export const findEvolution = (problem: Solvable): FoundEvolution =>
   callNative(() => nativeOdil.evolution(problem.handle, -1));
 
 const evolutionMembers = object({

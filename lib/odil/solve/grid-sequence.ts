@@ -3,27 +3,27 @@
 import { makeError } from '../../runtime/errors';
 import { boolean, number, optional, parse } from '../../runtime/validate';
 import type { Reals } from '../native';
-import type { Problem } from '../problem';
 import type { State } from '../state';
 import type { GridRecord } from './evolution';
-import type { Solution } from './index';
+import type { Solution } from './solution';
+import type { Solvable } from './solvable';
 
 /** The run of a sequence. @internal */
 export interface GridSequence {
   /** Problems from the coarsest on, without the finest; each is disposed when the next is asked for. */
-  coarse(): Generator<Problem>;
+  coarse(): Generator<Solvable>;
   /** For the next grid. */
   options(): object;
   /** Where its parameters start; undefined at first. */
   readonly parameters: Reals | undefined;
-  add(problem: Problem, solution: Solution): void;
+  add(problem: Solvable, solution: Solution): void;
   finish(solution: Solution): Solution;
 }
 
 const seconds = (): number => performance.now() / 1000;
 
 /** The sequence that the options ask for, if they do. @internal */
-export function gridSequence(problem: Problem, options: unknown): GridSequence | undefined {
+export function gridSequence(problem: Solvable, options: unknown): GridSequence | undefined {
   if (typeof options !== 'object' || options === null || !('gridSequence' in options)) return undefined;
   const { gridSequence: asked, initial, ...rest } = options as Record<string, unknown> & { initial?: State };
   if (parse(asked, 'options.gridSequence', optional(boolean)) !== true) return undefined;
@@ -48,12 +48,11 @@ export function gridSequence(problem: Problem, options: unknown): GridSequence |
   const count = problem.ranges.lower.length;
   let parameters: Reals | undefined;
   if (initial !== undefined) {
-    const packed = problem.pack(initial, 'options.initial');
-    parameters = packed.slice(packed.length - count);
+    parameters = problem.pack(initial, 'options.initial', problem.unknowns - count);
   }
   return {
     *coarse() {
-      const makers: (() => Problem)[] = [];
+      const makers: (() => Solvable)[] = [];
       for (let maker = problem.coarser; maker !== undefined;) {
         makers.unshift(maker);
         const coarse = maker();
@@ -78,15 +77,15 @@ export function gridSequence(problem: Problem, options: unknown): GridSequence |
     },
     add(coarse, solution) {
       const { fields, parameters: own, networks } = solution;
-      const found = coarse.pack({
-        fields,
-        ...(own === undefined ? {} : { parameters: own }),
-        ...(networks === undefined ? {} : { networks }),
-      });
       if (coarse.ranges.lower.length !== count) {
         throw makeError('ERR_SHAPE_MISMATCH', 'coarser', '`coarser` must make a problem with the same parameters');
       }
-      parameters = found.slice(found.length - count);
+      const found = {
+        fields,
+        ...(own === undefined ? {} : { parameters: own }),
+        ...(networks === undefined ? {} : { networks }),
+      };
+      parameters = coarse.pack(found, 'state', coarse.unknowns - count);
       const { loss, iterations, seconds: spent } = solution;
       const marches = 'marches' in solution ? solution.marches : 0;
       grids.push({ cells: coarse.grid.axes.map((axis) => axis.cells), loss, iterations, marches, seconds: spent });

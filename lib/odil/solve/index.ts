@@ -4,39 +4,16 @@ import type { NativeProgress } from '../../runtime/native';
 import { requireBackend, runAsync, runSync } from '../../runtime/run';
 import { fail, oneOf, optional, parse } from '../../runtime/validate';
 import type { Reals } from '../native';
-import type { Problem } from '../problem';
-import type { BlockSummary, State } from '../state';
+import type { State } from '../state';
 import { type Checkpoint, checkpointSchema } from './checkpoint';
-import {
-  adam,
-  type AdamOptions,
-  type FirstOrderReport,
-  gradientDescent,
-  type GradientDescentOptions,
-  lbfgs,
-  type LbfgsOptions,
-} from './first-order';
-import {
-  controlSpace,
-  type ControlSpaceOptions,
-  type ControlSpaceReport,
-  findEvolution,
-  marching,
-  type MarchingOptions,
-  type MarchingReport,
-} from './evolution';
-import { gaussNewton, type GaussNewtonOptions, type GaussNewtonReport } from './gauss-newton';
-import {
-  everybodys,
-  type Method,
-  type MethodName,
-  type NativeOutcome,
-  type Prepared,
-  type SolveRunOptions,
-  type SolveSyncRunOptions,
-  type Task,
-} from './method';
+import { controlSpace, findEvolution, marching } from './evolution';
+import { adam, gradientDescent, lbfgs } from './first-order';
+import { gaussNewton } from './gauss-newton';
 import { gridSequence } from './grid-sequence';
+import { everybodys, type Method, type NativeOutcome, type Prepared, type Task } from './method';
+import type { MethodName } from './method-name';
+import type { Solution, SolveReport } from './solution';
+import type { Solvable } from './solvable';
 import { weightsSchema } from './weights';
 
 /** Every method by its name: the only place that lists them. */
@@ -50,56 +27,6 @@ const methods: Readonly<Record<MethodName, Method>> = {
 };
 const methodNames = Object.keys(methods) as MethodName[];
 
-/** Options where the method is left open: those of the one that is picked. */
-export interface AutoOptions
-  extends Omit<GaussNewtonOptions, 'method'>, Omit<LbfgsOptions, 'method'>, Omit<ControlSpaceOptions, 'method'> {
-  /** Picks by what the problem is; the report says which and why. */
-  method?: 'auto';
-}
-
-/** Options of the methods; `method` tells which of them. */
-export type MethodOptions =
-  | AutoOptions
-  | GaussNewtonOptions
-  | MarchingOptions
-  | ControlSpaceOptions
-  | AdamOptions
-  | LbfgsOptions
-  | GradientDescentOptions;
-
-/** Where to start. */
-export interface StartOptions<Array_ extends Reals = Float64Array> {
-  /**
-   * A state, for example that of another solution; default: the initial one of the problem. Of Float32Arrays: a
-   * gradient method computes in single precision.
-   */
-  initial?: State<Array_>;
-  /**
-   * The checkpoint of a solution: goes on as if it had never stopped, to the bit, with the options of that run where no
-   * new ones are given.
-   */
-  resume?: Checkpoint;
-}
-
-/** Options of `problem.solve`. */
-export type SolveOptions<Array_ extends Reals = Float64Array> = MethodOptions &
-  StartOptions<Array_> &
-  SolveRunOptions<Array_>;
-/** Options of `problem.solveSync`. */
-export type SolveSyncOptions<Array_ extends Reals = Float64Array> = MethodOptions &
-  StartOptions<Array_> &
-  SolveSyncRunOptions<Array_>;
-
-/** How a run went; `method` tells what else is in it. */
-export type SolveReport = GaussNewtonReport | MarchingReport | ControlSpaceReport | FirstOrderReport;
-
-/** What `solve` finds: a state, and how it was found. */
-export type Solution<Array_ extends Reals = Float64Array> = State<Array_> &
-  SolveReport & {
-    /** Per block: number of residuals, root of their mean square, contribution to the loss. */
-    blocks: Record<string, BlockSummary>;
-  };
-
 interface Choice {
   readonly name: MethodName;
   readonly reason: string;
@@ -108,7 +35,7 @@ interface Choice {
 const methodSchema = oneOf(['auto', ...methodNames]);
 
 /** The method for this problem, with the reason in a sentence. */
-function choose(problem: Problem, asked: 'auto' | MethodName, wishes: Wishes): Choice {
+function choose(problem: Solvable, asked: 'auto' | MethodName, wishes: Wishes): Choice {
   const { options, single } = wishes;
   if (asked !== 'auto') return { name: asked, reason: 'asked for' };
   const raw = problem.rawBlockNames[0];
@@ -125,7 +52,7 @@ function choose(problem: Problem, asked: 'auto' | MethodName, wishes: Wishes): C
 const mostParameters = 64;
 
 /** The method that marches through time, or why none does. */
-function chooseEvolution(problem: Problem, { options, decays }: Wishes): Choice | string {
+function chooseEvolution(problem: Solvable, { options, decays }: Wishes): Choice | string {
   const foreign = Object.keys(options).find(
     (key) => methods['gauss-newton'].own.includes(key) && !methods['control-space'].own.includes(key),
   );
@@ -193,7 +120,7 @@ const startsFromState: readonly MethodName[] = ['marching', 'control-space'];
 /** What a checkpoint does not keep: what belongs to one call. */
 const ofOneCall = [...'backend threads seed signal onAbort onProgress timeLimitMs cancelFlag maxIterations'.split(' ')];
 
-function resumed(problem: Problem, given: Record<string, unknown>): [Checkpoint | undefined, Record<string, unknown>] {
+function resumed(problem: Solvable, given: Record<string, unknown>): [Checkpoint | undefined, Record<string, unknown>] {
   const checkpoint = parse(
     given['resume'],
     'options.resume',
@@ -217,7 +144,7 @@ function resumed(problem: Problem, given: Record<string, unknown>): [Checkpoint 
 }
 
 /** `parameters`: where parameters start instead, those of all names one after the other. */
-function prepareCall(problem: Problem, options: unknown, parameters?: Reals): Call {
+function prepareCall(problem: Solvable, options: unknown, parameters?: Reals): Call {
   if (typeof options !== 'object' || options === null) fail('ERR_INVALID_ARG_TYPE', 'options', 'an object', options);
   const [checkpoint, given] = resumed(problem, withoutUndefined(options));
   const { method: asked = 'auto', initial, resume: _, weights: weighed, ...rest } = given;
@@ -266,7 +193,7 @@ function prepareCall(problem: Problem, options: unknown, parameters?: Reals): Ca
 
 /** The run's options, with progress that brings states. */
 function withStates<Run extends { onProgress: ((progress: never) => void) | undefined }>(
-  problem: Problem,
+  problem: Solvable,
   run: Run,
 ): Run {
   const { onProgress } = run;
@@ -279,7 +206,7 @@ function withStates<Run extends { onProgress: ((progress: never) => void) | unde
 }
 
 function solutionOf(
-  problem: Problem,
+  problem: Solvable,
   { choice, task, kept }: Call,
   { normalization }: Prepared<unknown>,
   outcome: NativeOutcome,
@@ -307,7 +234,7 @@ function solutionOf(
 }
 
 /** Names of parameters instead of their numbers. */
-function named(problem: Problem, outcome: NativeOutcome): NativeOutcome {
+function named(problem: Solvable, outcome: NativeOutcome): NativeOutcome {
   const { history } = outcome as { history?: object[] };
   const names = (numbers: unknown): string[] => (numbers as number[]).map((number) => problem.parameterName(number));
   const entries = history?.map((entry) =>
@@ -318,7 +245,7 @@ function named(problem: Problem, outcome: NativeOutcome): NativeOutcome {
   return entries === undefined ? outcome : ({ ...outcome, history: entries } as NativeOutcome);
 }
 
-async function solveOne(problem: Problem, options: unknown, parameters?: Reals): Promise<Solution> {
+async function solveOne(problem: Solvable, options: unknown, parameters?: Reals): Promise<Solution> {
   const call = prepareCall(problem, options, parameters);
   const method = methods[call.choice.name];
   const prepared = method.prepare(call.rest);
@@ -328,7 +255,7 @@ async function solveOne(problem: Problem, options: unknown, parameters?: Reals):
   return solutionOf(problem, call, prepared, named(problem, outcome));
 }
 
-function solveOneSync(problem: Problem, options: unknown, parameters?: Reals): Solution {
+function solveOneSync(problem: Solvable, options: unknown, parameters?: Reals): Solution {
   const call = prepareCall(problem, options, parameters);
   const method = methods[call.choice.name];
   const prepared = method.prepareSync(call.rest);
@@ -339,7 +266,7 @@ function solveOneSync(problem: Problem, options: unknown, parameters?: Reals): S
 }
 
 /** @internal */
-export async function solve(problem: Problem, options: unknown): Promise<Solution> {
+export async function solve(problem: Solvable, options: unknown): Promise<Solution> {
   const sequence = gridSequence(problem, options);
   if (sequence === undefined) return solveOne(problem, options);
   for (const grid of sequence.coarse()) {
@@ -349,7 +276,7 @@ export async function solve(problem: Problem, options: unknown): Promise<Solutio
 }
 
 /** @internal */
-export function solveSync(problem: Problem, options: unknown): Solution {
+export function solveSync(problem: Solvable, options: unknown): Solution {
   const sequence = gridSequence(problem, options);
   if (sequence === undefined) return solveOneSync(problem, options);
   for (const grid of sequence.coarse()) {

@@ -5,13 +5,10 @@ import type { NativeRun } from '../../runtime/native';
 import { runMembers, type RunOptions, syncRunMembers, type SyncRunOptions } from '../../runtime/run';
 import { integer, number, object, oneOf, optional, parse, type Schema } from '../../runtime/validate';
 import type { NativeProblem, NativeWeights, Reals } from '../native';
-import type { Problem } from '../problem';
 import type { Normalization, State } from '../state';
 import type { Checkpoint } from './checkpoint';
+import type { Solvable } from './solvable';
 import type { BlockWeights } from './weights';
-
-/** The ways to minimise. */
-export type MethodName = 'gauss-newton' | 'marching' | 'control-space' | 'adam' | 'lbfgs' | 'gradient-descent';
 
 /** What every method takes. */
 export interface CommonSolveOptions {
@@ -63,7 +60,7 @@ export interface CommonSolveReport {
 
 /** A problem and where to start. @internal */
 export interface Task {
-  readonly problem: Problem;
+  readonly problem: Solvable;
   readonly handle: NativeProblem;
   /** Where to start; only their type counts when a run is resumed. */
   readonly unknowns: Reals;

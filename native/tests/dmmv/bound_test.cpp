@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "dmmv/evaluate.hpp"
+#include "dmmv/fir.hpp"
 #include "tests/dmmv/problems.hpp"
 
 namespace {
@@ -131,4 +132,94 @@ TEST_CASE("fixed variables, zero columns and no variables at all") {
   test::ProblemData none = test::random_problem(11, 6, 0, false);
   const LinearRelaxation constant = linear_relaxation(none.create(), {}, control);
   CHECK(std::abs(constant.bound - evaluate(none.create(), {}).objective) <= 1e-14);
+}
+
+TEST_CASE("first-order steps and exchange agree, and what they prove holds") {
+  LinearRelaxationOptions first_order;
+  first_order.method = RelaxationMethod::first_order;
+  LinearRelaxationOptions exchange;
+  exchange.method = RelaxationMethod::exchange;
+  RunControl control(1);
+  for (std::uint64_t seed = 1; seed <= 25; ++seed) {
+    CAPTURE(seed);
+    const Problem problem = test::random_problem(seed, 1 + seed % 23, 1 + seed % 7, seed % 2 == 0).create();
+    const LinearRelaxation exact = linear_relaxation(problem, exchange, control);
+    const LinearRelaxation found = linear_relaxation(problem, first_order, control);
+    const double tolerance = 1e-5 * std::max(1.0, std::abs(exact.objective));
+    CHECK(std::abs(found.objective - exact.objective) <= tolerance);
+    CHECK(found.bound <= exact.objective + 1e-12);
+    CHECK(found.bound >= exact.bound - tolerance);
+    CHECK(std::abs(value_at(problem, found.point) - found.objective) <= 1e-12);
+    if (found.useful) CHECK(check_certificate(problem, found.multipliers) == found.bound);
+  }
+}
+
+TEST_CASE("first-order steps on a filter: the relaxation, for any number of threads") {
+  FirSpecification specification;
+  specification.taps = 35;
+  specification.word_length = 8;
+  specification.bands = {{0, 0.4, 1, 1}, {0.5, 1, 0, 10}};
+  const Problem problem = make_fir_problem(specification);
+  LinearRelaxationOptions options;
+  options.method = RelaxationMethod::first_order;
+  options.tolerance = 1e-3;
+  RunControl one(1), three(3);
+  const LinearRelaxation found = linear_relaxation(problem, options, one);
+  CHECK(found.converged);
+  const double exact = linear_relaxation(problem, {}, one).objective;
+  CHECK(found.bound <= exact * (1 + 1e-9));
+  CHECK(found.bound >= exact * (1 - 1e-3));
+  CHECK(found.objective <= exact * (1 + 1.1e-3));
+  CHECK(linear_relaxation(problem, options, three).multipliers == found.multipliers);
+}
+
+TEST_CASE("the spectrum bounds every assignment, and Hadamard's by the square root of their order") {
+  for (unsigned m = 2; m <= 7; ++m) {
+    const Problem problem = test::hadamard_problem(m).create();
+    CHECK(spectral_bound(problem) == std::ceil(std::ldexp(1.0, static_cast<int>(m)) / std::sqrt(std::ldexp(1.0, m))));
+  }
+  int proven = 0;
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    CAPTURE(seed);
+    const std::size_t columns = 1 + seed % 6;
+    test::ProblemData data = test::random_problem(seed, columns + seed % 5, columns, seed % 2 == 0);
+    data.levels = seed % 3 == 0 ? std::vector<double>{-1.5, -0.5, 0.25, 2} : std::vector<double>{-1, 1};
+    for (std::size_t i = 0; i < data.rows; ++i) {
+      if (seed % 4 == 1) data.lower[i] = data.upper[i] = 0;  // no centre at all
+      if (seed % 4 == 3) {                                   // integers
+        for (std::size_t j = 0; j < columns; ++j) {
+          data.matrix[i + j * data.rows] = std::round(3 * data.matrix[i + j * data.rows]);
+        }
+        data.lower[i] = data.upper[i] = std::round(data.lower[i]);
+      }
+    }
+    const Problem problem = data.create();
+    const double bound = spectral_bound(problem);
+    proven += bound > 0 ? 1 : 0;
+    std::vector<std::int32_t> indices(columns, 0);
+    for (std::size_t j = 0; j < columns;) {
+      CHECK(bound <= objective(problem, indices));
+      for (j = 0; j < columns && ++indices[j] == problem.levels().count(j); ++j) indices[j] = 0;
+    }
+  }
+  CHECK(proven >= 10);
+}
+
+TEST_CASE("a bound says what it rests on") {
+  RunControl control(1);
+  const LinearRelaxation balanced = lower_bound(test::hadamard_problem(4).create(), {}, control);
+  CHECK(balanced.source == BoundSource::spectrum);
+  CHECK(balanced.useful);
+  CHECK(balanced.bound == 4);
+  const LinearRelaxation far = lower_bound(test::random_problem(3, 20, 4, false).create(), {}, control);
+  CHECK(far.source == BoundSource::relaxation);
+  test::ProblemData one = test::random_problem(5, 1, 6, false);
+  one.lower[0] = one.upper[0] = 0;
+  const LinearRelaxation partition = lower_bound(one.create(), {}, control);
+  CHECK(partition.source == BoundSource::widths);
+  CHECK_FALSE(partition.useful);
+  // First-order steps see at once that there is nothing to be proven.
+  LinearRelaxationOptions options;
+  options.method = RelaxationMethod::first_order;
+  CHECK(linear_relaxation(one.create(), options, control).iterations < 1000);
 }

@@ -58,10 +58,10 @@ struct Marches {
   }
   StateVector<T> forward(const StateVector<T>& right_side) {
     StateVector<T> result(problem.grid_unknowns(), programs.reach());
-    T* const states[] = {result.data()};
+    const RowStore<T> states[] = {{result.data()}};
     const std::size_t points = evolution.row_points;
     const bool finished = linear.forward(
-        states, [](std::size_t) {},
+        states, evolution.rows, [](std::size_t) {},
         [&](std::size_t, std::size_t row, T* to) {
           std::copy(right_side.data() + row * points, right_side.data() + (row + 1) * points, to);
         },
@@ -120,6 +120,31 @@ TEST_CASE("marches forwards and backwards are transposes of each other and inver
       difference = std::max(difference, std::fabs(static_cast<double>(single_mx.data()[i]) - mx.data()[i]));
     }
     CHECK(difference < 1e-3 * dd::max_abs(mx.span(), 1));
+  }
+}
+
+TEST_CASE("a march that keeps a few rows only gives the same values there") {
+  for (const EvolutionCase& one : evolution_cases()) {
+    CAPTURE(one.name);
+    const auto problem = one.make();
+    Marches<double> marches(*problem, 1e-12);
+    const std::size_t points = marches.evolution.row_points, rows = marches.evolution.rows;
+    const auto right_side = marches.vector(1), whole = marches.forward(right_side);
+    const std::size_t guard = row_guard<double>(marches.programs.reach());
+    const std::size_t slots = marches.linear.depth() + 1, stride = points + 2 * guard;
+    for (const std::size_t first : {std::size_t{0}, rows / 2, rows - 1}) {
+      const std::size_t end = std::min(rows, first + 2);
+      StateVector<double> kept((end - first) * points, marches.programs.reach());
+      dd::AlignedBuffer<double> recent(slots * stride, 0.0);
+      const RowStore<double> states[] = {{kept.data(), first, recent.data() + guard, slots, stride}};
+      CHECK(marches.linear.forward(
+          states, end, [](std::size_t) {},
+          [&](std::size_t, std::size_t row, double* to) {
+            std::copy(right_side.data() + row * points, right_side.data() + (row + 1) * points, to);
+          },
+          marches.control));
+      CHECK(std::equal(kept.span().begin(), kept.span().end(), whole.data() + first * points));
+    }
   }
 }
 

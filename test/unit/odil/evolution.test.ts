@@ -1,6 +1,7 @@
 // Marching and Gauss-Newton in control space as users call them.
 import { odil } from '../../../lib';
 import { errorWith } from '../../support/errors';
+import { exampleTumour } from '../../support/glioma';
 import { difference } from '../../support/odil';
 import { uniforms } from '../../support/philox-random';
 
@@ -227,29 +228,8 @@ describe('control space', () => {
 
 describe('glioma', () => {
   const { glioma } = odil;
-  const brain = glioma.syntheticBrain(64);
-  const tumour = glioma.growTumour(
-    brain,
-    {
-      diffusion: 0.04,
-      growth: 0.07,
-      ratio: 20,
-      centres: [[28, 25, 33]],
-      thresholds: { necrotic: 0.8, core: 0.5, oedema: 0.25 },
-    },
-    { compat: 'official' },
-  );
-  const patient = glioma.preparePatient({ labels: tumour.labels, ...brain }, { cells: [16, 16, 16] });
+  const { patient, judge } = exampleTumour(16);
   const guess = glioma.initialGuess(patient, { timeCells: 32 });
-  const truth = glioma.resample(glioma.crop(tumour.concentration, patient.box), [16, 16, 16], 'linear').values;
-  /** Distance of the last row to the truth. */
-  const judge = (u: ArrayLike<number>): { error: number; dice: number } => {
-    const last = Float64Array.from(u).subarray(-4096);
-    const squares = truth.reduce((sum, value, i) => sum + (value - (last[i] as number)) ** 2, 0);
-    const visible = (values: Float64Array): Float64Array => values.map((value) => Number(value >= 0.1));
-    return { error: Math.sqrt(squares / 4096), dice: glioma.dice(visible(truth), visible(last), 1) };
-  };
-
   test.each([
     [1e-4, 1.45e-3],
     [3e-4, 1.9e-3],

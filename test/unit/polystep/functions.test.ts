@@ -27,6 +27,26 @@ test('replacements are whole points', () => {
   expect(f.evaluateReplacements(base, 3, 3, [1, 1, 9, 2, 0, 9])).toEqual(f.evaluate([0.5, 1, -1, 1, 1, ...base]));
 });
 
+test('searchOptions find valleys and the best of many minima, anywhere', async () => {
+  const run = async (f: polystep.functions.FunctionObjective, seed: number): Promise<number> => {
+    const { value, evaluations } = await polystep.minimize(f, {
+      ...f.searchOptions({ evaluations: 12000 }),
+      maxEvaluations: 12000,
+      seed,
+    });
+    expect(evaluations).toBeLessThanOrEqual(12000);
+    return value;
+  };
+  expect(await run(functions.sphere({ dimension: 20 }), 1)).toBeLessThan(1e-8);
+  expect(await run(functions.ackley({ dimension: 20 }), 1)).toBeLessThan(1e-3);
+  expect(await run(functions.rosenbrock({ dimension: 20 }), 1)).toBeLessThan(16);
+  expect(await run(functions.rastrigin({ dimension: 20 }), 1)).toBeLessThan(20); // 330 at random points
+  expect(await run(functions.branin(), 1)).toBeLessThan(0.3979);
+  expect(() => functions.sphere({ dimension: 20 }).searchOptions({ evaluations: 20 })).toThrow(
+    errorWith('ERR_OUT_OF_RANGE', 'options.evaluations'),
+  );
+});
+
 test('what is refused', () => {
   expect(() => functions.ackley({ dimension: 0 })).toThrow(errorWith('ERR_OUT_OF_RANGE', 'options.dimension'));
   expect(() => functions.rosenbrock({ dimension: 1 })).toThrow(errorWith('ERR_OUT_OF_RANGE', 'options.dimension'));

@@ -8,9 +8,9 @@ import { packageRoot } from '../../../lib/runtime/native';
 test('docs/polystep.md', async () => {
   const guide = fs.readFileSync(path.join(packageRoot, 'docs', 'polystep.md'), 'utf8');
   const blocks = [...guide.matchAll(/```js\n([\s\S]*?)```/g)].map(([, code]) => code as string);
-  expect(blocks).toHaveLength(5);
+  expect(blocks).toHaveLength(6);
   const code = blocks.join('\n').replace("import { polystep } from 'discrete-descent';", '');
-  const results = 'return { plain, same, plan, problem, search, polished, accuracy };';
+  const results = 'return { plain, same, plan, problem, search, polished, accuracy, cma, es };';
   const run = vm.runInThisContext(`async (polystep) => { ${code} ${results} }`) as (of: typeof polystep) => Promise<{
     plain: polystep.Minimum;
     same: boolean;
@@ -19,6 +19,8 @@ test('docs/polystep.md', async () => {
     search: polystep.Minimum;
     polished: polystep.models.PolishResult;
     accuracy: number;
+    cma: polystep.Minimum;
+    es: polystep.Minimum;
   }>;
   const found = await run(polystep);
   expect(found.plain.value).toBeLessThan(0.01);
@@ -28,4 +30,6 @@ test('docs/polystep.md', async () => {
   expect(found.search.value).toBeLessThan(0.005 * 4270);
   expect(found.polished.unsatisfied).toBeLessThanOrEqual(found.search.value);
   expect(found.accuracy).toBeGreaterThan(0.9);
+  expect(found.cma.value).toBeLessThan(1e-8);
+  expect(found.es.value).toBeLessThan(0.01);
 });

@@ -1,0 +1,2 @@
+/** The ways to minimise. */
+export type MethodName = 'gauss-newton' | 'marching' | 'control-space' | 'adam' | 'lbfgs' | 'gradient-descent';
