@@ -37,6 +37,8 @@ export interface Task {
   classes: number;
   steps: number;
   options: polystep.OptimizerOptions;
+  /** Questions of a tree. */
+  nodes?: number;
 }
 
 interface Table {
@@ -104,7 +106,8 @@ export function taskOf(name: (typeof tasks)[number], flags: TaskFlags): Task {
     const options = { ...network.searchOptions({ steps, scale }), initial: network.initialParameters({ seed, scale }) };
     return { ...rest, name: `Perceptron ${layers.join('-')}, ${activation}, ${weights} weights`, network, options };
   }
+  const nodes = 2 ** flags.depth - 1;
   const network = obliqueTree({ data: data.train, inputs: features, depth: flags.depth, ...(flags.batch && common) });
   const options = { ...network.searchOptions({ steps }), initial: network.initialParameters({ seed }) };
-  return { ...rest, name: `Oblique tree of depth ${flags.depth}, odd against even labels`, network, options };
+  return { ...rest, name: `Oblique tree of depth ${flags.depth}, odd against even labels`, network, options, nodes };
 }

@@ -10,6 +10,7 @@ import { writeWhole } from '../runtime/files';
 import { writeHistory } from './history-lines';
 import { progressBar } from './progress-bar';
 import { type Task, type TaskFlags, taskOf, tasks } from './train-task';
+import { treePicture } from './tree-picture';
 import { positiveInteger, positiveNumber, wholeNumber } from './usage';
 
 interface TrainFlags extends TaskFlags {
@@ -126,12 +127,15 @@ function spikeRaster(
 
 function picturesOf(task: Task, found: polystep.Minimum, judged: readonly Judged[]): PictureFile[] {
   const { network } = task;
+  const { nodes } = task;
+  const tree = nodes === undefined ? undefined : treePicture(found.x, { nodes, features: network.inputs }, task.train);
   return [
     { name: 'curve.svg', contents: curves(task, found.history, judged) },
     { name: 'confusion.svg', contents: confusionPicture(task, found.x) },
     ...(network instanceof polystep.models.LifNetwork
       ? [{ name: 'spikes.svg', contents: spikeRaster(network, task, found.x) }]
       : []),
+    ...(tree === undefined ? [] : [{ name: 'tree.svg', contents: tree }]),
   ];
 }
 

@@ -48,7 +48,9 @@ export interface NativeLoss {
    * one of those that only go `together` is given.
    */
   suitableOptions?(steps: number): {
+    /** Taken where nothing else is given. */
     readonly options: OptimizerOptions;
+    /** Names of options: any of them given, and none of the others is taken. */
     readonly together: readonly (keyof OptimizerOptions)[];
   };
 }

@@ -100,9 +100,9 @@ describe('train', () => {
   });
 
   test.each([
-    ['mlp', ['--activation', 'sign', '--weights', 'ternary'], 0.5],
-    ['tree', ['--depth', '3'], 0.75],
-  ])('%s learns, and has no spikes to show', (task, flags, least) => {
+    ['mlp', ['--activation', 'sign', '--weights', 'ternary'], 0.5, []],
+    ['tree', ['--depth', '3'], 0.75, ['tree.svg']],
+  ])('%s learns, and has no spikes to show', (task, flags, least, pictures) => {
     const { status, stdout } = cli('train', task, ...flags, '--steps', '40', '-o', task, '--json');
     expect(status).toBe(0);
     expect((JSON.parse(stdout) as { testAccuracy: number }).testAccuracy).toBeGreaterThan(least);
@@ -112,7 +112,9 @@ describe('train', () => {
       'history.jsonl',
       'parameters.npy',
       'result.json',
+      ...pictures,
     ]);
+    for (const picture of pictures) expect(read(`${task}/${picture}`)).toMatch(/^<svg[^]*feature \d+/);
   });
 
   test('own data: rows with the label at the end; others exit with 2', () => {

@@ -229,8 +229,8 @@ class NetworkEvaluator final : public Evaluator<Scalar> {
     return true;
   }
 
-  /// A table costs as much as so many candidates as it has rows, and holds for one unit and one base. Either way gives
-  /// the same bits.
+  /// A table costs as much as so many candidates as it has rows, and holds for one unit and one base. Where all weights
+  /// of the unit will be asked about like these, it is made at once. Either way gives the same bits.
   bool table_pays(const Block& block, std::size_t candidates, Scratch& scratch) const {
     const Responses<Scalar>& responses = network_.template responses<Scalar>(block.unit.node);
     if (!block.of_one_unit || replaced_ || !responses.few()) return false;
@@ -244,7 +244,8 @@ class NetworkEvaluator final : public Evaluator<Scalar> {
     }
     table.asked += candidates;
     if (table.filled) return true;
-    if (table.asked <= responses.count()) return false;
+    const std::size_t expected = candidates * (network_.graph().nodes[table.node].inputs / block.width);
+    if (table.asked <= responses.count() && expected <= 4 * responses.count()) return false;
     fill(responses, scratch);
     return true;
   }
@@ -258,8 +259,13 @@ class NetworkEvaluator final : public Evaluator<Scalar> {
     for (std::size_t g = 0; g < batch_.groups; ++g) {
       const GroupView<Scalar> base = view(g);
       for (std::size_t m = 0; m < responses.count(); ++m, losses += group_samples) {
+        const Scalar* const answer = responses.answers.data() + m * ticks;
+        if (m > 0 && std::equal(answer, answer + ticks, responses.answers.data())) {
+          std::copy_n(losses - m * group_samples, group_samples, losses);  // NaN keeps a spiking unit silent, too
+          continue;
+        }
         for (std::size_t t = 0; t < ticks; ++t) {
-          std::fill_n(post.data() + t * group_samples, group_samples, responses.answers[m * ticks + t]);
+          std::fill_n(post.data() + t * group_samples, group_samples, answer[t]);
         }
         scratch.pass.run_answer(table.node, table.row, post.data(), effective_.data(), base);
         scratch.pass.output(base, scratch.output.data());
