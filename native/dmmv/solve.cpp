@@ -17,6 +17,7 @@
 #include "dmmv/sparse_rows.hpp"
 #include "dmmv/sparse_solve.hpp"
 #include "dmmv/starts.hpp"
+#include "dmmv/swap_descent.hpp"
 #include "dmmv/target_search.hpp"
 
 namespace dd::dmmv {
@@ -24,6 +25,7 @@ namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr std::size_t enumeration_work = std::size_t{1} << 24;  // rows times assignments: some 20 ms
+constexpr double largest_swap_table = 1e9;                      // rows times pairs: a second or so
 constexpr std::size_t samples_drawn = 1024;
 constexpr std::size_t samples_evaluated = 128;
 
@@ -98,7 +100,8 @@ class ElitePool {
 struct Chain {
   std::unique_ptr<TargetSearch> search;
   std::unique_ptr<NormAnnealing> annealing;
-  std::vector<SearchBest> ended;  ///< where the walks that ended in this round were best
+  std::unique_ptr<SwapDescent> descent;  ///< from where walks end, where no move changes two variables
+  std::vector<SearchBest> ended;         ///< where the walks that ended in this round were best
 
   const SearchBest& best() const { return search ? search->best() : annealing->best(); }
   std::uint64_t steps() const { return search ? search->steps() : annealing->sweeps(); }
@@ -324,7 +327,7 @@ class Portfolio {
       iterations_ = 0;
       for (const Chain& chain : chains_) iterations_ += chain.steps();
       for (Chain& chain : chains_) {
-        for (const SearchBest& walk : chain.ended) pool_.add(walk);
+        for (const SearchBest& walk : chain.ended) consider(walk);
         chain.ended.clear();
         if (!chain.best().indices.empty()) consider(chain.best());
       }
@@ -358,6 +361,10 @@ class Portfolio {
     const std::uint64_t variables = problem_.variables();
     restart_after_ =
         plane_ ? std::max<std::uint64_t>(300, 8 * variables) : std::max<std::uint64_t>(300, 50 * variables);
+    const auto free = static_cast<double>(free_.size());
+    const bool swaps = kinds_ == Moves::unit && rows_.soft_multipliers.empty() &&
+                       free * free * static_cast<double>(rows_.hard) <= largest_swap_table;
+    if (const char* e = getenv("DD_DESCENT"); e && *e == '0') const_cast<bool&>(swaps) = false;
     for (std::size_t k = 0; k < chains; ++k) {
       const bool shared = options_.engine == Engine::both || (options_.engine == Engine::automatic && two_levels_);
       const bool anneal = options_.engine == Engine::norm_annealing || (shared && may_anneal && k % 2 == 0);
@@ -373,6 +380,7 @@ class Portfolio {
         if (k >= pool_.size()) perturb(start, chain.search->random(), 4);
         chain.search->start(start);
         chain.search->tell(incumbent_.objective);
+        if (swaps) chain.descent = std::make_unique<SwapDescent>(problem_, rows_);
       }
       chains_.push_back(std::move(chain));
     }
@@ -392,7 +400,14 @@ class Portfolio {
       const std::uint64_t left = restart_after_ - std::min(restart_after_, search.since_improvement());
       search.run(std::min(end - search.steps(), std::max<std::uint64_t>(left, 1)), level, stop);
       if (search.since_improvement() < restart_after_) continue;
-      chain.ended.push_back(search.walk_best());
+      SearchBest walk = search.walk_best();
+      if (chain.descent && chain.descent->run(walk.indices, stop)) {
+        walk.objective = objective(problem_, walk.indices);
+        chain.ended.push_back(walk);
+        search.start(walk.indices);
+        continue;
+      }
+      chain.ended.push_back(std::move(walk));
       PhiloxStream& random = search.random();
       std::vector<std::int32_t> start;
       if (plane_ && random.next_below(8) != 0) start = sample_start(random);
