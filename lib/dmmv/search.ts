@@ -6,8 +6,12 @@ import type { NativeSearch } from './native';
 /** Ways to search: weighted target search steps along the best move, annealing accepts moves by chance. */
 export type EngineName = 'target-search' | 'norm-annealing';
 
-/** Integer directions that the search may step along. */
-export type MoveName = 'unit' | 'pair' | 'lattice';
+/**
+ * Integer directions that the search may step along: single variables, pairs, rows of a reduced basis. `'swap'` is none of
+ * them: from where a walk ends the objective is lowered by any level of one variable, and by one that rises while another
+ * falls; never a default, since it made no measured result better.
+ */
+export type MoveName = 'unit' | 'pair' | 'lattice' | 'swap';
 
 /** How a run ended. */
 export type SolveStatus = 'optimal' | 'target' | 'stagnation' | 'iterations' | 'time' | 'cancelled';
@@ -78,12 +82,12 @@ export interface SearchResult {
 }
 
 const engineNumbers: Record<EngineName, number> = { 'target-search': 1, 'norm-annealing': 2 };
-const moveBits: Record<MoveName, number> = { unit: 1, pair: 2, lattice: 4 };
+const moveBits: Record<MoveName, number> = { unit: 1, pair: 2, lattice: 4, swap: 8 };
 
 /** Members of the options, for `object({ ...searchMembers })`. @internal */
 export const searchMembers = {
   engines: optional(arrayOf(oneOf(['target-search', 'norm-annealing']), { min: 1 })),
-  moves: optional(arrayOf(oneOf(['unit', 'pair', 'lattice']), { min: 1 })),
+  moves: optional(arrayOf(oneOf(['unit', 'pair', 'lattice', 'swap']), { min: 1 })),
   target: withDefault(number({ infinite: true }), -Infinity),
   bound: optional(boolean),
   maxIterations: withDefault(integer({ min: 1 }), 0),

@@ -25,7 +25,6 @@ namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr std::size_t enumeration_work = std::size_t{1} << 24;  // rows times assignments: some 20 ms
-constexpr double largest_swap_table = 1e9;                      // rows times pairs: a second or so
 constexpr std::size_t samples_drawn = 1024;
 constexpr std::size_t samples_evaluated = 128;
 
@@ -67,6 +66,9 @@ void check_options(const Problem& problem, const SolveOptions& options) {
            "must be target search (or automatic): levels are not equally spaced");
     }
   }
+  if (problem.soft_rows() != nullptr && has(options.moves, Moves::swap)) {
+    fail(ErrorCode::invalid_argument_value, "moves", "must be without swaps where there are soft rows");
+  }
   if (problem.soft_rows() != nullptr && options.engine == Engine::norm_annealing) {
     fail(ErrorCode::invalid_argument_value, "engine", "must be target search (or automatic) with soft rows");
   }
@@ -100,7 +102,7 @@ class ElitePool {
 struct Chain {
   std::unique_ptr<TargetSearch> search;
   std::unique_ptr<NormAnnealing> annealing;
-  std::unique_ptr<SwapDescent> descent;  ///< from where walks end, where no move changes two variables
+  std::unique_ptr<SwapDescent> descent;  ///< from where walks end; null unless swaps are asked for
   std::vector<SearchBest> ended;         ///< where the walks that ended in this round were best
 
   const SearchBest& best() const { return search ? search->best() : annealing->best(); }
@@ -361,10 +363,6 @@ class Portfolio {
     const std::uint64_t variables = problem_.variables();
     restart_after_ =
         plane_ ? std::max<std::uint64_t>(300, 8 * variables) : std::max<std::uint64_t>(300, 50 * variables);
-    const auto free = static_cast<double>(free_.size());
-    const bool swaps = kinds_ == Moves::unit && rows_.soft_multipliers.empty() &&
-                       free * free * static_cast<double>(rows_.hard) <= largest_swap_table;
-    if (const char* e = getenv("DD_DESCENT"); e && *e == '0') const_cast<bool&>(swaps) = false;
     for (std::size_t k = 0; k < chains; ++k) {
       const bool shared = options_.engine == Engine::both || (options_.engine == Engine::automatic && two_levels_);
       const bool anneal = options_.engine == Engine::norm_annealing || (shared && may_anneal && k % 2 == 0);
@@ -380,7 +378,7 @@ class Portfolio {
         if (k >= pool_.size()) perturb(start, chain.search->random(), 4);
         chain.search->start(start);
         chain.search->tell(incumbent_.objective);
-        if (swaps) chain.descent = std::make_unique<SwapDescent>(problem_, rows_);
+        if (has(kinds_, Moves::swap)) chain.descent = std::make_unique<SwapDescent>(problem_, rows_);
       }
       chains_.push_back(std::move(chain));
     }
@@ -403,11 +401,13 @@ class Portfolio {
       SearchBest walk = search.walk_best();
       if (chain.descent && chain.descent->run(walk.indices, stop)) {
         walk.objective = objective(problem_, walk.indices);
-        chain.ended.push_back(walk);
-        search.start(walk.indices);
-        continue;
+        const bool record = walk.objective < search.best().objective;
+        if (record) search.start(walk.indices);
+        chain.ended.push_back(std::move(walk));
+        if (record) continue;
+      } else {
+        chain.ended.push_back(std::move(walk));
       }
-      chain.ended.push_back(std::move(walk));
       PhiloxStream& random = search.random();
       std::vector<std::int32_t> start;
       if (plane_ && random.next_below(8) != 0) start = sample_start(random);
@@ -534,7 +534,7 @@ SolveResult solve(const Problem& problem, const SolveOptions& options, RunContro
   check_options(problem, options);
   const Presolved presolved = presolve(problem, options.target);
   const bool single_changes = options.engine != Engine::norm_annealing && !has(options.moves, Moves::pair) &&
-                              !has(options.moves, Moves::lattice);
+                              !has(options.moves, Moves::lattice) && !has(options.moves, Moves::swap);
   SolveResult result = single_changes && is_worth_sparse(presolved.problem())
                            ? solve_sparse(presolved.problem(), options, control)
                            : Portfolio(presolved.problem(), options, control).run();

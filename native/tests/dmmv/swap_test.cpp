@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/error.hpp"
 #include "dmmv/evaluate.hpp"
 #include "dmmv/solve.hpp"
 #include "dmmv/swap_descent.hpp"
@@ -79,15 +80,24 @@ TEST_CASE("rows that can never decide do not change what swaps find") {
   CHECK(objective(wide, indices) <= least_neighbour(wide, indices) * (1 + 1e-12));
 }
 
-TEST_CASE("problems without moves of two variables are solved with swaps, the same for any number of threads") {
+TEST_CASE("swaps that are asked for are used, the same for any number of threads") {
   test::ProblemData data = test::random_problem(21, 120, 40, false);
   data.levels = {-1, 1};
   const Problem problem = data.create();
   SolveOptions options;
   options.iteration_limit = 20'000;
   options.engine = Engine::target_search;
+  options.moves = Moves::unit | Moves::swap;
   RunControl one(1), three(3);
   const SolveResult first = solve(problem, options, one);
   CHECK(first.indices == solve(problem, options, three).indices);
   CHECK(first.objective == objective(problem, first.indices));
+
+  test::ProblemData small = test::random_problem(5, 7, 4, false);
+  const std::vector<double> side{0, 0, 0, 0}, ones{1, 1, 1, 1};
+  ProblemDescription description = small.description();
+  description.soft_rows =
+      SoftRowsDescription{MatrixView<const double>::column_major(small.matrix.data(), 4, 4), side, side, ones};
+  options.target = 1;
+  CHECK_THROWS_AS(solve(Problem::create(description), options, one), Error);
 }
