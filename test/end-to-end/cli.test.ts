@@ -171,9 +171,9 @@ test('report writes a page with a picture for each filter', () => {
   expect(page.match(/<svg/g)).toHaveLength(2);
   const pictures = [...page.matchAll(/data:image\/png;base64,([^"]+)/g)].map(([, data]) => data as string);
   expect(pictures).toHaveLength(4);
-  // a signature each, and no two are the same
   for (const data of pictures) expect(Buffer.from(data, 'base64').subarray(1, 4).toString()).toBe('PNG');
-  expect(new Set(pictures).size).toBe(4);
+  expect(new Set(pictures.slice(0, 3)).size).toBe(3);
+  expect(pictures[3] === pictures[0]).toBe(tomography.wrongPixels === 0);
   expect(page).toContain(`discrete-descent: ${tomography.wrongPixels} wrong`);
   expect(page).not.toMatch(/<script|https?:\/\/(?!www\.w3\.org)/);
 });
