@@ -10,6 +10,8 @@
 #include "core/error.hpp"
 #include "core/thread_pool.hpp"
 #include "dmmv/bound.hpp"
+#include "dmmv/elite_pool.hpp"
+#include "dmmv/enumeration.hpp"
 #include "dmmv/evaluate.hpp"
 #include "dmmv/moves.hpp"
 #include "dmmv/norm_annealing.hpp"
@@ -24,7 +26,6 @@ namespace dd::dmmv {
 namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
-constexpr std::size_t enumeration_work = std::size_t{1} << 24;  // rows times assignments: some 20 ms
 constexpr std::size_t samples_drawn = 1024;
 constexpr std::size_t samples_evaluated = 128;
 
@@ -73,31 +74,6 @@ void check_options(const Problem& problem, const SolveOptions& options) {
     fail(ErrorCode::invalid_argument_value, "engine", "must be target search (or automatic) with soft rows");
   }
 }
-
-/// Distinct good assignments, best first.
-class ElitePool {
- public:
-  ElitePool(const SearchRows& rows, double feasible) : rows_(rows), feasible_(feasible) {}
-
-  void add(const SearchBest& candidate) {
-    if (candidate.indices.empty()) return;
-    for (const SearchBest& elite : elites_) {
-      if (elite.indices == candidate.indices) return;
-    }
-    auto place = elites_.begin();
-    while (place != elites_.end() && !is_better(rows_, feasible_, candidate.objective, candidate.soft, *place)) ++place;
-    elites_.insert(place, candidate);
-    if (elites_.size() > capacity) elites_.pop_back();
-  }
-  std::size_t size() const { return elites_.size(); }
-  const SearchBest& operator[](std::size_t k) const { return elites_[k]; }
-
- private:
-  static constexpr std::size_t capacity = 8;
-  const SearchRows& rows_;
-  double feasible_;
-  std::vector<SearchBest> elites_;
-};
 
 struct Chain {
   std::unique_ptr<TargetSearch> search;
@@ -249,54 +225,18 @@ class Portfolio {
   }
   bool finished() const { return exact_ || incumbent_.objective <= stop_level(); }
 
-  /// All assignments of a tiny problem, one level step at a time in reflected Gray order (Knuth, TAOCP 7.2.1.1, H).
   void enumerate() {
-    const LevelSets& levels = problem_.levels();
-    const std::size_t n = problem_.variables();
     if (options_.engine != Engine::automatic || !rows_.soft_multipliers.empty()) return;
-    std::size_t work = rows_.stride;
-    for (const std::size_t j : free_) {
-      work *= static_cast<std::size_t>(levels.count(j));
-      if (work > enumeration_work) return;
-    }
+    if (!is_worth_enumeration(problem_, rows_, free_)) return;
     const double begun = control_.seconds();
-    std::vector<double> columns(rows_.stride * n), residual(rows_.stride);
-    for (std::size_t j = 0; j < n; ++j) {
-      search_column(problem_, rows_, j, std::span(columns).subspan(j * rows_.stride, rows_.stride));
-    }
-    std::vector<std::int32_t> indices = incumbent_.indices, direction(free_.size(), 1);
-    for (const std::size_t j : free_) indices[j] = 0;
-    std::vector<std::size_t> focus(free_.size() + 1);
-    for (std::size_t k = 0; k <= free_.size(); ++k) focus[k] = k;
-    for (std::uint64_t visited = 0;; ++visited) {
-      if (visited % 256 == 0) search_residual(problem_, rows_, indices, residual);
-      if (visited % 4096 == 0 && control_.should_stop()) break;
-      double violation = -infinity;
-      for (std::size_t i = 0; i < rows_.hard; ++i) {
-        const double z = residual[i];
-        violation = std::max(violation, rows_.pure ? std::abs(z) : std::max(z - rows_.upper[i], -z - rows_.lower[i]));
-      }
-      if (is_better(rows_, options_.target, violation, 0, incumbent_)) offer(indices);
-      ++result_.evaluations;
-      const std::size_t k = focus[0];
-      focus[0] = 0;
-      if (k == free_.size()) {
-        exact_ = true;
-        result_.multipliers.clear();
-        result_.lower_bound = incumbent_.objective;
-        break;
-      }
-      const std::size_t j = free_[k];
-      const double before = levels.value(j, indices[j]);
-      indices[j] += direction[k];
-      const double change = levels.value(j, indices[j]) - before;
-      const double* column = columns.data() + j * rows_.stride;
-      for (std::size_t i = 0; i < rows_.hard; ++i) residual[i] += change * column[i];
-      if (indices[j] == 0 || indices[j] + 1 == levels.count(j)) {
-        direction[k] = -direction[k];
-        focus[k] = focus[k + 1];
-        focus[k + 1] = k + 1;
-      }
+    exact_ = enumerate_assignments(problem_, rows_, free_, incumbent_.indices, control_,
+                                   [&](double violation, const std::vector<std::int32_t>& indices) {
+                                     ++result_.evaluations;
+                                     if (is_better(rows_, options_.target, violation, 0, incumbent_)) offer(indices);
+                                   });
+    if (exact_) {
+      result_.multipliers.clear();
+      result_.lower_bound = incumbent_.objective;
     }
     result_.seconds.search = control_.seconds() - begun;
   }

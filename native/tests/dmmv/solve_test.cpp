@@ -10,6 +10,7 @@
 #include "core/error.hpp"
 #include "core/isa.hpp"
 #include "dmmv/bound.hpp"
+#include "dmmv/elite_pool.hpp"
 #include "dmmv/evaluate.hpp"
 #include "dmmv/fir.hpp"
 #include "tests/dmmv/problems.hpp"
@@ -298,4 +299,29 @@ TEST_CASE("soft rows: the least soft sum among what is feasible") {
   CHECK(std::abs(result.soft_penalty - best) <= 1e-12);
   options.target = -std::numeric_limits<double>::infinity();
   CHECK_THROWS_AS(run(problem, options), Error);
+}
+
+TEST_CASE("elites are apart, the better of two near ones stays, eight at most") {
+  const Problem problem = test::random_problem(3, 4, 250, false).create();  // one in a hundred: 3 variables
+  const SearchRows rows = search_rows(problem);
+  ElitePool pool(rows, 0);
+  const auto with = [](std::size_t changed, double objective) {
+    SearchBest best;
+    best.indices.assign(250, 0);
+    for (std::size_t j = 0; j < changed; ++j) best.indices[j] = 1;
+    best.objective = objective;
+    return best;
+  };
+  pool.add(with(0, 5));
+  pool.add(with(2, 6));  // near and worse
+  CHECK(pool.size() == 1);
+  pool.add(with(2, 4));  // near and better
+  CHECK(pool.size() == 1);
+  CHECK(pool[0].objective == 4);
+  pool.add(with(5, 3));  // far enough
+  CHECK(pool.size() == 2);
+  CHECK(pool[0].objective == 3);
+  for (std::size_t k = 1; k < 12; ++k) pool.add(with(5 + 3 * k, 3 + static_cast<double>(k)));
+  CHECK(pool.size() == 8);
+  for (std::size_t k = 1; k < pool.size(); ++k) CHECK(pool[k - 1].objective <= pool[k].objective);
 }
