@@ -37,6 +37,12 @@ export interface SearchOptions extends RunOptions<Int32Array> {
   decay?: number;
   /** Steps for which the reverse of a move is barred; default 2. */
   tabu?: number;
+  /**
+   * Returns nothing whose Euclidean norm of the weighted deviations from the middles of the rows is above (1 + l2Guard) times
+   * that of the start (`initial`, or else the rounded continuous point); at least 0. Default: no guard. With target search only,
+   * without swaps and soft rows.
+   */
+  l2Guard?: number;
 }
 
 /** A new best value and when it was found. */
@@ -94,6 +100,7 @@ export const searchMembers = {
   eta: withDefault(number({ above: 0, max: 1 }), 0),
   decay: withDefault(number({ above: 0, max: 1 }), 0.9),
   tabu: withDefault(integer({ min: 0, max: 1e6 }), 2),
+  l2Guard: optional(number({ min: 0 })),
 };
 
 interface CheckedSearch {
@@ -105,6 +112,7 @@ interface CheckedSearch {
   eta: number;
   decay: number;
   tabu: number;
+  l2Guard: number | undefined;
   seed: number;
 }
 
@@ -124,6 +132,7 @@ export function nativeSearch(
     tabu: options.tabu,
     seed: options.seed,
     target: options.target,
+    l2Guard: options.l2Guard,
     maxIterations: options.maxIterations,
     bound: options.bound === undefined ? 0 : options.bound ? 1 : 2,
   };

@@ -67,6 +67,18 @@ void check_options(const Problem& problem, const SolveOptions& options) {
            "must be target search (or automatic): levels are not equally spaced");
     }
   }
+  if (std::isnan(options.l2_guard)) fail(ErrorCode::not_finite, "l2Guard", "must not be NaN");
+  if (options.l2_guard >= 0) {
+    const bool anneals = options.engine == Engine::norm_annealing || options.engine == Engine::both;
+    if (anneals)
+      fail(ErrorCode::invalid_argument_value, "engine", "must be target search (or automatic) with `l2Guard`");
+    if (has(options.moves, Moves::swap)) {
+      fail(ErrorCode::invalid_argument_value, "moves", "must be without swaps with `l2Guard`");
+    }
+    if (problem.soft_rows() != nullptr) {
+      fail(ErrorCode::invalid_argument_value, "l2Guard", "must not be given where there are soft rows");
+    }
+  }
   if (problem.soft_rows() != nullptr && has(options.moves, Moves::swap)) {
     fail(ErrorCode::invalid_argument_value, "moves", "must be without swaps where there are soft rows");
   }
@@ -203,12 +215,25 @@ class Portfolio {
     return best;
   }
 
+  bool guarded() const { return options_.l2_guard >= 0; }
+
+  /// Whether the guard lets an assignment pass; the first one that is asked about sets it.
+  bool is_allowed(const std::vector<std::int32_t>& indices) {
+    if (!guarded()) return true;
+    std::vector<double> residual(rows_.stride);
+    search_residual(problem_, rows_, indices, residual);
+    const double sum = squares(rows_, residual);
+    if (square_limit_ == infinity) square_limit_ = (1 + options_.l2_guard) * (1 + options_.l2_guard) * sum;
+    return sum <= square_limit_;
+  }
+
   void offer(std::vector<std::int32_t> indices) {
     const Evaluation evaluation = evaluate(problem_, indices);
     consider({std::move(indices), evaluation.objective, evaluation.soft_penalty});
   }
 
   void consider(const SearchBest& candidate) {
+    if (!is_allowed(candidate.indices)) return;
     pool_.add(candidate);
     if (!is_better(rows_, options_.target, candidate.objective, candidate.soft, incumbent_)) return;
     incumbent_ = candidate;
@@ -226,7 +251,7 @@ class Portfolio {
   bool finished() const { return exact_ || incumbent_.objective <= stop_level(); }
 
   void enumerate() {
-    if (options_.engine != Engine::automatic || !rows_.soft_multipliers.empty()) return;
+    if (options_.engine != Engine::automatic || !rows_.soft_multipliers.empty() || guarded()) return;
     if (!is_worth_enumeration(problem_, rows_, free_)) return;
     const double begun = control_.seconds();
     exact_ = enumerate_assignments(problem_, rows_, free_, incumbent_.indices, control_,
@@ -287,12 +312,13 @@ class Portfolio {
   }
 
   void make_chains(std::size_t chains) {
-    const bool may_anneal = !moves_.follows_levels && rows_.soft_multipliers.empty();
+    const bool may_anneal = !moves_.follows_levels && rows_.soft_multipliers.empty() && !guarded();
     TargetSearchParameters target;
     target.eta = options_.eta > 0 ? options_.eta : problem_.variables() >= 128 ? 0.05 : 1e-4;
     target.decay = options_.decay;
     target.tabu = options_.tabu;
     target.feasible = options_.target;
+    target.square_limit = square_limit_;
     NormAnnealingParameters annealing;
     if (!two_levels_) {
       annealing.doublings = 6;
@@ -446,7 +472,7 @@ class Portfolio {
   std::vector<std::size_t> free_;
   Moves kinds_ = Moves::unit;
   std::uint64_t iterations_ = 0, best_at_ = 0, restart_after_ = 0;
-  double trivial_bound_ = -infinity;
+  double trivial_bound_ = -infinity, square_limit_ = infinity;
   bool two_levels_ = true, exact_ = false;
 };
 
@@ -472,6 +498,8 @@ const char* solve_status_name(SolveStatus status) noexcept {
 
 SolveResult solve(const Problem& problem, const SolveOptions& options, RunControl& control) {
   check_options(problem, options);
+  // The guard adds up all rows, those included that can never decide.
+  if (options.l2_guard >= 0) return Portfolio(problem, options, control).run();
   const Presolved presolved = presolve(problem, options.target);
   const bool single_changes = options.engine != Engine::norm_annealing && !has(options.moves, Moves::pair) &&
                               !has(options.moves, Moves::lattice) && !has(options.moves, Moves::swap);

@@ -70,6 +70,10 @@ struct SolveOptions {
   /// value, have brought nothing better. Enumeration, starts and sampled starts are not counted.
   std::uint64_t iteration_limit = 0;
   BoundRequest bound = BoundRequest::automatic;
+  /// Nothing with ||W (A x - c)||_2 above (1 + l2_guard) times that of the start is returned, c being the middles of
+  /// the rows (of one-sided rows their side); negative: no guard. The start is `initial`, or else the rounded
+  /// continuous point. Target search only, without swaps; not with soft rows.
+  double l2_guard = -1;
 };
 
 struct Improvement {

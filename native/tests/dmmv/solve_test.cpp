@@ -325,3 +325,32 @@ TEST_CASE("elites are apart, the better of two near ones stays, eight at most") 
   CHECK(pool.size() == 8);
   for (std::size_t k = 1; k < pool.size(); ++k) CHECK(pool[k - 1].objective <= pool[k].objective);
 }
+
+TEST_CASE("the guard keeps the Euclidean norm, and costs nothing where it is wide") {
+  for (std::uint64_t seed = 1; seed <= 6; ++seed) {
+    CAPTURE(seed);
+    test::ProblemData data = test::random_problem(seed, 60, 12, seed % 2 == 0);
+    if (seed % 3 == 0) data.levels = {-2, -0.5, 0.25, 1, 3};
+    const Problem problem = data.create();
+    const SearchRows rows = search_rows(problem);
+    const auto norm = [&](const std::vector<std::int32_t>& indices) {
+      std::vector<double> residual(rows.stride);
+      search_residual(problem, rows, indices, residual);
+      return std::sqrt(squares(rows, residual));
+    };
+    SolveOptions options;
+    options.iteration_limit = 4'000;
+    const std::vector<std::int32_t> initial(12, 2);
+    options.initial = initial;
+    const double free = run(problem, options).objective;
+    for (const double guard : {0.0, 0.1, 1e6}) {
+      options.l2_guard = guard;
+      const SolveResult found = run(problem, options);
+      CHECK(norm(found.indices) <= (1 + guard) * norm(initial) * (1 + 1e-12));
+      CHECK(found.objective <= objective(problem, initial));
+      if (guard == 1e6) CHECK(found.objective <= free * (1 + 1e-9));
+    }
+    options.moves = Moves::unit | Moves::swap;
+    CHECK_THROWS_AS(run(problem, options), Error);
+  }
+}
