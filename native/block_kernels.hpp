@@ -8,6 +8,7 @@
 #include "dmmv/one_flip.kernel.hpp"
 #include "dmmv/power_sum.kernel.hpp"
 #include "dmmv/sparse_flip.kernel.hpp"
+#include "dmmv/swap_table.kernel.hpp"
 #include "linalg/axis_transfer.kernel.hpp"
 #include "linalg/factors.kernel.hpp"
 #include "linalg/products.kernel.hpp"

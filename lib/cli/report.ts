@@ -1,5 +1,5 @@
-// `discrete-descent report`: designs filters of the benchmark family, prints a table and writes an HTML page, with what
-// other programs have prepared for it (`npm run quickstart`: the text recogniser of ocr/).
+// `discrete-descent report`: designs filters of the benchmark family, reconstructs an image, prints a table and writes an HTML
+// page, with what other programs have prepared for it (`npm run quickstart`: the text recogniser of ocr/).
 import path from 'node:path';
 import type { Command } from 'commander';
 import { dmmv } from '..';
@@ -9,6 +9,7 @@ import { htmlPage, htmlTable, type Section } from '../report/html';
 import { native } from '../runtime/native';
 import { writeWhole } from '../runtime/files';
 import { progressBar } from './progress-bar';
+import { tomographyCard } from './report-tomography';
 import { textTable } from './table';
 import { positiveNumber, readJson, UsageError, wholeNumber } from './usage';
 
@@ -89,6 +90,7 @@ function included(file: string): Section[] {
 async function report(flags: {
   output: string;
   time: number;
+  tomography: number | false;
   seed: number;
   filter?: string[];
   include?: string[];
@@ -97,6 +99,7 @@ async function report(flags: {
   const others = (flags.include ?? []).flatMap(included);
   const rows: Row[] = [];
   for (const name of flags.filter ?? defaultFilters) rows.push(await designOne(name, flags.time, flags.seed));
+  const card = flags.tomography === false ? undefined : await tomographyCard(flags.tomography, flags.seed);
   const { version, isa, threads } = native.buildInfo();
   const file = path.join(flags.output, 'index.html');
   writeWhole(
@@ -104,7 +107,7 @@ async function report(flags: {
     htmlPage({
       title: 'discrete-descent: what it did just now',
       lead: 'Losses made small on this machine: of numbers that may only take few values, and of equations on grids.',
-      sections: [...others, ...sections(rows)],
+      sections: [...others, ...sections(rows), ...(card === undefined ? [] : [card.section])],
       footer: `discrete-descent ${version}, ${process.platform}-${process.arch}, kernels at level ${isa}, up to ${threads} threads, seed ${flags.seed}.`,
     }),
   );
@@ -121,6 +124,7 @@ async function report(flags: {
           status: design.status,
           seconds,
         })),
+        ...(card !== undefined && { tomography: card.record }),
       }),
     );
     return;
@@ -132,11 +136,13 @@ async function report(flags: {
 export function addReport(program: Command): void {
   program
     .command('report')
-    .description('design filters of a benchmark family and write an HTML report with their responses')
+    .description('design filters of a benchmark family, reconstruct an image and write an HTML report with pictures')
     .option('-o, --output <folder>', 'where index.html goes', path.join('out', 'report'))
     .option('--filter <name...>', `members of the family (default: ${defaultFilters.join(' ')})`)
     .option('--include <file...>', 'JSON files of cards [{ heading, html }] to show above the filters')
     .option('--time <seconds>', 'time limit for each filter', positiveNumber, 5)
+    .option('--tomography <seconds>', 'time limit of the tomography card', positiveNumber, 5)
+    .option('--no-tomography', 'leave that card out')
     .option('--seed <n>', 'seed of the search', wholeNumber, 0)
     .option('--json', 'print one JSON object and nothing else on stdout')
     .action(report);

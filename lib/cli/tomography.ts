@@ -1,7 +1,7 @@
 // `discrete-descent tomography`: a sinogram in, an image of few grey levels out, beside the image of SIRT.
 import { type Command, InvalidArgumentError } from 'commander';
 import { dmmv, formats } from '..';
-import { heatMapPng } from '../report/heat-map';
+import { imagePng, levelRange } from '../report/tomography';
 import { writeWhole } from '../runtime/files';
 import { progressBar } from './progress-bar';
 import { positiveInteger, positiveNumber, UsageError, wholeNumber } from './usage';
@@ -43,21 +43,6 @@ function readSinogram(file: string): { angles: number; detectors: number; data: 
   return { angles, detectors, data: Float64Array.from(data as ArrayLike<number | bigint>, Number) };
 }
 
-/** An image whose first row is the top one, at least 256 pixels high. */
-function picture(image: Float64Array, size: number, range: readonly [number, number]): Uint8Array {
-  const values = new Float64Array(image.length);
-  // Pictures have their first row at the bottom.
-  for (let i = 0; i < size; i += 1) values.set(image.subarray(i * size, (i + 1) * size), (size - 1 - i) * size);
-  return heatMapPng({
-    values,
-    rows: size,
-    columns: size,
-    range,
-    colors: 'grey',
-    scale: Math.min(64, Math.max(1, Math.ceil(256 / size))),
-  });
-}
-
 async function tomography(file: string, flags: TomographyFlags): Promise<void> {
   const { angles, detectors, data } = readSinogram(file);
   const size = flags.size ?? detectors;
@@ -82,11 +67,10 @@ async function tomography(file: string, flags: TomographyFlags): Promise<void> {
       },
     )
     .finally(() => bar.end());
-  const range: [number, number] = [Math.min(...flags.levels), Math.max(...flags.levels)];
-  if (range[0] === range[1]) range[1] += 1;
+  const range = levelRange(flags.levels);
   const files = { image: `${flags.output}.png`, sirt: `${flags.output}-sirt.png`, array: `${flags.output}.npy` };
-  writeWhole(files.image, picture(found.image, size, range));
-  writeWhole(files.sirt, picture(found.sirt, size, range));
+  writeWhole(files.image, imagePng(found.image, size, size, range));
+  writeWhole(files.sirt, imagePng(found.sirt, size, size, range));
   formats.writeNpy(files.array, { shape: [size, size], data: found.image });
   const { objective, feasible, softPenalty } = found;
   const { status, iterations } = found.search;

@@ -25,6 +25,7 @@ export interface NativeSearch {
   target: number;
   maxIterations: number;
   bound: number;
+  l2Guard: number | undefined;
 }
 
 /** A FIR specification at the edge. @internal */

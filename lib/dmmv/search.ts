@@ -6,8 +6,12 @@ import type { NativeSearch } from './native';
 /** Ways to search: weighted target search steps along the best move, annealing accepts moves by chance. */
 export type EngineName = 'target-search' | 'norm-annealing';
 
-/** Integer directions that the search may step along. */
-export type MoveName = 'unit' | 'pair' | 'lattice';
+/**
+ * Integer directions that the search may step along: single variables, pairs, rows of a reduced basis. `'swap'` is none of
+ * them: from where a walk ends the objective is lowered by any level of one variable, and by one that rises while another
+ * falls; never a default, since it made no measured result better.
+ */
+export type MoveName = 'unit' | 'pair' | 'lattice' | 'swap';
 
 /** How a run ended. */
 export type SolveStatus = 'optimal' | 'target' | 'stagnation' | 'iterations' | 'time' | 'cancelled';
@@ -33,6 +37,12 @@ export interface SearchOptions extends RunOptions<Int32Array> {
   decay?: number;
   /** Steps for which the reverse of a move is barred; default 2. */
   tabu?: number;
+  /**
+   * Returns nothing whose Euclidean norm of the weighted deviations from the middles of the rows is above (1 + l2Guard) times
+   * that of the start (`initial`, or else the rounded continuous point); at least 0. Default: no guard. With target search only,
+   * without swaps and soft rows.
+   */
+  l2Guard?: number;
 }
 
 /** A new best value and when it was found. */
@@ -78,18 +88,19 @@ export interface SearchResult {
 }
 
 const engineNumbers: Record<EngineName, number> = { 'target-search': 1, 'norm-annealing': 2 };
-const moveBits: Record<MoveName, number> = { unit: 1, pair: 2, lattice: 4 };
+const moveBits: Record<MoveName, number> = { unit: 1, pair: 2, lattice: 4, swap: 8 };
 
 /** Members of the options, for `object({ ...searchMembers })`. @internal */
 export const searchMembers = {
   engines: optional(arrayOf(oneOf(['target-search', 'norm-annealing']), { min: 1 })),
-  moves: optional(arrayOf(oneOf(['unit', 'pair', 'lattice']), { min: 1 })),
+  moves: optional(arrayOf(oneOf(['unit', 'pair', 'lattice', 'swap']), { min: 1 })),
   target: withDefault(number({ infinite: true }), -Infinity),
   bound: optional(boolean),
   maxIterations: withDefault(integer({ min: 1 }), 0),
   eta: withDefault(number({ above: 0, max: 1 }), 0),
   decay: withDefault(number({ above: 0, max: 1 }), 0.9),
   tabu: withDefault(integer({ min: 0, max: 1e6 }), 2),
+  l2Guard: optional(number({ min: 0 })),
 };
 
 interface CheckedSearch {
@@ -101,6 +112,7 @@ interface CheckedSearch {
   eta: number;
   decay: number;
   tabu: number;
+  l2Guard: number | undefined;
   seed: number;
 }
 
@@ -120,6 +132,7 @@ export function nativeSearch(
     tabu: options.tabu,
     seed: options.seed,
     target: options.target,
+    l2Guard: options.l2Guard,
     maxIterations: options.maxIterations,
     bound: options.bound === undefined ? 0 : options.bound ? 1 : 2,
   };

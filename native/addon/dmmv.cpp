@@ -209,6 +209,9 @@ struct SearchArguments {
     options.seed = size(given.Get("seed"), "seed");
     options.target = number(given.Get("target"), "target");
     options.iteration_limit = size(given.Get("maxIterations"), "maxIterations");
+    if (const Napi::Value value = given.Get("l2Guard"); !value.IsUndefined()) {
+      options.l2_guard = number(value, "l2Guard");
+    }
     options.bound = static_cast<dmmv::BoundRequest>(size(given.Get("bound"), "bound"));
   }
   SearchArguments(const SearchArguments&) = delete;

@@ -8,6 +8,7 @@
 #include "dmmv/dictionary_penalty.kernel.hpp"
 #include "dmmv/one_flip.kernel.hpp"
 #include "dmmv/reference.hpp"
+#include "dmmv/swap_table.kernel.hpp"
 
 namespace dd::dmmv {
 namespace {
@@ -252,12 +253,86 @@ struct WalkStepKernel {
   static double bytes(const KernelSize& size) { return 40.0 * static_cast<double>(size[0]); }
 };
 
+struct SwapTableKernel {
+  static constexpr std::string_view name = "dmmv.swap_table.float64";
+  static constexpr std::string_view formula =
+      "t_ab = max_{i < screen} max(z - upper_i, -z - lower_i), z = r_i + g_ia - g_ib; over all rows where below the "
+      "limit";
+  static constexpr std::array<std::string_view, 5> size_names{"rows", "screen", "firsts", "seconds", "interval"};
+  static constexpr Tolerance tolerance{};
+  static constexpr double limit = 1.75;  // about half of the pairs pass a screen of a few rows
+
+  static std::vector<KernelSize> test_sizes() {
+    std::vector<KernelSize> sizes;
+    for (std::size_t interval : {0, 1}) {
+      sizes.push_back({{0, 0, 2, 3, interval}});
+      sizes.push_back({{33, 0, 3, 5, interval}});
+      sizes.push_back({{9, 9, 2, 4, interval}});
+      sizes.push_back({{40, 3, 0, 4, interval}});
+      sizes.push_back({{40, 3, 4, 0, interval}});
+      sizes.push_back({{1001, 5, 7, 9, interval}});
+    }
+    return sizes;
+  }
+  static std::vector<KernelSize> benchmark_sizes() { return {{{1024, 100, 256, 256, 0}}, {{1024, 100, 256, 256, 1}}}; }
+  static std::vector<BufferSpec> buffers(const KernelSize& size) {
+    const std::size_t offsets = size[4] ? size[0] : 0;
+    return {{"moves", DataType::float64, BufferRole::input, size[0] * (size[2] + size[3])},
+            {"first", DataType::int32, BufferRole::input, size[2]},
+            {"second", DataType::int32, BufferRole::input, size[3]},
+            {"residual", DataType::float64, BufferRole::input, size[0]},
+            {"upper", DataType::float64, BufferRole::input, offsets},
+            {"lower", DataType::float64, BufferRole::input, offsets},
+            {"out", DataType::float64, BufferRole::output, size[2] * size[3]}};
+  }
+  static void fill(Workload& workload, PhiloxStream& random) {
+    for (const char* buffer : {"moves", "residual"}) fill_range(workload.buffer<double>(buffer), random, -1, 1);
+    fill_offsets(workload.buffer<double>("upper"), workload.buffer<double>("lower"), random);
+    const std::span<std::int32_t> first = workload.buffer<std::int32_t>("first");
+    const std::span<std::int32_t> second = workload.buffer<std::int32_t>("second");
+    for (std::size_t k = 0; k < first.size(); ++k) first[k] = static_cast<std::int32_t>(k);
+    for (std::size_t k = 0; k < second.size(); ++k) second[k] = static_cast<std::int32_t>(first.size() + k);
+  }
+  static SwapTable arguments(const KernelSize& size, std::span<void* const> buffers) {
+    return {static_cast<const double*>(buffers[0]),
+            static_cast<const std::int32_t*>(buffers[1]),
+            static_cast<const std::int32_t*>(buffers[2]),
+            static_cast<const double*>(buffers[3]),
+            size[4] ? static_cast<const double*>(buffers[4]) : nullptr,
+            size[4] ? static_cast<const double*>(buffers[5]) : nullptr,
+            static_cast<double*>(buffers[6]),
+            size[0],
+            size[1],
+            size[0],
+            size[2],
+            size[3],
+            limit};
+  }
+  static void reference(const KernelSize& size, std::span<void* const> buffers) {
+    reference::swap_table(arguments(size, buffers));
+  }
+  static void cpu(std::size_t, const KernelSize& size, std::span<void* const> buffers) {
+    const SwapTable table = arguments(size, buffers);
+    swap_table_float64(&table);
+  }
+  static void block(BlockLauncher& launcher, const KernelSize& size, std::span<void* const> buffers) {
+    const SwapTable t = arguments(size, buffers);
+    launcher.launch(SwapTableBlock{t.moves, t.first, t.second, t.residual, t.upper, t.lower, t.out, t.rows, t.screen,
+                                   t.stride, t.seconds, t.limit},
+                    {static_cast<unsigned>(size[3]), static_cast<unsigned>(size[2])});
+  }
+  /// Of the screen: what passes it is known afterwards only.
+  static double flops(const KernelSize& size) { return 4.0 * static_cast<double>(size[1] * size[2] * size[3]); }
+  static double bytes(const KernelSize& size) { return 8.0 * static_cast<double>(size[0] * (size[2] + size[3])); }
+};
+
 constexpr std::array entries{
     kernel_entry<OneFlip<float>>(),
     kernel_entry<OneFlip<double>>(),
     kernel_entry<DictionaryPenaltyKernel<float>>(),
     kernel_entry<DictionaryPenaltyKernel<double>>(),
     kernel_entry<WalkStepKernel>(),
+    kernel_entry<SwapTableKernel>(),
 };
 
 }  // namespace

@@ -74,6 +74,12 @@ void search_residual(const Problem& problem, const SearchRows& rows, std::span<c
   for (std::size_t i = 0; i < rows.count; ++i) out[i] = rows.weight[i] * (out[i] - rows.centre[i]);
 }
 
+double squares(const SearchRows& rows, std::span<const double> residual) noexcept {
+  double sum = 0;
+  for (std::size_t i = 0; i < rows.hard; ++i) sum += residual[i] * residual[i];
+  return sum;
+}
+
 void search_column(const Problem& problem, const SearchRows& rows, std::size_t j, std::span<double> out) {
   std::fill(out.begin(), out.end(), 0.0);
   problem.matrix().for_each(j, [&](std::size_t i, double entry) { out[i] = rows.weight[i] * entry; });

@@ -35,6 +35,9 @@ std::vector<std::size_t> free_variables(const Problem& problem);
 void search_residual(const Problem& problem, const SearchRows& rows, std::span<const std::int32_t> indices,
                      std::span<double> out);
 
+/// Sum of the squares of the hard rows of z.
+double squares(const SearchRows& rows, std::span<const double> residual) noexcept;
+
 /// Column j of W A over all search rows, padded with zeros; for a step of one unit of the variable's value.
 void search_column(const Problem& problem, const SearchRows& rows, std::size_t j, std::span<double> out);
 

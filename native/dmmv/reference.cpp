@@ -80,6 +80,25 @@ void power_sum(PowerSum& a) noexcept {
   a.sum = static_cast<float>(sum);
 }
 
+void swap_table(const SwapTable& t) noexcept {
+  const auto largest = [&](const double* e, const double* f, std::size_t rows) {
+    double value = -std::numeric_limits<double>::infinity();
+    for (std::size_t i = 0; i < rows; ++i) {
+      const double z = (t.residual[i] + e[i]) - f[i];
+      value = std::max(value, t.upper == nullptr ? std::abs(z) : std::max(z - t.upper[i], -z - t.lower[i]));
+    }
+    return value;
+  };
+  for (std::size_t a = 0; a < t.firsts; ++a) {
+    for (std::size_t b = 0; b < t.seconds; ++b) {
+      const double* e = t.moves + static_cast<std::size_t>(t.first[a]) * t.stride;
+      const double* f = t.moves + static_cast<std::size_t>(t.second[b]) * t.stride;
+      const double screened = largest(e, f, t.screen);
+      t.out[b + t.seconds * a] = screened < t.limit ? largest(e, f, t.rows) : screened;
+    }
+  }
+}
+
 void sparse_flip(const SparseFlip& a) noexcept {
   const auto excess = [&](std::size_t i, double z) { return std::max({z - a.upper[i], a.lower[i] - z, 0.0}); };
   for (std::size_t c = 0; c < a.count; ++c) {

@@ -6,6 +6,7 @@
 #include "dmmv/one_flip.hpp"
 #include "dmmv/power_sum.hpp"
 #include "dmmv/sparse_flip.hpp"
+#include "dmmv/swap_table.hpp"
 #include "dmmv/walk_step.hpp"
 
 namespace dd::dmmv::reference {
@@ -26,6 +27,9 @@ void batched_flip(const BatchedFlip<Real>& arguments) noexcept;
 
 /// Powers and their sum in float64; `largest` in float32, exactly.
 void power_sum(PowerSum& arguments) noexcept;
+
+/// In float64, sums rounded one by one: the other forms must give these very bits.
+void swap_table(const SwapTable& arguments) noexcept;
 
 /// Sums in the order of the entries.
 void sparse_flip(const SparseFlip& arguments) noexcept;

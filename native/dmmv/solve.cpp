@@ -10,6 +10,8 @@
 #include "core/error.hpp"
 #include "core/thread_pool.hpp"
 #include "dmmv/bound.hpp"
+#include "dmmv/elite_pool.hpp"
+#include "dmmv/enumeration.hpp"
 #include "dmmv/evaluate.hpp"
 #include "dmmv/moves.hpp"
 #include "dmmv/norm_annealing.hpp"
@@ -17,13 +19,13 @@
 #include "dmmv/sparse_rows.hpp"
 #include "dmmv/sparse_solve.hpp"
 #include "dmmv/starts.hpp"
+#include "dmmv/swap_descent.hpp"
 #include "dmmv/target_search.hpp"
 
 namespace dd::dmmv {
 namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
-constexpr std::size_t enumeration_work = std::size_t{1} << 24;  // rows times assignments: some 20 ms
 constexpr std::size_t samples_drawn = 1024;
 constexpr std::size_t samples_evaluated = 128;
 
@@ -65,40 +67,31 @@ void check_options(const Problem& problem, const SolveOptions& options) {
            "must be target search (or automatic): levels are not equally spaced");
     }
   }
+  if (std::isnan(options.l2_guard)) fail(ErrorCode::not_finite, "l2Guard", "must not be NaN");
+  if (options.l2_guard >= 0) {
+    const bool anneals = options.engine == Engine::norm_annealing || options.engine == Engine::both;
+    if (anneals)
+      fail(ErrorCode::invalid_argument_value, "engine", "must be target search (or automatic) with `l2Guard`");
+    if (has(options.moves, Moves::swap)) {
+      fail(ErrorCode::invalid_argument_value, "moves", "must be without swaps with `l2Guard`");
+    }
+    if (problem.soft_rows() != nullptr) {
+      fail(ErrorCode::invalid_argument_value, "l2Guard", "must not be given where there are soft rows");
+    }
+  }
+  if (problem.soft_rows() != nullptr && has(options.moves, Moves::swap)) {
+    fail(ErrorCode::invalid_argument_value, "moves", "must be without swaps where there are soft rows");
+  }
   if (problem.soft_rows() != nullptr && options.engine == Engine::norm_annealing) {
     fail(ErrorCode::invalid_argument_value, "engine", "must be target search (or automatic) with soft rows");
   }
 }
 
-/// Distinct good assignments, best first.
-class ElitePool {
- public:
-  ElitePool(const SearchRows& rows, double feasible) : rows_(rows), feasible_(feasible) {}
-
-  void add(const SearchBest& candidate) {
-    if (candidate.indices.empty()) return;
-    for (const SearchBest& elite : elites_) {
-      if (elite.indices == candidate.indices) return;
-    }
-    auto place = elites_.begin();
-    while (place != elites_.end() && !is_better(rows_, feasible_, candidate.objective, candidate.soft, *place)) ++place;
-    elites_.insert(place, candidate);
-    if (elites_.size() > capacity) elites_.pop_back();
-  }
-  std::size_t size() const { return elites_.size(); }
-  const SearchBest& operator[](std::size_t k) const { return elites_[k]; }
-
- private:
-  static constexpr std::size_t capacity = 8;
-  const SearchRows& rows_;
-  double feasible_;
-  std::vector<SearchBest> elites_;
-};
-
 struct Chain {
   std::unique_ptr<TargetSearch> search;
   std::unique_ptr<NormAnnealing> annealing;
-  std::vector<SearchBest> ended;  ///< where the walks that ended in this round were best
+  std::unique_ptr<SwapDescent> descent;  ///< from where walks end; null unless swaps are asked for
+  std::vector<SearchBest> ended;         ///< where the walks that ended in this round were best
 
   const SearchBest& best() const { return search ? search->best() : annealing->best(); }
   std::uint64_t steps() const { return search ? search->steps() : annealing->sweeps(); }
@@ -222,12 +215,25 @@ class Portfolio {
     return best;
   }
 
+  bool guarded() const { return options_.l2_guard >= 0; }
+
+  /// Whether the guard lets an assignment pass; the first one that is asked about sets it.
+  bool is_allowed(const std::vector<std::int32_t>& indices) {
+    if (!guarded()) return true;
+    std::vector<double> residual(rows_.stride);
+    search_residual(problem_, rows_, indices, residual);
+    const double sum = squares(rows_, residual);
+    if (square_limit_ == infinity) square_limit_ = (1 + options_.l2_guard) * (1 + options_.l2_guard) * sum;
+    return sum <= square_limit_;
+  }
+
   void offer(std::vector<std::int32_t> indices) {
     const Evaluation evaluation = evaluate(problem_, indices);
     consider({std::move(indices), evaluation.objective, evaluation.soft_penalty});
   }
 
   void consider(const SearchBest& candidate) {
+    if (!is_allowed(candidate.indices)) return;
     pool_.add(candidate);
     if (!is_better(rows_, options_.target, candidate.objective, candidate.soft, incumbent_)) return;
     incumbent_ = candidate;
@@ -244,54 +250,18 @@ class Portfolio {
   }
   bool finished() const { return exact_ || incumbent_.objective <= stop_level(); }
 
-  /// All assignments of a tiny problem, one level step at a time in reflected Gray order (Knuth, TAOCP 7.2.1.1, H).
   void enumerate() {
-    const LevelSets& levels = problem_.levels();
-    const std::size_t n = problem_.variables();
-    if (options_.engine != Engine::automatic || !rows_.soft_multipliers.empty()) return;
-    std::size_t work = rows_.stride;
-    for (const std::size_t j : free_) {
-      work *= static_cast<std::size_t>(levels.count(j));
-      if (work > enumeration_work) return;
-    }
+    if (options_.engine != Engine::automatic || !rows_.soft_multipliers.empty() || guarded()) return;
+    if (!is_worth_enumeration(problem_, rows_, free_)) return;
     const double begun = control_.seconds();
-    std::vector<double> columns(rows_.stride * n), residual(rows_.stride);
-    for (std::size_t j = 0; j < n; ++j) {
-      search_column(problem_, rows_, j, std::span(columns).subspan(j * rows_.stride, rows_.stride));
-    }
-    std::vector<std::int32_t> indices = incumbent_.indices, direction(free_.size(), 1);
-    for (const std::size_t j : free_) indices[j] = 0;
-    std::vector<std::size_t> focus(free_.size() + 1);
-    for (std::size_t k = 0; k <= free_.size(); ++k) focus[k] = k;
-    for (std::uint64_t visited = 0;; ++visited) {
-      if (visited % 256 == 0) search_residual(problem_, rows_, indices, residual);
-      if (visited % 4096 == 0 && control_.should_stop()) break;
-      double violation = -infinity;
-      for (std::size_t i = 0; i < rows_.hard; ++i) {
-        const double z = residual[i];
-        violation = std::max(violation, rows_.pure ? std::abs(z) : std::max(z - rows_.upper[i], -z - rows_.lower[i]));
-      }
-      if (is_better(rows_, options_.target, violation, 0, incumbent_)) offer(indices);
-      ++result_.evaluations;
-      const std::size_t k = focus[0];
-      focus[0] = 0;
-      if (k == free_.size()) {
-        exact_ = true;
-        result_.multipliers.clear();
-        result_.lower_bound = incumbent_.objective;
-        break;
-      }
-      const std::size_t j = free_[k];
-      const double before = levels.value(j, indices[j]);
-      indices[j] += direction[k];
-      const double change = levels.value(j, indices[j]) - before;
-      const double* column = columns.data() + j * rows_.stride;
-      for (std::size_t i = 0; i < rows_.hard; ++i) residual[i] += change * column[i];
-      if (indices[j] == 0 || indices[j] + 1 == levels.count(j)) {
-        direction[k] = -direction[k];
-        focus[k] = focus[k + 1];
-        focus[k + 1] = k + 1;
-      }
+    exact_ = enumerate_assignments(problem_, rows_, free_, incumbent_.indices, control_,
+                                   [&](double violation, const std::vector<std::int32_t>& indices) {
+                                     ++result_.evaluations;
+                                     if (is_better(rows_, options_.target, violation, 0, incumbent_)) offer(indices);
+                                   });
+    if (exact_) {
+      result_.multipliers.clear();
+      result_.lower_bound = incumbent_.objective;
     }
     result_.seconds.search = control_.seconds() - begun;
   }
@@ -324,7 +294,7 @@ class Portfolio {
       iterations_ = 0;
       for (const Chain& chain : chains_) iterations_ += chain.steps();
       for (Chain& chain : chains_) {
-        for (const SearchBest& walk : chain.ended) pool_.add(walk);
+        for (const SearchBest& walk : chain.ended) consider(walk);
         chain.ended.clear();
         if (!chain.best().indices.empty()) consider(chain.best());
       }
@@ -342,12 +312,13 @@ class Portfolio {
   }
 
   void make_chains(std::size_t chains) {
-    const bool may_anneal = !moves_.follows_levels && rows_.soft_multipliers.empty();
+    const bool may_anneal = !moves_.follows_levels && rows_.soft_multipliers.empty() && !guarded();
     TargetSearchParameters target;
     target.eta = options_.eta > 0 ? options_.eta : problem_.variables() >= 128 ? 0.05 : 1e-4;
     target.decay = options_.decay;
     target.tabu = options_.tabu;
     target.feasible = options_.target;
+    target.square_limit = square_limit_;
     NormAnnealingParameters annealing;
     if (!two_levels_) {
       annealing.doublings = 6;
@@ -373,6 +344,7 @@ class Portfolio {
         if (k >= pool_.size()) perturb(start, chain.search->random(), 4);
         chain.search->start(start);
         chain.search->tell(incumbent_.objective);
+        if (has(kinds_, Moves::swap)) chain.descent = std::make_unique<SwapDescent>(problem_, rows_);
       }
       chains_.push_back(std::move(chain));
     }
@@ -392,7 +364,16 @@ class Portfolio {
       const std::uint64_t left = restart_after_ - std::min(restart_after_, search.since_improvement());
       search.run(std::min(end - search.steps(), std::max<std::uint64_t>(left, 1)), level, stop);
       if (search.since_improvement() < restart_after_) continue;
-      chain.ended.push_back(search.walk_best());
+      SearchBest walk = search.walk_best();
+      if (chain.descent && chain.descent->run(walk.indices, stop)) {
+        walk.objective = objective(problem_, walk.indices);
+        const bool record = walk.objective < search.best().objective;
+        if (record) search.start(walk.indices);
+        chain.ended.push_back(std::move(walk));
+        if (record) continue;
+      } else {
+        chain.ended.push_back(std::move(walk));
+      }
       PhiloxStream& random = search.random();
       std::vector<std::int32_t> start;
       if (plane_ && random.next_below(8) != 0) start = sample_start(random);
@@ -491,7 +472,7 @@ class Portfolio {
   std::vector<std::size_t> free_;
   Moves kinds_ = Moves::unit;
   std::uint64_t iterations_ = 0, best_at_ = 0, restart_after_ = 0;
-  double trivial_bound_ = -infinity;
+  double trivial_bound_ = -infinity, square_limit_ = infinity;
   bool two_levels_ = true, exact_ = false;
 };
 
@@ -517,9 +498,11 @@ const char* solve_status_name(SolveStatus status) noexcept {
 
 SolveResult solve(const Problem& problem, const SolveOptions& options, RunControl& control) {
   check_options(problem, options);
+  // The guard adds up all rows, those included that can never decide.
+  if (options.l2_guard >= 0) return Portfolio(problem, options, control).run();
   const Presolved presolved = presolve(problem, options.target);
   const bool single_changes = options.engine != Engine::norm_annealing && !has(options.moves, Moves::pair) &&
-                              !has(options.moves, Moves::lattice);
+                              !has(options.moves, Moves::lattice) && !has(options.moves, Moves::swap);
   SolveResult result = single_changes && is_worth_sparse(presolved.problem())
                            ? solve_sparse(presolved.problem(), options, control)
                            : Portfolio(presolved.problem(), options, control).run();

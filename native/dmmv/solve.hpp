@@ -25,6 +25,10 @@ enum class Moves : std::uint8_t {
   unit = 1,       ///< one variable, one level up or down (for unequally spaced levels the only kind)
   pair = 2,       ///< two variables, one level each
   lattice = 4,    ///< rows of the LLL transform and their short sums
+  /// Not steps of a walk: from where one ends, t is lowered by levels of single variables and by one rising while
+  /// another falls (swap_descent.hpp), and walks that lead to a record go on there. Never automatic: measured, it made
+  /// results no better. Only where the problem has no soft rows.
+  swap = 8,
 };
 constexpr Moves operator|(Moves a, Moves b) noexcept {
   return static_cast<Moves>(static_cast<std::uint8_t>(a) | static_cast<std::uint8_t>(b));
@@ -66,6 +70,10 @@ struct SolveOptions {
   /// value, have brought nothing better. Enumeration, starts and sampled starts are not counted.
   std::uint64_t iteration_limit = 0;
   BoundRequest bound = BoundRequest::automatic;
+  /// Nothing with ||W (A x - c)||_2 above (1 + l2_guard) times that of the start is returned, c being the middles of
+  /// the rows (of one-sided rows their side); negative: no guard. The start is `initial`, or else the rounded
+  /// continuous point. Target search only, without swaps; not with soft rows.
+  double l2_guard = -1;
 };
 
 struct Improvement {
@@ -103,7 +111,7 @@ struct SolveResult {
 /// Throws dd::Error: shape_mismatch, out_of_range (`initial`), not_finite (`continuous`), invalid_argument_value (eta,
 /// decay, target NaN, lattice or pair moves with unequal levels), out_of_memory (sparse problem too large to densify).
 /// Memory: 8 m bytes for each pair of moves, shared by the threads; large sparse problems are searched by their entries
-/// instead (sparse_solve.hpp), unless pair or lattice moves or annealing are asked for. Source: specs/dmmv.md
+/// instead (sparse_solve.hpp), unless pair, lattice or swap moves or annealing are asked for. Source: specs/dmmv.md
 /// section 6.
 SolveResult solve(const Problem& problem, const SolveOptions& options, RunControl& control);
 

@@ -13,6 +13,7 @@ namespace dd::dmmv {
 namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
+constexpr float infinity_single = std::numeric_limits<float>::infinity();
 constexpr std::uint64_t recompute_every = 1024;
 constexpr std::uint64_t poll_entries = 1'000'000;  // some 0.2 ms of kernel K2
 
@@ -151,7 +152,10 @@ void TargetSearch::start(std::span<const std::int32_t> indices) {
   walk_best_ = {indices_, violation_, soft_};
   since_ = 0;
   std::fill(barred_until_.begin(), barred_until_.end(), 0);
-  if (is_better(rows_, parameters_.feasible, violation_, soft_, best_)) best_ = {indices_, violation_, soft_};
+  if (squares(rows_, residual_.span()) <= parameters_.square_limit &&
+      is_better(rows_, parameters_.feasible, violation_, soft_, best_)) {
+    best_ = {indices_, violation_, soft_};
+  }
   set_target();
   penalty_ = penalty_and_violation();
 }
@@ -213,10 +217,25 @@ void TargetSearch::apply(std::size_t move, bool learn) {
   }
 }
 
+/// Whether the sum of squared residuals allows a move.
+bool TargetSearch::is_within_squares(std::size_t move) const noexcept {
+  if (parameters_.square_limit == infinity) return true;
+  const double* effect = moves_->effects.data() + move / 2 * rows_.stride;
+  const double sign = move % 2 == 0 ? 1 : -1;
+  double before = 0, after = 0;
+  for (std::size_t i = 0; i < rows_.hard; ++i) {
+    const double moved = residual_[i] + sign * effect[i];
+    before += residual_[i] * residual_[i];
+    after += moved * moved;
+  }
+  return after <= parameters_.square_limit || after < before;
+}
+
 void TargetSearch::record() {
   // Drift must not invent a record: the value counts after recomputation only.
   recompute();
   penalty_ = penalty_and_violation();
+  if (squares(rows_, residual_.span()) > parameters_.square_limit) return;
   if (is_better(rows_, parameters_.feasible, violation_, soft_, walk_best_)) {
     walk_best_ = {indices_, violation_, soft_};
     since_ = 0;
@@ -267,7 +286,7 @@ void TargetSearch::run(std::uint64_t steps, double target, FunctionRef<bool()> s
     // Ties are rare and go to the first one after a random place.
     const std::uint32_t offset = random_.next_below(moves);
     std::uint32_t chosen = moves;
-    float least = std::numeric_limits<float>::infinity();
+    float least = infinity_single;
     const auto scan = [&](std::uint32_t begin, std::uint32_t end) {
       for (std::uint32_t move = begin; move < end; ++move) {
         if (penalties_[move] < least && barred_until_[move] < steps_ && in_range(move)) {
@@ -278,6 +297,13 @@ void TargetSearch::run(std::uint64_t steps, double target, FunctionRef<bool()> s
     };
     scan(offset, moves);
     scan(0, offset);
+    while (chosen != moves && !is_within_squares(chosen)) {
+      penalties_[chosen] = infinity_single;
+      chosen = moves;
+      least = infinity_single;
+      scan(offset, moves);
+      scan(0, offset);
+    }
     if (chosen == moves) continue;  // everything barred: time passes
     const bool local_minimum = static_cast<double>(least) * increment_ >= penalty_ * (1 - 1e-6);
     barred_until_[chosen ^ 1u] =

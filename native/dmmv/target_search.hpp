@@ -21,6 +21,8 @@ struct TargetSearchParameters {
   double decay = 0.9;
   std::uint32_t tabu = 2;
   double feasible = 0;  ///< with soft rows: the level t(x) must not exceed
+  /// Largest sum of squared residuals of what is kept; steps above it are only taken downwards.
+  double square_limit = std::numeric_limits<double>::infinity();
 };
 
 /// What a chain has found; `soft` counts only where the problem has soft rows.
@@ -64,6 +66,7 @@ class TargetSearch {
   void round_to_single() noexcept;
   void follow_level(std::size_t j);
   void record();
+  bool is_within_squares(std::size_t move) const noexcept;
 
   const Problem& problem_;
   const SearchRows& rows_;

@@ -157,19 +157,30 @@ test('a place that cannot be written exits with 1', () => {
 });
 
 test('report writes a page with a picture for each filter', () => {
-  const { status, stdout } = cli('report', '--filter', 'A35/8', 'E35/8', '--time', '1', '-o', 'report', '--json');
+  const flags = '--filter A35/8 E35/8 --time 1 --tomography 3 -o report --json'.split(' ');
+  const { status, stdout } = cli('report', ...flags);
   expect(status).toBe(0);
-  const { rows } = JSON.parse(stdout) as { rows: { name: string; ripple: number; provenOptimum: number }[] };
+  const { rows, tomography } = JSON.parse(stdout) as {
+    rows: { name: string; ripple: number; provenOptimum: number }[];
+    tomography: { wrongPixels: number; sirtWrongPixels: number };
+  };
+  expect(tomography.wrongPixels).toBeLessThan(tomography.sirtWrongPixels);
   expect(rows.map(({ name }) => name)).toEqual(['A35/8', 'E35/8']);
   for (const { ripple, provenOptimum } of rows) expect(ripple).toBeCloseTo(provenOptimum, 9);
   const page = read('report/index.html');
   expect(page.match(/<svg/g)).toHaveLength(2);
+  const pictures = [...page.matchAll(/data:image\/png;base64,([^"]+)/g)].map(([, data]) => data as string);
+  expect(pictures).toHaveLength(4);
+  for (const data of pictures) expect(Buffer.from(data, 'base64').subarray(1, 4).toString()).toBe('PNG');
+  expect(new Set(pictures.slice(0, 3)).size).toBe(3);
+  expect(pictures[3] === pictures[0]).toBe(tomography.wrongPixels === 0);
+  expect(page).toContain(`discrete-descent: ${tomography.wrongPixels} wrong`);
   expect(page).not.toMatch(/<script|https?:\/\/(?!www\.w3\.org)/);
 });
 
 test('report shows the cards of other programs above its own, and refuses what is none', () => {
   fs.writeFileSync(path.join(folder, 'cards.json'), '[{ "heading": "a < b", "html": "<p>made elsewhere</p>" }]');
-  const flags = ['--filter', 'A35/8', '--time', '1', '-o', 'included', '--include'];
+  const flags = ['--filter', 'A35/8', '--time', '1', '--no-tomography', '-o', 'included', '--include'];
   expect(cli('report', ...flags, 'cards.json').status).toBe(0);
   const page = read('included/index.html');
   expect(page).toContain('a &#60; b');

@@ -10,6 +10,7 @@
 #include "core/error.hpp"
 #include "core/isa.hpp"
 #include "dmmv/bound.hpp"
+#include "dmmv/elite_pool.hpp"
 #include "dmmv/evaluate.hpp"
 #include "dmmv/fir.hpp"
 #include "tests/dmmv/problems.hpp"
@@ -298,4 +299,58 @@ TEST_CASE("soft rows: the least soft sum among what is feasible") {
   CHECK(std::abs(result.soft_penalty - best) <= 1e-12);
   options.target = -std::numeric_limits<double>::infinity();
   CHECK_THROWS_AS(run(problem, options), Error);
+}
+
+TEST_CASE("elites are apart, the better of two near ones stays, eight at most") {
+  const Problem problem = test::random_problem(3, 4, 250, false).create();  // one in a hundred: 3 variables
+  const SearchRows rows = search_rows(problem);
+  ElitePool pool(rows, 0);
+  const auto with = [](std::size_t changed, double objective) {
+    SearchBest best;
+    best.indices.assign(250, 0);
+    for (std::size_t j = 0; j < changed; ++j) best.indices[j] = 1;
+    best.objective = objective;
+    return best;
+  };
+  pool.add(with(0, 5));
+  pool.add(with(2, 6));  // near and worse
+  CHECK(pool.size() == 1);
+  pool.add(with(2, 4));  // near and better
+  CHECK(pool.size() == 1);
+  CHECK(pool[0].objective == 4);
+  pool.add(with(5, 3));  // far enough
+  CHECK(pool.size() == 2);
+  CHECK(pool[0].objective == 3);
+  for (std::size_t k = 1; k < 12; ++k) pool.add(with(5 + 3 * k, 3 + static_cast<double>(k)));
+  CHECK(pool.size() == 8);
+  for (std::size_t k = 1; k < pool.size(); ++k) CHECK(pool[k - 1].objective <= pool[k].objective);
+}
+
+TEST_CASE("the guard keeps the Euclidean norm, and costs nothing where it is wide") {
+  for (std::uint64_t seed = 1; seed <= 6; ++seed) {
+    CAPTURE(seed);
+    test::ProblemData data = test::random_problem(seed, 60, 12, seed % 2 == 0);
+    if (seed % 3 == 0) data.levels = {-2, -0.5, 0.25, 1, 3};
+    const Problem problem = data.create();
+    const SearchRows rows = search_rows(problem);
+    const auto norm = [&](const std::vector<std::int32_t>& indices) {
+      std::vector<double> residual(rows.stride);
+      search_residual(problem, rows, indices, residual);
+      return std::sqrt(squares(rows, residual));
+    };
+    SolveOptions options;
+    options.iteration_limit = 4'000;
+    const std::vector<std::int32_t> initial(12, 2);
+    options.initial = initial;
+    const double free = run(problem, options).objective;
+    for (const double guard : {0.0, 0.1, 1e6}) {
+      options.l2_guard = guard;
+      const SolveResult found = run(problem, options);
+      CHECK(norm(found.indices) <= (1 + guard) * norm(initial) * (1 + 1e-12));
+      CHECK(found.objective <= objective(problem, initial));
+      if (guard == 1e6) CHECK(found.objective <= free * (1 + 1e-9));
+    }
+    options.moves = Moves::unit | Moves::swap;
+    CHECK_THROWS_AS(run(problem, options), Error);
+  }
 }

@@ -114,3 +114,15 @@ test('bound: false leaves the bound out, bound: true proves one', async () => {
   expect(proven.lowerBound).toBeGreaterThan(0);
   expect(dmmv.checkCertificate(tight, proven.multipliers as Float64Array)).toBeCloseTo(proven.lowerBound, 12);
 });
+
+test('the guard on the Euclidean norm holds, and says where it cannot be had', async () => {
+  const tight = randomProblem(2, 80, 24, { offset: -0.25, step: 0.125, count: 5 });
+  const norm = (indices: Int32Array): number => Math.hypot(...dmmv.evaluate(tight, indices).violations);
+  const initial = dmmv.nearestLevels(tight, new Float64Array(tight.variables));
+  const { indices } = await dmmv.solve(tight, { initial, l2Guard: 0.05, maxIterations: 500 });
+  expect(norm(indices)).toBeLessThanOrEqual(1.05 * norm(initial) * (1 + 1e-12));
+  await expect(dmmv.solve(tight, { l2Guard: -1 })).rejects.toMatchObject({ argument: 'options.l2Guard' });
+  await expect(dmmv.solve(tight, { l2Guard: 0, moves: ['swap'] })).rejects.toMatchObject({
+    code: 'ERR_INVALID_ARG_VALUE',
+  });
+});
