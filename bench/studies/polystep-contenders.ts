@@ -172,7 +172,7 @@ export const tunedPolystep: Contender = {
   name: 'polystep, tuned',
   suits: (task) => task.objective.tensors !== undefined,
   settings: grid(
-    [1, 2].flatMap((scale) => [0, 0.5].map((momentum) => [scale, momentum] as const)),
+    [0.5, 1].flatMap((scale) => [0, 0.5].map((momentum) => [scale, momentum] as const)),
     ['orthoplex', 'simplex'] as const,
     ([scale, momentum], polytope) => ({
       label: `radii x${scale}, ${polytope}, momentum ${momentum}`,

@@ -24,12 +24,15 @@ const makers: Record<string, Make> = {
   experts: (data, batchSize) => models.mixtureOfExperts({ ...sizes, data, batchSize }),
 };
 
-/** Staircases are flat where the other activations are not: their radii must reach four times as far. Steps of simplices, which cost little more than half of the orthoplex's evaluations, for the whole budget. */
+/**
+ * Half the radii that suit small networks; staircases are flat where the other activations are not, theirs must reach
+ * four times as far.
+ */
 function settings(network: polystep.models.Network, evaluations: number, scale: number): polystep.MinimizeOptions {
   const width = 8;
   const steps = Math.floor(evaluations / (Math.ceil(network.dimension / width) * (width + 1)));
   if (steps < 1) throw new Error(`--evaluations: at least those of a step of ${network.dimension} parameters`);
-  return { ...network.searchOptions({ steps, scale }), particleDimension: width, polytope: 'simplex', maxSteps: steps };
+  return { ...network.searchOptions({ steps, scale }), maxSteps: steps };
 }
 
 interface Run {
@@ -66,7 +69,7 @@ study(async () => {
     using network = make(train, Number(values.batch));
     const begun = process.cpuUsage();
     const found = await polystep.minimize(network, {
-      ...settings(network, Number(values.evaluations), values.model === 'staircase' ? 4 : 1),
+      ...settings(network, Number(values.evaluations), values.model === 'staircase' ? 2 : 0.5),
       threads: Number(values.threads),
       restoreBest: false,
       scoreFinal: false,

@@ -32,11 +32,12 @@ export function withSuitableOptions(options: OptimizerOptions, steps?: number): 
   const { objective, preset = 'default', subspace, mode = 'block' } = options;
   if (!isNative(objective) || objective.suitableOptions === undefined) return options;
   if (preset !== 'default' || subspace !== undefined || mode !== 'block') return options;
-  const known = Number.isSafeInteger(steps) && (steps as number) >= 1 ? steps : undefined;
-  const length = known ?? stepsWithin(options, objective.dimension) ?? assumedSteps;
-  const { options: own, together } = objective.suitableOptions(length);
-  const contradicted = together.some((name) => options[name] !== undefined);
-  if (contradicted) return options;
+  const { options: usual, together } = objective.suitableOptions(assumedSteps);
+  if (together.some((name) => options[name] !== undefined)) return options;
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-  return { ...own, ...given };
+  const known = Number.isSafeInteger(steps) && (steps as number) >= 1 ? steps : undefined;
+  // How many candidates a step has is theirs to say, where the caller does not.
+  const shape = { ...usual, ...given };
+  const length = known ?? stepsWithin(shape, objective.dimension) ?? assumedSteps;
+  return { ...objective.suitableOptions(length).options, ...given };
 }
