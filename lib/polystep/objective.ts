@@ -1,7 +1,6 @@
 // The ways in which a loss is given.
 import { fail, type Schema } from '../runtime/validate';
 import type { Reals } from './native';
-import type { OptimizerOptions } from './options';
 
 /**
  * Scores `count` candidates: row i of `view` is view[i D] ... view[(i + 1) D - 1], its loss goes to out[i], or into an
@@ -48,10 +47,10 @@ export interface NativeLoss {
    * one of those that only go `together` is given.
    */
   suitableOptions?(steps: number): {
-    /** Taken where nothing else is given. */
-    readonly options: OptimizerOptions;
+    /** Options of an optimizer, taken where nothing else is given. */
+    readonly options: object;
     /** Names of options: any of them given, and none of the others is taken. */
-    readonly together: readonly (keyof OptimizerOptions)[];
+    readonly together: readonly string[];
   };
 }
 

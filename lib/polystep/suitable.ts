@@ -33,7 +33,7 @@ export function withSuitableOptions(options: OptimizerOptions, steps?: number): 
   if (!isNative(objective) || objective.suitableOptions === undefined) return options;
   if (preset !== 'default' || subspace !== undefined || mode !== 'block') return options;
   const { options: usual, together } = objective.suitableOptions(assumedSteps);
-  if (together.some((name) => options[name] !== undefined)) return options;
+  if (together.some((name) => options[name as keyof OptimizerOptions] !== undefined)) return options;
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   const known = Number.isSafeInteger(steps) && (steps as number) >= 1 ? steps : undefined;
   // How many candidates a step has is theirs to say, where the caller does not.
