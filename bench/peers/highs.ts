@@ -62,7 +62,7 @@ export function filterRows({ taps, wordLength, bands, gridDensity = 16 }: dmmv.F
 }
 
 /** The problem in the LP format; coefficients are in units of the last bit, t is in units of the last bit too. */
-function model({ matrix, columns, target, bits }: FilterRows): string {
+function model({ matrix, columns, target, bits }: FilterRows, cutOff: number): string {
   const scale = 2 ** (bits - 1);
   const lines = ['Minimize', ' obj: t', 'Subject To'];
   target.forEach((wanted, i) => {
@@ -74,6 +74,7 @@ function model({ matrix, columns, target, bits }: FilterRows): string {
     lines.push(` l${i}: ${terms} + t >= ${(wanted * scale).toPrecision(17)}`);
   });
   lines.push('Bounds');
+  if (Number.isFinite(cutOff)) lines.push(` t <= ${(cutOff * scale).toPrecision(17)}`);
   for (let k = 0; k < columns; k += 1) lines.push(` ${-scale} <= x${k} <= ${scale - 1}`);
   lines.push('General', ` ${Array.from({ length: columns }, (_, k) => `x${k}`).join(' ')}`, 'End');
   return lines.join('\n');
@@ -93,15 +94,23 @@ function ripple({ matrix, columns, target, bits }: FilterRows, coefficients: rea
  *
  * @param rows              the filter
  * @param timeLimitSeconds  its time limit
+ * @param cutOff            only ripples up to this one are looked for: status `Infeasible` proves that there are none
  */
-export async function highsFir(rows: FilterRows, timeLimitSeconds: number): Promise<HighsResult | undefined> {
+export async function highsFir(
+  rows: FilterRows,
+  timeLimitSeconds: number,
+  cutOff = Infinity,
+): Promise<HighsResult | undefined> {
   const highs = await loadHighs();
   if (highs === undefined) return undefined;
   const begin = process.hrtime.bigint();
   let status = 'failed';
   let columns: Record<string, { Primal?: number }> = {};
   try {
-    ({ Status: status, Columns: columns } = highs.solve(model(rows), { time_limit: timeLimitSeconds, threads: 1 }));
+    ({ Status: status, Columns: columns } = highs.solve(model(rows, cutOff), {
+      time_limit: timeLimitSeconds,
+      threads: 1,
+    }));
   } catch (error) {
     status = `failed: ${error instanceof Error ? error.message : String(error)}`;
   }
