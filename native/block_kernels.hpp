@@ -11,6 +11,7 @@
 #include "dmmv/swap_table.kernel.hpp"
 #include "linalg/axis_transfer.kernel.hpp"
 #include "linalg/factors.kernel.hpp"
+#include "linalg/nearest_plane.kernel.hpp"
 #include "linalg/products.kernel.hpp"
 #include "odil/adam.kernel.hpp"
 #include "odil/program.kernel.hpp"

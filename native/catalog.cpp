@@ -26,6 +26,7 @@ struct ListBlockKernel {
 #include "dmmv/rounding_kernels.hpp"
 #include "dmmv/sparse_kernels.hpp"
 #include "linalg/kernels.hpp"
+#include "linalg/nearest_plane_kernel.hpp"
 #include "odil/kernels.hpp"
 #include "odil/program_kernels.hpp"
 #include "odil/row_solver_kernels.hpp"
@@ -42,6 +43,7 @@ std::span<const KernelEntry> all_kernels() {
   static const std::vector<KernelEntry> table = [] {
     const std::span<const KernelEntry> rooms[] = {core::kernels(),
                                                   linalg::kernels(),
+                                                  linalg::nearest_plane_kernels(),
                                                   dmmv::kernels(),
                                                   dmmv::rounding_kernels(),
                                                   dmmv::sparse_kernels(),

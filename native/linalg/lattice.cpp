@@ -8,6 +8,7 @@
 #include <string>
 
 #include "core/error.hpp"
+#include "linalg/nearest_plane.hpp"
 
 namespace dd::linalg {
 namespace {
@@ -338,14 +339,12 @@ bool is_unimodular(const std::vector<std::int64_t>& transform, std::size_t colum
 
 std::vector<std::int64_t> nearest_plane(const std::vector<double>& triangle, std::size_t columns,
                                         const std::vector<double>& target) {
-  std::vector<double> rest = target;
+  std::vector<double> coordinates(columns);
+  const NearestPlane arguments{triangle.data(), target.data(), coordinates.data(), columns, 1};
+  nearest_plane_float64(&arguments);
   std::vector<std::int64_t> z(columns);
-  for (std::size_t k = columns; k-- > 0;) {
-    const double coordinate = rest[k] / triangle[k + k * columns];
-    const double rounded = std::ceil(coordinate - 0.5);
-    z[k] = static_cast<std::int64_t>(rounded);
-    for (std::size_t i = 0; i <= k; ++i) rest[i] -= rounded * triangle[i + k * columns];
-  }
+  std::transform(coordinates.begin(), coordinates.end(), z.begin(),
+                 [](double value) { return static_cast<std::int64_t>(value); });
   return z;
 }
 

@@ -76,4 +76,13 @@ void invert_lower(MatrixView<double> l) {
   }
 }
 
+void nearest_plane(std::span<const double> triangle, std::span<const double> target, std::span<double> z) {
+  const std::size_t n = target.size();
+  for (std::size_t k = n; k-- > 0;) {
+    double rest = target[k];
+    for (std::size_t j = n; j-- > k + 1;) rest -= triangle[k + j * n] * z[j];
+    z[k] = std::ceil(rest / triangle[k + k * n] - 0.5);
+  }
+}
+
 }  // namespace dd::linalg::reference

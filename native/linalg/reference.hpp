@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 
 #include "core/matrix_view.hpp"
 
@@ -18,5 +19,7 @@ void solve_lower(MatrixView<const double> l, MatrixView<double> b);
 void solve_upper(MatrixView<const double> u, MatrixView<double> b);
 /// Lower triangle of l becomes that of its inverse.
 void invert_lower(MatrixView<double> l);
+/// z_k = ceil((t_k - sum over j > k of R_kj z_j) / R_kk - 1/2), from the last k on; R column-major.
+void nearest_plane(std::span<const double> triangle, std::span<const double> target, std::span<double> z);
 
 }  // namespace dd::linalg::reference
