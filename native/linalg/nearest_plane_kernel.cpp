@@ -61,7 +61,7 @@ struct NearestPlaneKernel {
   }
   static double flops(const KernelSize& size) { return static_cast<double>(size[0] * size[0] * size[1]); }
   static double bytes(const KernelSize& size) {
-    return 8.0 * static_cast<double>(size[0] * (size[0] / 2 + 3 * size[1]));
+    return 4.0 * static_cast<double>(size[0] * size[0]) + 24.0 * static_cast<double>(size[0] * size[1]);
   }
 };
 
