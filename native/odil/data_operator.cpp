@@ -87,7 +87,7 @@ void DataOperator<T>::find_rows() {
         if (!is_data(block, row)) continue;
         const auto at = static_cast<std::int32_t>(row);
         for (const auto& term : block.program->stretches()[block.program->stretch_of(at)].terms) {
-          reads(static_cast<std::size_t>(at + term.time));
+          reads(static_cast<std::size_t>(std::ptrdiff_t{at} + term.time));
         }
       }
     }

@@ -146,7 +146,9 @@ bool LinearMarch<T>::forward(std::span<const RowStore<T>> states, std::size_t ro
     const RowFactor<T>& factor = factors_[factor_of_[row]];
     for_states(states.size(), control.threads(), [&](std::size_t k) {
       const RowStore<T>& state = states[k];
-      const auto row_at = [&](std::int32_t time) { return state.row(static_cast<std::size_t>(first + time), points); };
+      const auto row_at = [&](std::int32_t time) {
+        return state.row(static_cast<std::size_t>(std::ptrdiff_t{first} + time), points);
+      };
       T* const here = state.row(row, points);
       fill(k, row, here);
       BandProduct<T> earlier;
