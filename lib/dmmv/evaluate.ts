@@ -1,5 +1,6 @@
 // What an assignment is worth, and what every single change of it would be worth.
-import { callNative } from '../runtime/errors';
+import { callNative, makeError } from '../runtime/errors';
+import { availableMemory } from '../runtime/memory';
 import { integer, object, parse, withDefault } from '../runtime/validate';
 import { nativeDmmv } from './native';
 import { indicesSchema, type Problem, problemSchema } from './problem';
@@ -40,7 +41,8 @@ export function evaluate(problem: Problem, indices: Int32Array | readonly number
  * @param indices  current level of each variable, n integers
  * @param options  `threads` (default: all); the bits do not depend on it
  * @returns        one Float64Array per variable, length = its number of levels, all on one buffer
- * @throws ERR_OUT_OF_RANGE  `indices[j]` is not a level of variable j
+ * @throws ERR_OUT_OF_RANGE   `indices[j]` is not a level of variable j
+ * @throws ERR_OUT_OF_MEMORY  the table would take more than there is, before it is allocated
  * Cost: one pass over the matrix for every two levels. Source: arXiv 2508.13437.
  */
 export function oneFlipTable(
@@ -51,6 +53,16 @@ export function oneFlipTable(
   const { handle, variables } = parse(problem, 'problem', problemSchema);
   const checked = parse(indices, 'indices', indicesSchema(problem));
   const { threads } = parse(options, 'options', object({ threads: withDefault(integer({ min: 0, max: 256 }), 0) }));
+  let levels = 0;
+  for (let j = 0; j < variables; j += 1) levels += problem.levelCount(j);
+  const bytes = 8 * levels;
+  if (bytes > availableMemory()) {
+    throw makeError(
+      'ERR_OUT_OF_MEMORY',
+      'problem',
+      `a table of all ${levels} levels of \`problem\` takes ${Math.ceil(bytes / 2 ** 20)} MiB, more than is free`,
+    );
+  }
   const flat = callNative(() => nativeDmmv.oneFlipTable(handle, checked, threads));
   const table: Float64Array[] = [];
   for (let j = 0, start = 0; j < variables; j += 1) {

@@ -40,7 +40,8 @@ export interface ExactResult {
   readonly proven: boolean;
   /** The certificate of the relaxation's bound (see `checkCertificate`), or null where it has none. */
   readonly multipliers: Float64Array | null;
-  /** How the run ended; `'time'` also where the problem is too badly conditioned for a proof. */
+  /** How the run ended; `'time'` also where the problem is too badly conditioned for a proof, or has
+   * millions of values of one coordinate to try. */
   readonly status: 'optimal' | 'time' | 'cancelled';
   /** Partial assignments looked at. */
   readonly nodes: number;

@@ -19,6 +19,7 @@
 namespace dd::dmmv {
 namespace {
 
+constexpr double most_values = 0x1p22;  // of one coordinate at one node
 constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr std::size_t most_entries = std::size_t{1} << 26;
 constexpr std::size_t most_cuts = 384;  // of one depth
@@ -302,6 +303,7 @@ class Enumeration {
     if (k > 0) narrow(k, low, high);
     if (k == 0) rows_interval(low, high);
     if (!(low <= high)) return true;
+    if (integer_ && high - low > most_values) return false;  // trying them all would not end
     // Nearest first. What is allowed is an interval; where the centre is known to lie in it, a side ends with the first
     // value that is excluded.
     const bool inside = inside_[free];

@@ -117,6 +117,27 @@ test.each<[string, () => unknown, string]>([
   expect(call).toThrow(expect.objectContaining({ code }) as Error);
 });
 
+test('level counts that would fill any memory', async () => {
+  const problem = dmmv.createProblem({
+    matrix: denseMatrix(2, 2, Float64Array.of(1, 2, 3, 4)),
+    lower: [0.3, 0.4],
+    upper: [0.3, 0.4],
+    levels: { offset: 0, step: 1e-9, count: 2 ** 31 - 1 },
+  });
+  // Terabytes, whatever machine this is.
+  const wide = dmmv.createProblem({
+    matrix: denseMatrix(1, 512, new Float64Array(512).fill(1)),
+    lower: [0.3],
+    upper: [0.3],
+    levels: { offset: 0, step: 1e-9, count: 2 ** 31 - 1 },
+  });
+  expect(() => dmmv.oneFlipTable(wide, new Int32Array(512))).toThrow(errorWith('ERR_OUT_OF_MEMORY', 'problem'));
+  const found = await dmmv.solveExact(problem, { searchIterations: 1000 });
+  expect(found.proven).toBe(false);
+  expect(found.status).toBe('time');
+  expect(found.objective).toBeLessThan(0.4);
+});
+
 test("backend 'cuda' is refused where the search has no device code", async () => {
   await expect(dmmv.solve(dmmv.createProblem(valid), { backend: 'cuda' })).rejects.toMatchObject({
     code: 'ERR_BACKEND_UNAVAILABLE',
