@@ -2,10 +2,13 @@
 import { native, type NativeRun } from '../../runtime/native';
 import type { Reals } from '../native';
 
+/** How a baseline turns an estimated gradient into a step. */
+export type OptimizerName = 'adam' | 'momentum' | 'sgd';
+
 /** Names of the addon's methods, in their order. @internal */
 export const nativeMethods = ['openAiEs', 'cmaEs', 'spsa', 'meZo', 'eggroll', 'randomSearch'] as const;
 /** Names of native/polystep/baselines/descent.hpp's rules, in their order. @internal */
-export const nativeOptimizers = ['adam', 'momentum', 'sgd'] as const;
+export const nativeOptimizers = ['adam', 'momentum', 'sgd'] as const satisfies readonly OptimizerName[];
 
 /** What every method needs. @internal */
 export interface NativeSearchOptions {

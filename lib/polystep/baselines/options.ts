@@ -15,7 +15,7 @@ import type { LoopOptions } from '../loop';
 import { nativeScales, type Reals } from '../native';
 import { isNative, type Objective } from '../objective';
 import { boundSchema, conflict, type Start, startSchema } from '../start';
-import { type NativeMethodOptions, nativeMethods, nativeOptimizers } from './native';
+import { type NativeMethodOptions, nativeMethods, nativeOptimizers, type OptimizerName } from './native';
 import type { BaselineSearch } from './search';
 
 /** Options of every baseline. */
@@ -55,7 +55,7 @@ export interface OpenAiEsOptions extends BaselineOptions {
   /** Factor of `learningRate` from step to step; default 1. */
   learningRateDecay?: number;
   /** `'adam'` (default), `'momentum'` (coefficient 0.9) or `'sgd'`. */
-  optimizer?: (typeof nativeOptimizers)[number];
+  optimizer?: OptimizerName;
   /**
    * What losses of a step are replaced by: `'rank'` (default), ranks in [0, 1], so that no monotone change of the loss
    * matters; `'rowStd'`, divided by their standard deviation; `'none'`; or a divisor.
@@ -191,7 +191,7 @@ interface Strategy {
   learningRate: number;
   sigmaDecay: number;
   learningRateDecay: number;
-  optimizer: (typeof nativeOptimizers)[number];
+  optimizer: OptimizerName;
   scaleCost: 'rank' | 'rowStd' | 'none' | number;
 }
 
