@@ -1,16 +1,14 @@
 // Searches that polystep is compared with, as handles: steps whose losses JavaScript computes, and jobs that take whole
 // steps of a native objective.
-#include <atomic>
 #include <memory>
 #include <utility>
 #include <vector>
 
 #include "addon/arguments.hpp"
 #include "addon/edge.hpp"
-#include "addon/handle.hpp"
-#include "addon/job.hpp"
 #include "addon/polystep.hpp"
 #include "addon/polystep_objectives.hpp"
+#include "addon/polystep_search.hpp"
 #include "polystep/baselines/cma_es.hpp"
 #include "polystep/baselines/evolution_strategy.hpp"
 #include "polystep/baselines/random_search.hpp"
@@ -25,37 +23,12 @@ using namespace dd::polystep;
 /// In the order of nativeMethods in lib/polystep/baselines/native.ts.
 enum class Method : std::uint8_t { open_ai_es, cma_es, spsa, me_zo, eggroll, random_search };
 
+using Baseline = EitherSearch<Search>;
+using Held = HeldSearch<Search>;
 template <class Scalar>
-struct Typed {
-  std::unique_ptr<Search<Scalar>> search;
-  std::unique_ptr<Evaluator<Scalar>> evaluator;
-};
+using Typed = TypedSearch<Search, Scalar>;
 
-/// A search of either type. One call at a time: `busy` while a job has it.
-struct Baseline {
-  Typed<float> single;
-  Typed<double> exact;
-  std::shared_ptr<const Objective> objective;  // outlives its evaluator
-  std::atomic<bool> busy{false};
-
-  template <class Body>
-  decltype(auto) with(Body&& body) {
-    return single.search != nullptr ? body(single) : body(exact);
-  }
-};
-
-/// What a handle holds: the handle's objects are constant, a search is not.
-struct Held {
-  std::unique_ptr<Baseline> baseline = std::make_unique<Baseline>();
-};
-
-Baseline& idle(const Napi::Value& value) {
-  Baseline& baseline = *object_of<Held>(value, "search")->baseline;
-  if (baseline.busy.load()) {
-    throw Error(ErrorCode::invalid_argument_value, "search", "`search` is taking a step: await it first");
-  }
-  return baseline;
-}
+Baseline& idle(const Napi::Value& value) { return idle_search<Search>(value, "search"); }
 
 /// Options by name; what a method does not have is never asked for.
 class Given {
@@ -159,22 +132,16 @@ void make(Typed<Scalar>& typed, const Given& given, const Napi::Value& x0, const
   if (options.lower.size() != options.upper.size() || (!options.lower.empty() && options.lower.size() != dimension)) {
     throw_type("upper", "as long as `lower`");
   }
-  typed.search = std::make_unique<Search<Scalar>>(std::move(options),
+  typed.driver = std::make_unique<Search<Scalar>>(std::move(options),
                                                   make_method(given, std::vector<double>(start.begin(), start.end())));
-  if (objective == nullptr) return;
-  if (objective->dimension() != dimension) throw_type("objective", "an objective of the same dimension");
-  if constexpr (sizeof(Scalar) == sizeof(float)) {
-    typed.evaluator = objective->float32_evaluator(given.count("seed"));
-  } else {
-    typed.evaluator = objective->float64_evaluator(given.count("seed"));
-  }
+  typed.evaluate_by(objective, dimension, given.count("seed"));
 }
 
 /// (options, initial, objective or undefined) -> handle.
 Napi::Value create(const Napi::CallbackInfo& info) {
   const Given given(object(info[0], "options"));
   auto held = std::make_unique<Held>();
-  Baseline& baseline = *held->baseline;
+  Baseline& baseline = *held->search;
   if (!info[2].IsUndefined()) baseline.objective = object_of<Objective>(info[2], "objective");
   if (given.flag("single")) {
     make(baseline.single, given, info[1], baseline.objective.get());
@@ -193,7 +160,7 @@ Napi::Value dispose(const Napi::CallbackInfo& info) {
 /// -> { candidates, step, evaluations, bestValue, stop }.
 Napi::Value info_of(const Napi::CallbackInfo& info) {
   return idle(info[0]).with([&](auto& typed) -> Napi::Value {
-    const auto& search = *typed.search;
+    const auto& search = *typed.driver;
     Napi::Object result = Napi::Object::New(info.Env());
     result.Set("candidates", static_cast<double>(search.candidates()));
     result.Set("step", static_cast<double>(search.step()));
@@ -206,8 +173,8 @@ Napi::Value info_of(const Napi::CallbackInfo& info) {
 
 Napi::Value current(const Napi::CallbackInfo& info) {
   return idle(info[0]).with([&]<class Scalar>(Typed<Scalar>& typed) -> Napi::Value {
-    std::vector<Scalar> values(typed.search->dimension());
-    typed.search->current(values);
+    std::vector<Scalar> values(typed.driver->dimension());
+    typed.driver->current(values);
     return copy_to_typed_array<Scalar>(info.Env(), values);
   });
 }
@@ -215,7 +182,7 @@ Napi::Value current(const Napi::CallbackInfo& info) {
 /// The best point, of length 0 where nothing was evaluated yet.
 Napi::Value best(const Napi::CallbackInfo& info) {
   return idle(info[0]).with([&]<class Scalar>(Typed<Scalar>& typed) -> Napi::Value {
-    return copy_to_typed_array<Scalar>(info.Env(), typed.search->best());
+    return copy_to_typed_array<Scalar>(info.Env(), typed.driver->best());
   });
 }
 
@@ -223,7 +190,7 @@ Napi::Value best(const Napi::CallbackInfo& info) {
 Napi::Value candidates(const Napi::CallbackInfo& info) {
   const std::size_t first = size(info[1], "first"), count = size(info[2], "count");
   idle(info[0]).with([&]<class Scalar>(Typed<Scalar>& typed) {
-    const Search<Scalar>& search = *typed.search;
+    const Search<Scalar>& search = *typed.driver;
     if (count == 0 || first + count > search.candidates()) throw_type("count", "within the candidates of the step");
     const auto view = typed_array<Scalar>(info[3], "view");
     if (view.size() < count * search.dimension()) throw_type("view", "large enough for the candidates");
@@ -232,17 +199,11 @@ Napi::Value candidates(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-Napi::Value metrics_array(Napi::Env env, std::span<const StepMetrics> metrics) {
-  static_assert(sizeof(StepMetrics) == step_metric_count * sizeof(double));
-  const auto* const first = reinterpret_cast<const double*>(metrics.data());
-  return copy_to_typed_array<double>(env, {first, metrics.size() * step_metric_count});
-}
-
 /// (search, losses, threads) -> metrics.
 Napi::Value finish(const Napi::CallbackInfo& info) {
   return idle(info[0]).with([&](auto& typed) -> Napi::Value {
-    const auto losses = typed_array<double>(info[1], "costs", typed.search->candidates());
-    const StepMetrics metrics = typed.search->finish(losses, threads_of(info[2]));
+    const auto losses = typed_array<double>(info[1], "costs", typed.driver->candidates());
+    const StepMetrics metrics = typed.driver->finish(losses, threads_of(info[2]));
     return metrics_array(info.Env(), {&metrics, 1});
   });
 }
@@ -250,43 +211,24 @@ Napi::Value finish(const Napi::CallbackInfo& info) {
 /// (search, loss of `current`).
 Napi::Value offer(const Napi::CallbackInfo& info) {
   const double loss = number(info[1], "loss");
-  idle(info[0]).with([&](auto& typed) { typed.search->offer(loss); });
+  idle(info[0]).with([&](auto& typed) { typed.driver->offer(loss); });
   return info.Env().Undefined();
 }
 
 /// Steps of a native objective as a job.
-class Steps final : public Computation {
+class Steps final : public StepsComputation<Search> {
  public:
   Steps(std::shared_ptr<const Held> held, std::size_t steps, double max_evaluations)
-      : held_(std::move(held)), steps_(steps), max_evaluations_(max_evaluations) {
-    held_->baseline->busy.store(true);
-  }
-  ~Steps() override { held_->baseline->busy.store(false); }
+      : StepsComputation(std::move(held)), steps_(steps), max_evaluations_(max_evaluations) {}
 
   void run(RunControl& control) override {
-    stop_ = held_->baseline->with(
-        [&](auto& typed) { return typed.search->run(*typed.evaluator, steps_, max_evaluations_, metrics_, control); });
-  }
-  Napi::Value result(Napi::Env env) override {
-    held_->baseline->busy.store(false);
-    Napi::Object object = Napi::Object::New(env);
-    object.Set("metrics", metrics_array(env, metrics_));
-    object.Set("stop", static_cast<double>(stop_));
-    return object;
-  }
-  Napi::Value best(Napi::Env env, std::span<const std::byte> state) override {
-    return held_->baseline->with([&]<class Scalar>(Typed<Scalar>&) -> Napi::Value {
-      return copy_to_typed_array<Scalar>(
-          env, {reinterpret_cast<const Scalar*>(state.data()), state.size() / sizeof(Scalar)});
-    });
+    stop_ = search().with(
+        [&](auto& typed) { return typed.driver->run(*typed.evaluator, steps_, max_evaluations_, metrics_, control); });
   }
 
  private:
-  std::shared_ptr<const Held> held_;
   std::size_t steps_;
   double max_evaluations_;
-  std::vector<StepMetrics> metrics_;
-  RunStop stop_ = RunStop::steps;
 };
 
 /// (search, steps, maxEvaluations, run).
@@ -297,28 +239,24 @@ Napi::Value run(const Napi::CallbackInfo& info) {
 }
 
 /// Scores the iterate with the native objective, as a job.
-class Score final : public Computation {
+class Score final : public SearchComputation<Search> {
  public:
-  explicit Score(std::shared_ptr<const Held> held) : held_(std::move(held)) { held_->baseline->busy.store(true); }
-  ~Score() override { held_->baseline->busy.store(false); }
+  using SearchComputation::SearchComputation;
 
   void run(RunControl& control) override {
-    held_->baseline->with([&]<class Scalar>(Typed<Scalar>& typed) {
-      std::vector<Scalar> point(typed.search->dimension());
-      typed.search->current(point);
-      typed.evaluator->begin_step(typed.search->step(), control.threads());
+    search().with([&]<class Scalar>(Typed<Scalar>& typed) {
+      std::vector<Scalar> point(typed.driver->dimension());
+      typed.driver->current(point);
+      typed.evaluator->begin_step(typed.driver->step(), control.threads());
       double loss = 0;
       typed.evaluator->evaluate(MatrixView<const Scalar>::row_major(point.data(), 1, point.size()), {&loss, 1});
-      typed.search->offer(loss);
+      typed.driver->offer(loss);
     });
   }
   Napi::Value result(Napi::Env env) override {
-    held_->baseline->busy.store(false);
+    search().busy.store(false);
     return env.Undefined();
   }
-
- private:
-  std::shared_ptr<const Held> held_;
 };
 
 /// (search, run).

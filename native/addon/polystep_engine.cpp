@@ -1,5 +1,4 @@
 // Optimizers as handles: steps whose losses JavaScript computes, and jobs that take whole steps of a native objective.
-#include <atomic>
 #include <cstring>
 #include <memory>
 #include <utility>
@@ -7,10 +6,9 @@
 
 #include "addon/arguments.hpp"
 #include "addon/edge.hpp"
-#include "addon/handle.hpp"
-#include "addon/job.hpp"
 #include "addon/polystep.hpp"
 #include "addon/polystep_options.hpp"
+#include "addon/polystep_search.hpp"
 #include "polystep/engine.hpp"
 
 namespace dd::addon {
@@ -18,37 +16,12 @@ namespace {
 
 using namespace dd::polystep;
 
+using Optimizer = EitherSearch<Engine>;
+using Held = HeldSearch<Engine>;
 template <class Scalar>
-struct Typed {
-  std::unique_ptr<Engine<Scalar>> engine;
-  std::unique_ptr<Evaluator<Scalar>> evaluator;
-};
+using Typed = TypedSearch<Engine, Scalar>;
 
-/// An optimizer of either type. One call at a time: `busy` while a job has it.
-struct Optimizer {
-  Typed<float> single;
-  Typed<double> exact;
-  std::shared_ptr<const Objective> objective;  // outlives its evaluator
-  std::atomic<bool> busy{false};
-
-  template <class Body>
-  decltype(auto) with(Body&& body) {
-    return single.engine != nullptr ? body(single) : body(exact);
-  }
-};
-
-/// What a handle holds: the handle's objects are constant, an optimizer is not.
-struct Held {
-  std::unique_ptr<Optimizer> optimizer = std::make_unique<Optimizer>();
-};
-
-Optimizer& idle(const Napi::Value& value) {
-  Optimizer& optimizer = *object_of<Held>(value, "optimizer")->optimizer;
-  if (optimizer.busy.load()) {
-    throw Error(ErrorCode::invalid_argument_value, "optimizer", "`optimizer` is taking a step: await it first");
-  }
-  return optimizer;
-}
+Optimizer& idle(const Napi::Value& value) { return idle_search<Engine>(value, "optimizer"); }
 
 std::vector<double> numbers(const Napi::Value& value, std::string_view argument) {
   const auto elements = typed_array<double>(value, argument);
@@ -109,14 +82,8 @@ void make(Typed<Scalar>& typed, const EngineOptions& options, const Napi::Object
     subspace = read_subspace<Scalar>(chosen.As<Napi::Object>());
     if (subspace->parameters() != options.dimension) throw_type("subspace", "of as many parameters as `initial`");
   }
-  typed.engine = std::make_unique<Engine<Scalar>>(options, start, std::move(subspace));
-  if (objective == nullptr) return;
-  if (objective->dimension() != options.dimension) throw_type("objective", "of the dimension of `initial`");
-  if constexpr (std::is_same_v<Scalar, float>) {
-    typed.evaluator = objective->float32_evaluator(options.seed);
-  } else {
-    typed.evaluator = objective->float64_evaluator(options.seed);
-  }
+  typed.driver = std::make_unique<Engine<Scalar>>(options, start, std::move(subspace));
+  typed.evaluate_by(objective, options.dimension, options.seed);
 }
 
 /// (options, x0, objective or undefined).
@@ -124,14 +91,14 @@ Napi::Value create(const Napi::CallbackInfo& info) {
   const Napi::Object given = object(info[0], "options");
   const EngineOptions options = read_options(given);
   auto held = std::make_shared<Held>();
-  Optimizer& optimizer = *held->optimizer;
+  Optimizer& optimizer = *held->search;
   if (!info[2].IsUndefined()) optimizer.objective = object_of<Objective>(info[2], "objective");
   if (given.Get("single").ToBoolean()) {
     make(optimizer.single, options, given, info[1], optimizer.objective.get());
   } else {
     make(optimizer.exact, options, given, info[1], optimizer.objective.get());
   }
-  const std::size_t bytes = optimizer.with([](auto& typed) { return typed.engine->bytes(); });
+  const std::size_t bytes = optimizer.with([](auto& typed) { return typed.driver->bytes(); });
   return make_handle<Held>(info.Env(), std::shared_ptr<const Held>(std::move(held)), bytes);
 }
 
@@ -144,7 +111,7 @@ Napi::Value dispose(const Napi::CallbackInfo& info) {
 /// confirmations }.
 Napi::Value info_of(const Napi::CallbackInfo& info) {
   return idle(info[0]).with([&](auto& typed) -> Napi::Value {
-    const auto& engine = *typed.engine;
+    const auto& engine = *typed.driver;
     Napi::Object object = Napi::Object::New(info.Env());
     object.Set("particles", static_cast<double>(engine.particles()));
     object.Set("rowDimension", static_cast<double>(engine.particle_dimension()));
@@ -161,23 +128,18 @@ Napi::Value info_of(const Napi::CallbackInfo& info) {
   });
 }
 
-template <class Scalar>
-Napi::Value typed_copy(Napi::Env env, std::span<const Scalar> values) {
-  return copy_to_typed_array<Scalar>(env, values);
-}
-
 Napi::Value current(const Napi::CallbackInfo& info) {
   return idle(info[0]).with([&]<class Scalar>(Typed<Scalar>& typed) -> Napi::Value {
-    std::vector<Scalar> values(typed.engine->points() * typed.engine->options().dimension);
-    typed.engine->current(values.data());
-    return typed_copy<Scalar>(info.Env(), values);
+    std::vector<Scalar> values(typed.driver->points() * typed.driver->options().dimension);
+    typed.driver->current(values.data());
+    return copy_to_typed_array<Scalar>(info.Env(), values);
   });
 }
 
 /// The best point, of length 0 where nothing was evaluated yet.
 Napi::Value best(const Napi::CallbackInfo& info) {
   return idle(info[0]).with([&]<class Scalar>(Typed<Scalar>& typed) -> Napi::Value {
-    return typed_copy<Scalar>(info.Env(), typed.engine->best());
+    return copy_to_typed_array<Scalar>(info.Env(), typed.driver->best());
   });
 }
 
@@ -187,7 +149,7 @@ Napi::Value begin(const Napi::CallbackInfo& info) {
   if (!info[4].IsUndefined()) rotations = typed_array<double>(info[4], "rotations");
   const StepParameters parameters{number(info[1], "epsilon"), number(info[2], "stepRadius"),
                                   number(info[3], "probeRadius")};
-  idle(info[0]).with([&](auto& typed) { typed.engine->begin(parameters, rotations); });
+  idle(info[0]).with([&](auto& typed) { typed.driver->begin(parameters, rotations); });
   return info.Env().Undefined();
 }
 
@@ -208,7 +170,7 @@ Napi::Value candidates(const Napi::CallbackInfo& info) {
   const std::size_t threads = size(info[4], "threads");
   const bool replaced = info[5].ToBoolean();
   idle(info[0]).with([&]<class Scalar>(Typed<Scalar>& typed) {
-    Engine<Scalar>& engine = *typed.engine;
+    Engine<Scalar>& engine = *typed.driver;
     require_begun(engine.begun());
     const std::size_t all = engine.particles() * engine.candidates_per_particle() + (replaced ? 0 : engine.points());
     if (count == 0 || first + count > all) throw_type("count", "within the candidates of the step");
@@ -222,18 +184,12 @@ Napi::Value candidates(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-Napi::Value metrics_array(Napi::Env env, std::span<const StepMetrics> metrics) {
-  static_assert(sizeof(StepMetrics) == step_metric_count * sizeof(double));
-  const auto* const first = reinterpret_cast<const double*>(metrics.data());
-  return copy_to_typed_array<double>(env, {first, metrics.size() * step_metric_count});
-}
-
 /// (optimizer, losses, points or undefined, threads) -> metrics.
 Napi::Value finish(const Napi::CallbackInfo& info) {
   const auto losses = typed_array<double>(info[1], "costs");
   RunControl control(size(info[3], "threads"));
   return idle(info[0]).with([&]<class Scalar>(Typed<Scalar>& typed) -> Napi::Value {
-    Engine<Scalar>& engine = *typed.engine;
+    Engine<Scalar>& engine = *typed.driver;
     require_begun(engine.begun());
     const std::size_t all = engine.particles() * engine.candidates_per_particle();
     const std::size_t confirmed = engine.options().trust_region ? engine.points() : 0;
@@ -246,63 +202,46 @@ Napi::Value finish(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value abandon(const Napi::CallbackInfo& info) {
-  idle(info[0]).with([](auto& typed) { typed.engine->abandon(); });
+  idle(info[0]).with([](auto& typed) { typed.driver->abandon(); });
   return info.Env().Undefined();
 }
 
 /// (optimizer, losses of `current`).
 Napi::Value confirm(const Napi::CallbackInfo& info) {
   idle(info[0]).with(
-      [&](auto& typed) { typed.engine->confirm(typed_array<double>(info[1], "costs", typed.engine->points())); });
+      [&](auto& typed) { typed.driver->confirm(typed_array<double>(info[1], "costs", typed.driver->points())); });
   return info.Env().Undefined();
 }
 
 /// (optimizer, losses of `current`): counted as evaluations.
 Napi::Value offer(const Napi::CallbackInfo& info) {
   idle(info[0]).with([&](auto& typed) {
-    const auto losses = typed_array<double>(info[1], "costs", typed.engine->points());
-    typed.engine->count_evaluations(static_cast<double>(losses.size()));
-    typed.engine->offer(losses);
+    const auto losses = typed_array<double>(info[1], "costs", typed.driver->points());
+    typed.driver->count_evaluations(static_cast<double>(losses.size()));
+    typed.driver->offer(losses);
   });
   return info.Env().Undefined();
 }
 
 /// Steps of a native objective as a job.
-class Steps final : public Computation {
+class Steps final : public StepsComputation<Engine> {
  public:
   Steps(std::shared_ptr<const Held> held, std::vector<double> parameters, double max_evaluations)
-      : held_(std::move(held)), max_evaluations_(max_evaluations) {
+      : StepsComputation(std::move(held)), max_evaluations_(max_evaluations) {
     for (std::size_t i = 0; i + 3 <= parameters.size(); i += 3) {
       parameters_.push_back({parameters[i], parameters[i + 1], parameters[i + 2]});
     }
-    held_->optimizer->busy.store(true);
   }
-  ~Steps() override { held_->optimizer->busy.store(false); }
 
   void run(RunControl& control) override {
-    stop_ = held_->optimizer->with([&](auto& typed) {
-      return typed.engine->run(*typed.evaluator, parameters_, max_evaluations_, metrics_, control);
-    });
-  }
-  Napi::Value result(Napi::Env env) override {
-    held_->optimizer->busy.store(false);
-    Napi::Object object = Napi::Object::New(env);
-    object.Set("metrics", metrics_array(env, metrics_));
-    object.Set("stop", static_cast<double>(stop_));
-    return object;
-  }
-  Napi::Value best(Napi::Env env, std::span<const std::byte> state) override {
-    return held_->optimizer->with([&]<class Scalar>(Typed<Scalar>&) -> Napi::Value {
-      return typed_copy<Scalar>(env, {reinterpret_cast<const Scalar*>(state.data()), state.size() / sizeof(Scalar)});
+    stop_ = search().with([&](auto& typed) {
+      return typed.driver->run(*typed.evaluator, parameters_, max_evaluations_, metrics_, control);
     });
   }
 
  private:
-  std::shared_ptr<const Held> held_;
   std::vector<StepParameters> parameters_;
   double max_evaluations_;
-  std::vector<StepMetrics> metrics_;
-  RunStop stop_ = RunStop::steps;
 };
 
 /// (optimizer, parameters, maxEvaluations, run).
@@ -315,14 +254,13 @@ Napi::Value run(const Napi::CallbackInfo& info) {
 }
 
 /// Scores the iterate with the native objective, as a job.
-class Score final : public Computation {
+class Score final : public SearchComputation<Engine> {
  public:
-  explicit Score(std::shared_ptr<const Held> held) : held_(std::move(held)) { held_->optimizer->busy.store(true); }
-  ~Score() override { held_->optimizer->busy.store(false); }
+  using SearchComputation::SearchComputation;
 
   void run(RunControl& control) override {
-    held_->optimizer->with([&]<class Scalar>(Typed<Scalar>& typed) {
-      Engine<Scalar>& engine = *typed.engine;
+    search().with([&]<class Scalar>(Typed<Scalar>& typed) {
+      Engine<Scalar>& engine = *typed.driver;
       const std::size_t n = engine.options().dimension;
       LargeVector<Scalar> points(engine.points() * n);
       values_.resize(engine.points());
@@ -334,12 +272,11 @@ class Score final : public Computation {
     });
   }
   Napi::Value result(Napi::Env env) override {
-    held_->optimizer->busy.store(false);
+    search().busy.store(false);
     return copy_to_typed_array<double>(env, values_);
   }
 
  private:
-  std::shared_ptr<const Held> held_;
   std::vector<double> values_;
 };
 
@@ -353,10 +290,10 @@ Napi::Value score(const Napi::CallbackInfo& info) {
 Napi::Value restart(const Napi::CallbackInfo& info) {
   const auto lower = typed_array<double>(info[2], "lower"), upper = typed_array<double>(info[3], "upper");
   idle(info[0]).with([&](auto& typed) {
-    if (lower.size() != typed.engine->options().dimension || upper.size() != lower.size()) {
+    if (lower.size() != typed.driver->options().dimension || upper.size() != lower.size()) {
       throw_type("restarts", "a box of the candidates' dimension");
     }
-    typed.engine->restart(static_cast<std::uint32_t>(size(info[1], "number")), lower, upper);
+    typed.driver->restart(static_cast<std::uint32_t>(size(info[1], "number")), lower, upper);
   });
   return info.Env().Undefined();
 }
@@ -364,8 +301,8 @@ Napi::Value restart(const Napi::CallbackInfo& info) {
 /// (optimizer, subspace or undefined): absorbs, and goes on in that subspace.
 Napi::Value absorb(const Napi::CallbackInfo& info) {
   idle(info[0]).with([&]<class Scalar>(Typed<Scalar>& typed) {
-    if (info[1].IsUndefined()) return typed.engine->absorb();
-    typed.engine->change_subspace(read_subspace<Scalar>(object(info[1], "subspace")));
+    if (info[1].IsUndefined()) return typed.driver->absorb();
+    typed.driver->change_subspace(read_subspace<Scalar>(object(info[1], "subspace")));
   });
   return info.Env().Undefined();
 }
@@ -373,14 +310,14 @@ Napi::Value absorb(const Napi::CallbackInfo& info) {
 Napi::Value save(const Napi::CallbackInfo& info) {
   return idle(info[0]).with([&]<class Scalar>(Typed<Scalar>& typed) -> Napi::Value {
     const Napi::Env env = info.Env();
-    const EngineState<Scalar> state = typed.engine->save();
+    const EngineState<Scalar> state = typed.driver->save();
     Napi::Object object = Napi::Object::New(env);
-    object.Set("x", typed_copy<Scalar>(env, state.x));
-    object.Set("base", typed_copy<Scalar>(env, state.base));
-    object.Set("velocity", typed_copy<Scalar>(env, state.velocity));
-    object.Set("average", typed_copy<Scalar>(env, state.average));
-    object.Set("direction", typed_copy<Scalar>(env, state.direction));
-    object.Set("best", typed_copy<Scalar>(env, state.best));
+    object.Set("x", copy_to_typed_array<Scalar>(env, state.x));
+    object.Set("base", copy_to_typed_array<Scalar>(env, state.base));
+    object.Set("velocity", copy_to_typed_array<Scalar>(env, state.velocity));
+    object.Set("average", copy_to_typed_array<Scalar>(env, state.average));
+    object.Set("direction", copy_to_typed_array<Scalar>(env, state.direction));
+    object.Set("best", copy_to_typed_array<Scalar>(env, state.best));
     object.Set("f", copy_to_typed_array<double>(env, state.f));
     object.Set("g", copy_to_typed_array<double>(env, state.g));
     object.Set("particleRadii", copy_to_typed_array<double>(env, state.particle_radii));
@@ -408,7 +345,7 @@ Napi::Value load(const Napi::CallbackInfo& info) {
     state.g = numbers(given.Get("g"), "checkpoint.g");
     state.particle_radii = numbers(given.Get("particleRadii"), "checkpoint.particleRadii");
     state.counters = numbers(given.Get("counters"), "checkpoint.counters");
-    typed.engine->load(state);
+    typed.driver->load(state);
   });
   return info.Env().Undefined();
 }
