@@ -1,7 +1,7 @@
 // Residuals and gradients of odil's compiled programs against loops written by hand for the machine, in turn in the
 // same run. CPU time of one thread. One JSON object per case on standard output.
 //
-//   dd_bench_odil [--samples=9] [--quick]
+//   dd_bench_odil [--samples=9] [--quick] [--only=heat|wave|poisson]
 //
 // A residual's peers are hand loops, its `maxDifference` the largest relative one between the two. A gradient's peer is
 // the residual of the same problem. Rates count the fields read and the residuals written, once each.
@@ -231,22 +231,25 @@ void measure(Case one, std::size_t samples) {
 void run(int count, char** arguments) {
   std::size_t samples = 9;
   bool quick = false;
+  std::string only;
   read_options(count, arguments, [&](const std::string& name, const std::string& value) {
     if (name == "--quick") {
       quick = true;
     } else if (name == "--samples") {
       samples = std::stoul(value);
+    } else if (name == "--only") {
+      only = value;
     } else {
       return false;
     }
     return true;
   });
   for (const std::size_t cells : quick ? std::vector<std::size_t>{64} : std::vector<std::size_t>{64, 256, 1024}) {
-    measure(heat(cells), samples);
-    measure(wave(cells), samples);
+    if (only.empty() || only == "heat") measure(heat(cells), samples);
+    if (only.empty() || only == "wave") measure(wave(cells), samples);
   }
   for (const std::size_t cells : quick ? std::vector<std::size_t>{48} : std::vector<std::size_t>{48, 128}) {
-    measure(poisson(cells), samples);
+    if (only.empty() || only == "poisson") measure(poisson(cells), samples);
   }
 }
 

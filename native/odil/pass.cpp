@@ -93,6 +93,19 @@ Pass::Pass(Graph& graph, const Domain& domain, const Shape& shape, std::vector<R
         lower(graph, region.outputs, compiled.flattened > 0 ? RowKind::flat : RowKind::packed, shape.axes - 1);
     compiled.uniforms = Uniforms(graph, uniform_roots(compiled.program));
     compiled.targets = std::move(region.targets);
+    uniforms_ += compiled.uniforms.size();
+    if (compiled.flattened == 0) {
+      // All points of a box wrap alike: one distance serves them all.
+      for (const External& external : compiled.program.externals) {
+        const bool reads = external.kind == External::Kind::operand;
+        compiled.sources.push_back(
+            reads ? Place(operands_[static_cast<std::size_t>(external.id)].shape, compiled.box, external.shift)
+                  : Place());
+      }
+      for (const Target& target : compiled.targets) {
+        compiled.destinations.emplace_back(target.shape, compiled.box, target.shift);
+      }
+    }
     regions_.push_back(std::move(compiled));
   }
   adds_ = std::any_of(regions_.begin(), regions_.end(), [](const Compiled& region) { return region.adds; });
@@ -135,12 +148,12 @@ struct PassRunner {
   };
 
   template <class T>
-  static void run(const Pass& pass, const Pass::Compiled& region, const UniformRows<T>& uniforms, const Box& box,
+  static void run(const Pass& pass, const Pass::Compiled& region, std::span<const T> uniforms, const Box& box,
                   std::size_t most_flattened, const Arrays<T>& arrays, std::span<double> sums) {
     Workspace<T> workspace(region.program, uniforms);
     const Runs runs(pass.shape_, box, std::min(region.flattened, most_flattened));
     if (region.flattened == 0) {
-      PackedRunner<T> runner(region.program, region.targets, pass.operands_, region.box, runs.line(), arrays,
+      PackedRunner<T> runner(region.program, region.targets, region.sources, region.destinations, runs.line(), arrays,
                              workspace);
       for (std::size_t run = 0; run < runs.count(); ++run) runner.add_run(runs.first(run), runs.length());
       runner.flush();
@@ -157,19 +170,23 @@ struct PassRunner {
   template <class T>
   static void run(const Pass& pass, const Box& within, const Arrays<T>& arrays, std::size_t threads) {
     if (within.empty(pass.shape_.axes)) return;
-    std::vector<UniformRows<T>> uniforms;
-    uniforms.reserve(pass.regions_.size());
+    std::vector<T> uniforms(pass.uniforms_);
+    std::span<T> left = uniforms;
     for (const Pass::Compiled& region : pass.regions_) {
-      uniforms.emplace_back(region.program, region.uniforms, arrays.parameters);
+      evaluate_uniforms<T>(region.uniforms, arrays.parameters, left);
+      left = left.subspan(region.uniforms.size());
     }
     const Slabs slabs(pass.shape_, within);
     std::vector<double> sums(slabs.count * arrays.sums.size(), 0);
     ThreadPool::shared().run_tasks(pass.adds_ ? 1 : threads, slabs.count, [&](std::size_t s) {
       const Box slab = slabs.slab(s);
-      for (std::size_t r = 0; r < pass.regions_.size(); ++r) {
-        const Box box = slab.intersection(pass.regions_[r].box, pass.shape_.axes);
+      std::span<const T> rest = uniforms;
+      for (const Pass::Compiled& region : pass.regions_) {
+        const std::span<const T> own = rest.first(region.uniforms.size());
+        rest = rest.subspan(own.size());
+        const Box box = slab.intersection(region.box, pass.shape_.axes);
         if (box.empty(pass.shape_.axes)) continue;
-        run<T>(pass, pass.regions_[r], uniforms[r], box, pass.shape_.axes - slabs.cut, arrays,
+        run<T>(pass, region, own, box, pass.shape_.axes - slabs.cut, arrays,
                std::span(sums).subspan(s * arrays.sums.size(), arrays.sums.size()));
       }
     });
@@ -240,7 +257,8 @@ void FlatPass::run(const Arrays<T>& arrays, std::size_t begin, std::size_t end, 
   const std::size_t chunk = std::max(task_points, (2 * reach_ + task_points - 1) / task_points * task_points);
   const std::size_t chunks = (end - begin + chunk - 1) / chunk;
   std::vector<double> sums(chunks * arrays.sums.size(), 0);
-  const UniformRows<T> uniforms(program_, uniforms_, arrays.parameters);
+  std::vector<T> uniforms(uniforms_.size());
+  evaluate_uniforms<T>(uniforms_, arrays.parameters, uniforms);
   const auto run_chunk = [&](std::size_t c) {
     Workspace<T> workspace(program_, uniforms);
     FlatRunner<T> runner(program_, targets_, operands_, shape_, arrays, workspace);

@@ -70,6 +70,7 @@ class Pass {
     Program program;
     Uniforms uniforms;  // the table, then the uniform rows
     std::vector<Target> targets;
+    std::vector<Place> sources, destinations;  // of gathered points: one per external and per target
   };
   friend struct PassRunner;
 
@@ -77,6 +78,7 @@ class Pass {
   Shape shape_;
   std::vector<Compiled> regions_;  // those with more flattened axes first: what they spoil is mended later
   bool adds_ = false;
+  std::size_t uniforms_ = 0;  // of all regions
 };
 
 /// A program over consecutive points [begin, end) of a shape, whatever region they belong to. What it reads and writes

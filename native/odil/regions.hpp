@@ -46,4 +46,20 @@ std::size_t resolve(const Shape& operand, const std::array<std::int32_t, max_axe
 /// How far behind the point itself lies what it reads; the same for all points of a region's box.
 std::ptrdiff_t distance(const Shape& operand, const Box& box, const Shift& shift) noexcept;
 
+/// Where the points of a box lie in an array, moved by a shift.
+struct Place {
+  Place() = default;
+  Place(const Shape& array, const Box& box, const Shift& shift) noexcept
+      : strides(array.strides()), start(distance(array, box, shift)) {}
+
+  std::ptrdiff_t operator()(const std::array<std::int32_t, max_axes>& point) const noexcept {
+    std::ptrdiff_t flat = start;
+    for (std::size_t axis = 0; axis < max_axes; ++axis) flat += point[axis] * strides[axis];
+    return flat;
+  }
+
+  std::array<std::ptrdiff_t, max_axes> strides{};
+  std::ptrdiff_t start = 0;
+};
+
 }  // namespace dd::odil

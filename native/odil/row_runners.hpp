@@ -33,35 +33,49 @@ inline constexpr auto no_picks = [](std::int32_t, const Shift&) { return std::nu
 inline void run_block(const BlockRun<float>& run) { run_block_float32(&run); }
 inline void run_block(const BlockRun<double>& run) { run_block_float64(&run); }
 
-/// Memory for rows that this thread uses again and again; a thread runs one program at a time.
+/// The values of a program's uniforms in the precision of its rows: the same for all points of a run.
 template <class T>
-T* row_memory(std::size_t count) {
-  thread_local AlignedBuffer<T> memory;
-  memory.reserve_discarding(count);
-  return memory.data();
+void evaluate_uniforms(const Uniforms& uniforms, std::span<const double> parameters, std::span<T> values) {
+  if constexpr (sizeof(T) == sizeof(double)) {
+    uniforms.evaluate(parameters, no_picks, values);
+  } else {
+    std::vector<double> exact(uniforms.size());
+    uniforms.evaluate(parameters, no_picks, exact);
+    std::transform(exact.begin(), exact.end(), values.begin(), [](double value) { return static_cast<T>(value); });
+  }
 }
 
-/// The uniform values of a program in the precision of its rows: the same for all points of a run.
-template <class T>
-struct UniformRows {
-  UniformRows(const Program& program, const Uniforms& uniforms, std::span<const double> parameters) {
-    std::vector<double> values(uniforms.size());
-    uniforms.evaluate(parameters, no_picks, values);
-    const auto rows_begin = values.begin() + static_cast<std::ptrdiff_t>(program.table.size());
-    table.assign(values.begin(), rows_begin);
-    rows.assign(rows_begin, values.end());
-  }
+/// Points of a run that are gathered one after the other.
+struct Segment {
+  std::array<std::int32_t, max_axes> at;
+  std::size_t place;
+  std::size_t length;
+};
 
-  std::vector<T> table;
-  std::vector<T> rows;
+/// What this thread uses again and again, so that small grids cost no allocations; a thread runs one program at a time.
+template <class T>
+struct RowMemory {
+  AlignedBuffer<T> rows;
+  std::vector<T*> slots, moving;
+  std::vector<double> sums;
+  std::vector<Segment> segments;
+
+  static RowMemory& of_thread() {
+    thread_local RowMemory memory;
+    return memory;
+  }
 };
 
 /// What one thread needs to run a program: registers and rows made up or gathered.
 template <class T>
 class Workspace {
  public:
-  Workspace(const Program& program, const UniformRows<T>& uniforms)
-      : program_(program), length_(block_length(program, sizeof(T))), table_(uniforms.table.data()) {
+  /// `uniforms`: values of the program's table, then of its uniform rows.
+  Workspace(const Program& program, std::span<const T> uniforms)
+      : program_(program),
+        length_(block_length(program, sizeof(T))),
+        memory_(RowMemory<T>::of_thread()),
+        table_(uniforms.data()) {
     std::int32_t low = program.low, high = program.high;
     for (const External& external : program.externals) {
       low = std::min(low, external.low);
@@ -69,29 +83,30 @@ class Workspace {
     }
     margin_ = (static_cast<std::size_t>(-low) + 15) / 16 * 16;
     stride_ = (length_ + margin_ + static_cast<std::size_t>(high) + 15) / 16 * 16 + 16;
-    memory_ = row_memory<T>(stride_ * program.slots());
-    slots_.resize(program.slots());
-    for (std::size_t slot = 0; slot < slots_.size(); ++slot) slots_[slot] = own_row(slot);
-    std::size_t uniform = 0;
+    memory_.rows.reserve_discarding(stride_ * program.slots());
+    memory_.slots.resize(program.slots());
+    for (std::size_t slot = 0; slot < memory_.slots.size(); ++slot) memory_.slots[slot] = own_row(slot);
+    const T* uniform = uniforms.data() + program.table.size();
     for (std::size_t k = 0; k < program.externals.size(); ++k) {
       if (program.externals[k].kind != External::Kind::uniform) continue;
       T* row = own_row(program.external_slot(k)) - margin_;
-      std::fill(row, row + stride_, uniforms.rows[uniform++]);
+      std::fill(row, row + stride_, *uniform++);
     }
-    sums_.assign(program.sums, 0);
+    memory_.sums.assign(program.sums, 0);
   }
 
   std::size_t length() const { return length_; }
-  T* own_row(std::size_t slot) { return memory_ + slot * stride_ + margin_; }
-  T*& slot(std::size_t number) { return slots_[number]; }
-  std::span<double> sums() { return sums_; }
+  T* own_row(std::size_t slot) { return memory_.rows.data() + slot * stride_ + margin_; }
+  T*& slot(std::size_t number) { return memory_.slots[number]; }
+  std::span<double> sums() { return memory_.sums; }
+  RowMemory<T>& memory() { return memory_; }
 
   void execute(std::size_t points) {
     run_block(BlockRun<T>{.instructions = program_.instructions.data(),
                           .count = program_.instructions.size(),
-                          .slots = slots_.data(),
+                          .slots = memory_.slots.data(),
                           .table = table_,
-                          .sums = sums_.data(),
+                          .sums = memory_.sums.data(),
                           .length = points});
   }
 
@@ -99,10 +114,8 @@ class Workspace {
   const Program& program_;
   std::size_t length_;
   std::size_t margin_ = 0, stride_ = 0;
-  T* memory_ = nullptr;
-  std::vector<T*> slots_;
+  RowMemory<T>& memory_;
   const T* table_;
-  std::vector<double> sums_;
 };
 
 /// Index along `axis` of the points from flat position `start` on.
@@ -132,7 +145,9 @@ class FlatRunner {
         shape_(shape),
         arrays_(arrays),
         workspace_(workspace),
-        rows_(program.slots()) {}
+        rows_(workspace.memory().moving) {
+    rows_.assign(program.slots(), nullptr);
+  }
 
   void run(std::size_t begin, std::size_t end) {
     const auto first = shape_.index(begin);
@@ -184,7 +199,7 @@ class FlatRunner {
   const Shape& shape_;
   const Arrays<T>& arrays_;
   Workspace<T>& workspace_;
-  std::vector<T*> rows_;  // slot by slot; null for those that do not move
+  std::vector<T*>& rows_;  // slot by slot; null for those that do not move
 };
 
 /// Runs of points along the last `flattened` axes of a box. Where rows are gathered (0), along the last axis, or along
@@ -237,16 +252,17 @@ template <class T>
 class PackedRunner {
  public:
   /// `line`: the axis along which the runs go.
-  PackedRunner(const Program& program, std::span<const Target> targets, std::span<const Operand> operands,
-               const Box& box, std::size_t line, const Arrays<T>& arrays, Workspace<T>& workspace)
-      : program_(program), targets_(targets), arrays_(arrays), workspace_(workspace), line_(line) {
-    // All points of a box wrap alike: one distance serves them all.
-    for (const External& external : program.externals) {
-      const bool reads = external.kind == External::Kind::operand;
-      sources_.push_back(reads ? place_of(operands[static_cast<std::size_t>(external.id)].shape, box, external.shift)
-                               : Place{});
-    }
-    for (const Target& target : targets) destinations_.push_back(place_of(target.shape, box, target.shift));
+  PackedRunner(const Program& program, std::span<const Target> targets, std::span<const Place> sources,
+               std::span<const Place> destinations, std::size_t line, const Arrays<T>& arrays, Workspace<T>& workspace)
+      : program_(program),
+        targets_(targets),
+        sources_(sources),
+        destinations_(destinations),
+        arrays_(arrays),
+        workspace_(workspace),
+        segments_(workspace.memory().segments),
+        line_(line) {
+    segments_.clear();
   }
 
   void add_run(std::array<std::int32_t, max_axes> at, std::size_t length) {
@@ -279,27 +295,6 @@ class PackedRunner {
   }
 
  private:
-  struct Segment {
-    std::array<std::int32_t, max_axes> at;
-    std::size_t place;
-    std::size_t length;
-  };
-  /// Where the points of a box lie in an array.
-  struct Place {
-    std::array<std::ptrdiff_t, max_axes> strides{};
-    std::ptrdiff_t distance = 0;
-
-    std::ptrdiff_t operator()(const Segment& segment) const {
-      std::ptrdiff_t flat = distance;
-      for (std::size_t axis = 0; axis < max_axes; ++axis) flat += segment.at[axis] * strides[axis];
-      return flat;
-    }
-  };
-
-  static Place place_of(const Shape& shape, const Box& box, const Shift& shift) {
-    return {shape.strides(), odil::distance(shape, box, shift)};
-  }
-
   /// Points [first, last) of a segment; all rows of a few points, then those of the next few: neighbours share the
   /// cache lines they lie in.
   template <class Body>
@@ -324,7 +319,7 @@ class PackedRunner {
     }
     const Place& place = sources_[number];
     const std::ptrdiff_t step = place.strides[line_];
-    const T* from = arrays_.operands[static_cast<std::size_t>(external.id)] + place(segment) +
+    const T* from = arrays_.operands[static_cast<std::size_t>(external.id)] + place(segment.at) +
                     static_cast<std::ptrdiff_t>(first) * step;
     for (std::size_t p = first; p < last; ++p, from += step) to[p] = *from;
   }
@@ -335,7 +330,7 @@ class PackedRunner {
     const Place& place = destinations_[number];
     const std::ptrdiff_t step = place.strides[line_];
     const T* const from = workspace_.own_row(program_.output_slot(number)) + segment.place;
-    T* to = arrays_.targets[targets_[number].array] + place(segment) + static_cast<std::ptrdiff_t>(first) * step;
+    T* to = arrays_.targets[targets_[number].array] + place(segment.at) + static_cast<std::ptrdiff_t>(first) * step;
     if (kind == OutputKind::store) {
       for (std::size_t p = first; p < last; ++p, to += step) *to = from[p];
     } else {
@@ -345,11 +340,11 @@ class PackedRunner {
 
   const Program& program_;
   std::span<const Target> targets_;
+  std::span<const Place> sources_, destinations_;
   const Arrays<T>& arrays_;
   Workspace<T>& workspace_;
+  std::vector<Segment>& segments_;
   std::size_t line_;
-  std::vector<Place> sources_, destinations_;
-  std::vector<Segment> segments_;
   std::size_t points_ = 0;
 };
 

@@ -1,5 +1,8 @@
 #include "odil/uniform.hpp"
 
+#include <algorithm>
+#include <utility>
+
 namespace dd::odil {
 
 Uniforms::Uniforms(const Graph& graph, std::span<const NodeId> roots) {
@@ -14,10 +17,21 @@ Uniforms::Uniforms(const Graph& graph, std::span<const NodeId> roots) {
     nodes_.push_back(node);
   }
   for (const NodeId root : roots) roots_.push_back(place[root]);
+  const bool depends = std::any_of(nodes_.begin(), nodes_.end(),
+                                   [](const Node& node) { return node.op == Op::parameter || node.op == Op::pick; });
+  if (depends) return;
+  std::vector<double> values(roots.size());
+  evaluate(
+      {}, [](std::int32_t, const Shift&) { return 0.0; }, values);
+  known_ = std::move(values);
 }
 
 void Uniforms::evaluate(std::span<const double> parameters,
                         FunctionRef<double(std::int32_t id, const Shift& index)> pick, std::span<double> values) const {
+  if (!known_.empty()) {
+    std::copy(known_.begin(), known_.end(), values.begin());
+    return;
+  }
   std::vector<double> value(nodes_.size());
   for (std::size_t k = 0; k < nodes_.size(); ++k) {
     const Node& node = nodes_[k];

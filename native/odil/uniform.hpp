@@ -23,6 +23,7 @@ class Uniforms {
  private:
   std::vector<Node> nodes_;  // children renumbered
   std::vector<std::uint32_t> roots_;
+  std::vector<double> known_;  // their values, where no root depends on anything
 };
 
 }  // namespace dd::odil
