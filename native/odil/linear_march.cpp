@@ -24,10 +24,12 @@ class BandProduct {
     coefficients_.push_back(coefficient);
     sources_.push_back(source);
   }
-  void subtract_from(T* out, std::size_t points) const {
+  void subtract_from(T* out, std::size_t points, std::size_t threads) const {
     if (coefficients_.empty()) return;
-    linalg::stencil_apply(
-        linalg::StencilApply<T>{{coefficients_.data(), sources_.data(), coefficients_.size(), 0, points}, out, out});
+    parallel_for(threads, points, threaded_points, [&](std::size_t begin, std::size_t end) {
+      linalg::stencil_apply(
+          linalg::StencilApply<T>{{coefficients_.data(), sources_.data(), coefficients_.size(), begin, end}, out, out});
+    });
   }
 
  private:
@@ -134,6 +136,7 @@ template <class T>
 bool LinearMarch<T>::forward(std::span<const RowStore<T>> states, std::size_t rows, RowBegin begin, RowFill fill,
                              RunControl& control) {
   const std::size_t points = evolution_.row_points;
+  const std::size_t threads_of_each = states.size() > 1 ? 1 : control.threads();
   for (std::size_t row = 0; row < rows; ++row) {
     if (control.should_stop()) return false;
     if (!evolution_.equations[row]) {
@@ -156,12 +159,12 @@ bool LinearMarch<T>::forward(std::span<const RowStore<T>> states, std::size_t ro
         if (band.time == own) continue;
         earlier.add(band.coefficient, row_at(band.time) + band.offset);
       }
-      earlier.subtract_from(here, points);
+      earlier.subtract_from(here, points, threads_of_each);
       for (const auto& entry : bands.wrapped) {
         if (entry.time == own) continue;
         here[entry.point] -= entry.coefficient * row_at(entry.time)[entry.column];
       }
-      factor.solve(bands, own, here, here, false, scratch_[k]);
+      factor.solve(bands, own, here, here, false, threads_of_each, scratch_[k]);
     });
   }
   return true;
@@ -170,6 +173,7 @@ bool LinearMarch<T>::forward(std::span<const RowStore<T>> states, std::size_t ro
 template <class T>
 bool LinearMarch<T>::adjoint(std::span<T* const> states, RunControl& control) {
   const std::size_t points = evolution_.row_points;
+  const std::size_t threads_of_each = states.size() > 1 ? 1 : control.threads();
   for (std::size_t row = evolution_.rows; row-- > 0;) {
     if (control.should_stop()) return false;
     if (!evolution_.equations[row]) {
@@ -184,7 +188,7 @@ bool LinearMarch<T>::adjoint(std::span<T* const> states, RunControl& control) {
     for_states(states.size(), control.threads(), [&](std::size_t k) {
       T* const state = states[k];
       T* const here = state + row * points;
-      factor.solve(bands, own, here, here, true, scratch_[k]);
+      factor.solve(bands, own, here, here, true, threads_of_each, scratch_[k]);
       BandProduct<T> to_earlier;
       for (std::int32_t time = earliest; time < own; ++time) {
         to_earlier.clear();
@@ -193,7 +197,7 @@ bool LinearMarch<T>::adjoint(std::span<T* const> states, RunControl& control) {
           // What point j sends to j + offset, seen from there.
           if (band.time == time) to_earlier.add(band.coefficient - band.offset, here - band.offset);
         }
-        to_earlier.subtract_from(there, points);
+        to_earlier.subtract_from(there, points, threads_of_each);
         for (const auto& entry : bands.wrapped) {
           if (entry.time == time) there[entry.column] -= entry.coefficient * here[entry.point];
         }

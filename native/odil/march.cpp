@@ -112,7 +112,7 @@ MarchResult NonlinearMarch<T>::run(const PointSources<T>& sources, T* state, con
                               static_cast<double>(max_abs(std::span<const T>(here, points), threads));
       if (error.largest <= 4 * rounding) break;
       if (newton == options.newton_steps) return ended(MarchStatus::not_converged, row, 0);
-      factor_.solve(*bands, own, error_.data(), step_.data(), false, scratch_);
+      factor_.solve(*bands, own, error_.data(), step_.data(), false, threads, scratch_);
       ++result.newton_steps;
       result.sweeps += factor_.sweeps();
       for (std::size_t i = 0; i < points; ++i) here[i] -= step_[i];

@@ -9,7 +9,7 @@
 namespace dd::odil {
 namespace {
 
-constexpr std::size_t task_points = 32768;  // what one task covers: depends on sizes only
+constexpr std::size_t task_points = 16384;  // what one task covers: depends on sizes only
 
 bool accumulates(const std::vector<Output>& outputs) {
   return std::any_of(outputs.begin(), outputs.end(),

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/error.hpp"
+#include "core/thread_pool.hpp"
 #include "odil/row_solver_isa.hpp"
 
 namespace dd::odil {
@@ -12,6 +13,7 @@ namespace {
 constexpr double largest_dominance = 0.9;  // above it sweeps are slower than a factorisation
 constexpr double least_pivot = 1e-10;      // of the diagonal: below it Thomas would lose the answer
 constexpr std::size_t shortest_chunk = 2048;
+constexpr std::size_t least_shared_chunks = 12;  // with fewer, threads wait for each other for as long as they work
 
 void chebyshev_start(const ChebyshevStart<double>& a) { chebyshev_start_float64(&a); }
 void chebyshev_start(const ChebyshevStart<float>& a) { chebyshev_start_float32(&a); }
@@ -19,6 +21,51 @@ void chebyshev_sweep(const ChebyshevSweep<double>& a) { chebyshev_sweep_float64(
 void chebyshev_sweep(const ChebyshevSweep<float>& a) { chebyshev_sweep_float32(&a); }
 void thomas_solve(const ThomasSolve<double>& a) { thomas_solve_float64(&a); }
 void thomas_solve(const ThomasSolve<float>& a) { thomas_solve_float32(&a); }
+
+/// The order of sweeps over chunks, where a chunk of a sweep needs that chunk and its neighbours of the sweep before,
+/// and overwrites the chunk of the sweep before that. Every number is the one that whole sweeps give.
+struct SweepSchedule {
+  std::size_t chunks, sweeps, threads;
+
+  template <class Start, class Sweep>
+  void run(const Start& start, const Sweep& sweep) const {
+    if (threads < 2 || chunks < least_shared_chunks) return run_half(chunks, 0, start, sweep);
+    // Two halves from the outer ends inwards, each as far as it gets without the other; then, sweep by sweep, what both
+    // are needed for.
+    const std::size_t middle = chunks / 2;
+    const auto mirrored = [&](std::size_t at) { return chunks - 1 - at; };
+    ThreadPool& pool = ThreadPool::shared();
+    pool.run_tasks(2, 2, [&](std::size_t half) {
+      if (half == 0) return run_half(middle, 1, start, sweep);
+      run_half(
+          chunks - middle, 1, [&](std::size_t at) { start(mirrored(at)); },
+          [&](std::size_t k, std::size_t at) { sweep(k, mirrored(at)); });
+    });
+    for (std::size_t k = 0; k < sweeps; ++k) {
+      pool.run_tasks(2, 2, [&](std::size_t half) {
+        if (half == 0) {
+          for (std::size_t at = middle - std::min(middle, k + 1); at < middle; ++at) sweep(k, at);
+        } else {
+          for (std::size_t at = middle; at < std::min(chunks, middle + k + 1); ++at) sweep(k, at);
+        }
+      });
+    }
+  }
+
+ private:
+  /// Chunks [0, count) of the start and, of sweep k, those before count - shrink * (k + 1). Every sweep is one chunk
+  /// behind the sweep before it: the chunks of all sweeps stay in the cache.
+  template <class Start, class Sweep>
+  void run_half(std::size_t count, std::size_t shrink, const Start& start, const Sweep& sweep) const {
+    for (std::size_t step = 0; step < count + sweeps; ++step) {
+      if (step < count) start(step);
+      for (std::size_t k = 0; k < std::min(sweeps, step); ++k) {
+        const std::size_t at = step - k - 1;
+        if (at + shrink * (k + 1) < count) sweep(k, at);
+      }
+    }
+  }
+};
 
 }  // namespace
 
@@ -168,7 +215,7 @@ void RowFactor<T>::factor(const RowView<T>& view, std::int32_t own, std::size_t 
 
 template <class T>
 void RowFactor<T>::solve_by_sweeps(const RowView<T>& view, std::int32_t own, const T* b, T* x, bool transposed,
-                                   RowScratch<T>& scratch) const {
+                                   std::size_t threads, RowScratch<T>& scratch) const {
   const std::size_t guard = guard_, size = points_ + 2 * guard;
   if (scratch.first.size() < size) {
     scratch.first = AlignedBuffer<T>(size, T(0));
@@ -227,22 +274,15 @@ void RowFactor<T>::solve_by_sweeps(const RowView<T>& view, std::int32_t own, con
     if (sweeps_ > 0) std::copy(buffers[sweeps_ % 2], buffers[sweeps_ % 2] + points_, x);
     return;
   }
-  // Chunk by chunk, every sweep one chunk behind the sweep before it: the chunks of all sweeps stay in the cache, and
-  // every number is the one that whole sweeps give.
   const std::size_t chunk = std::max(reach_, shortest_chunk);
-  const std::size_t chunks = (points_ + chunk - 1) / chunk;
-  for (std::size_t step = 0; step < chunks + sweeps_; ++step) {
-    if (step < chunks) start(step * chunk, std::min((step + 1) * chunk, points_));
-    for (std::size_t k = 0; k < std::min(sweeps_, step); ++k) {
-      const std::size_t at = step - k - 1;
-      if (at < chunks) sweep(k, at * chunk, std::min((at + 1) * chunk, points_));
-    }
-  }
+  const SweepSchedule schedule{(points_ + chunk - 1) / chunk, sweeps_, threads};
+  schedule.run([&](std::size_t at) { start(at * chunk, std::min((at + 1) * chunk, points_)); },
+               [&](std::size_t k, std::size_t at) { sweep(k, at * chunk, std::min((at + 1) * chunk, points_)); });
 }
 
 template <class T>
 void RowFactor<T>::solve(const RowView<T>& view, std::int32_t own, const T* b, T* x, bool transposed,
-                         RowScratch<T>& scratch) const {
+                         std::size_t threads, RowScratch<T>& scratch) const {
   switch (method_) {
     case RowMethod::diagonal: {
       const T* const diagonal = view.bands[diagonal_].coefficient;
@@ -258,7 +298,7 @@ void RowFactor<T>::solve(const RowView<T>& view, std::int32_t own, const T* b, T
       return;
     }
     case RowMethod::sweeps:
-      return solve_by_sweeps(view, own, b, x, transposed, scratch);
+      return solve_by_sweeps(view, own, b, x, transposed, threads, scratch);
     case RowMethod::lu:
       scratch.wide.assign(b, b + points_);
       if (transposed) {

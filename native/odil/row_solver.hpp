@@ -45,8 +45,9 @@ class RowFactor {
   void factor(const RowView<T>& view, std::int32_t own, std::size_t points, std::size_t guard, double tolerance,
               RunControl& control);
 
-  /// x = A^-1 b or A^-T b; x may be b. `view` is the one it was factored from.
-  void solve(const RowView<T>& view, std::int32_t own, const T* b, T* x, bool transposed, RowScratch<T>& scratch) const;
+  /// x = A^-1 b or A^-T b; x may be b. `view` is the one it was factored from. Sweeps use two threads where there are.
+  void solve(const RowView<T>& view, std::int32_t own, const T* b, T* x, bool transposed, std::size_t threads,
+             RowScratch<T>& scratch) const;
 
   RowMethod method() const noexcept { return method_; }
   std::size_t sweeps() const noexcept { return sweeps_; }
@@ -57,7 +58,7 @@ class RowFactor {
   double find_dominance(const RowView<T>& view, std::int32_t own) const;
   bool factor_tridiagonal(const RowView<T>& view);
   void factor_sparse(const RowView<T>& view, std::int32_t own, RunControl& control);
-  void solve_by_sweeps(const RowView<T>& view, std::int32_t own, const T* b, T* x, bool transposed,
+  void solve_by_sweeps(const RowView<T>& view, std::int32_t own, const T* b, T* x, bool transposed, std::size_t threads,
                        RowScratch<T>& scratch) const;
 
   RowMethod method_ = RowMethod::diagonal;
