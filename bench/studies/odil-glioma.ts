@@ -1,5 +1,5 @@
 // What the images of a tumour say about it: loss, and error of the reconstruction beside it, with and without PET, with and
-// without a prior, on tumours drawn by the generator. The weight of the prior is tuned on two of them and judged on others.
+// without a prior, on tumours and brains drawn by the generator. The weight of the prior is tuned on two of them and judged on others.
 //   node build-bench/bench/studies/odil-glioma.js [none|published|ideal] [rows,cells]
 import { odil } from '../../lib';
 import { uniforms } from '../../lib/runtime/random';
@@ -14,7 +14,6 @@ const judged = [3, 4, 5, 6, 7];
 const priors = [3e-5, 1e-4, 3e-4, 1e-3];
 /** A run whose diffusion has run away needs many sweeps per row; its best state by then is what is judged. */
 const timeLimitMs = 60_000;
-const brain = glioma.syntheticBrain(size);
 
 interface Case {
   seed: number;
@@ -42,6 +41,7 @@ function idealPet(
 type Kind = 'none' | 'published' | 'ideal';
 
 function draw(seed: number, rows: number, cells: number, kind: Kind): Case {
+  const brain = glioma.syntheticBrain(size, { seed });
   const parameters = glioma.drawTumour(seed, [size, size, size]);
   const days = reach / (2 * Math.sqrt(parameters.diffusion * parameters.growth));
   const tumour = glioma.growTumour(brain, parameters, { days });

@@ -35,13 +35,6 @@ export {
   type Scan,
 } from './patient';
 export { coverage, modelPlan, standardPlan } from './plan';
-export {
-  type Face,
-  type Faces,
-  leastMatter,
-  syntheticBrain,
-  type Tissue,
-  tissueFaces,
-  type TissueInput,
-} from './tissue';
+export { syntheticBrain, type SyntheticBrainOptions } from './synthetic-brain';
+export { type Face, type Faces, leastMatter, type Tissue, tissueFaces, type TissueInput } from './tissue';
 export { boundingBox, type Box, crop, resample, type Shape3, type Volume, type VolumeInput } from './volume';

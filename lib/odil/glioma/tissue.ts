@@ -1,6 +1,5 @@
-// White and grey matter: what tumour cells can move through, and a synthetic brain to test with (odil.md, sections 7.3
-// and 7.7).
-import { integer, object, parse, type Schema } from '../../runtime/validate';
+// White and grey matter: what tumour cells can move through (odil.md, section 7.3).
+import { object, parse, type Schema } from '../../runtime/validate';
 import { type Shape3, type Volume, type VolumeInput, volumeSchema, voxels } from './volume';
 
 /** Fractions of white and grey matter per voxel, in [0, 1]. */
@@ -55,7 +54,8 @@ function neighbour(at: readonly [number, number, number], shape: Shape3, axis: n
   return ((moved[0] as number) * shape[1] + (moved[1] as number)) * shape[2] + (moved[2] as number);
 }
 
-function forEachVoxel(shape: Shape3, body: (at: readonly [number, number, number], flat: number) => void): void {
+/** Every voxel with its flat index, x slowest. @internal */
+export function forEachVoxel(shape: Shape3, body: (at: readonly [number, number, number], flat: number) => void): void {
   let flat = 0;
   for (let x = 0; x < shape[0]; x += 1) {
     for (let y = 0; y < shape[1]; y += 1) {
@@ -92,36 +92,4 @@ export function tissueFaces({ white, grey }: Tissue, compat?: 'official'): Faces
     }
   });
   return { shape, upper: compat === undefined ? upper : [upper[0], upper[1], upper[1]], lower };
-}
-
-/**
- * A brain of `size`^3 voxels from formulas: an ellipsoid with a folded cortex, ventricles and nuclei. For tests and
- * examples; it is nobody's anatomy.
- */
-export function syntheticBrain(size: number): Tissue {
-  parse(size, 'size', integer({ min: 4, max: 1024 }));
-  const shape: Shape3 = [size, size, size];
-  const [white, grey] = [new Float64Array(size ** 3), new Float64Array(size ** 3)];
-  const soft = (value: number): number => 1 / (1 + Math.exp(-value / 0.03));
-  const pair = (at: Shape3, centre: Shape3, radii: Shape3): number => {
-    const one = (side: 1 | -1): number => {
-      const parts = [at[0] - centre[0], at[1] - side * centre[1], at[2] - centre[2]];
-      const square = parts.reduce((total, part, axis) => total + (part / (radii[axis] as number)) ** 2, 0);
-      return soft(1 - Math.sqrt(square));
-    };
-    return Math.min(1, Math.max(0, one(1) + one(-1)));
-  };
-  const clean = (value: number): number => (value < 1e-3 ? 0 : value);
-  forEachVoxel(shape, (at, flat) => {
-    const [x, y, z] = at.map((i) => (i + 0.5) / size - 0.5) as [number, number, number];
-    const radius = Math.sqrt((x / 0.42) ** 2 + (y / 0.36) ** 2 + (z / 0.33) ** 2) + 1e-12;
-    const folds = Math.sin(9 * Math.atan2(y, x)) * Math.cos(7 * Math.atan2(z, Math.sqrt(x * x + y * y)));
-    const inside = soft(1 - radius);
-    const deep = soft(0.8 * (1 + 0.05 * folds) - radius);
-    const ventricles = pair([x, y, z], [0.02, 0.055, 0.02], [0.16, 0.035, 0.06]);
-    const nuclei = pair([x, y, z], [0, 0.12, -0.03], [0.08, 0.05, 0.06]);
-    white[flat] = clean(inside * deep * (1 - ventricles) * (1 - nuclei));
-    grey[flat] = clean(inside * (1 - deep * (1 - nuclei)) * (1 - ventricles));
-  });
-  return { white: { shape, values: white }, grey: { shape, values: grey } };
 }

@@ -353,3 +353,31 @@ describe('plans', () => {
     );
   });
 });
+
+test('brains: one for every seed, fractions of what fills a voxel, nothing at the ends of the volume', () => {
+  const size = 20;
+  const brains = [undefined, 0, 1, 2, 3, 4, 5, 6, 7].map((seed) =>
+    glioma.syntheticBrain(size, seed === undefined ? {} : { seed }),
+  );
+  for (const { white, grey } of brains) {
+    const total = white.values.map((value, i) => value + (grey.values[i] as number));
+    expect(Math.min(...white.values, ...grey.values)).toBe(0);
+    expect(Math.max(...total)).toBeLessThanOrEqual(1 + 1e-12);
+    // About as much tissue as in the formulas without a seed: a fifth of the volume.
+    const share = total.reduce((sum, value) => sum + value, 0) / size ** 3;
+    expect(share).toBeGreaterThan(0.12);
+    expect(share).toBeLessThan(0.3);
+    const ends = total.filter((_, i) => {
+      const at = [Math.floor(i / size ** 2), Math.floor(i / size) % size, i % size];
+      return at.some((index) => index === 0 || index === size - 1);
+    });
+    expect(Math.max(...ends)).toBeLessThan(0.1);
+  }
+  for (const [i, a] of brains.entries()) {
+    for (const b of brains.slice(i + 1)) expect(a.white.values).not.toEqual(b.white.values);
+  }
+  expect(glioma.syntheticBrain(size, { seed: 3 })).toEqual(brains[4]);
+  expect(() => glioma.syntheticBrain(size, { seed: -1 })).toThrow(
+    expect.objectContaining({ code: 'ERR_OUT_OF_RANGE', argument: 'options.seed' }),
+  );
+});
