@@ -37,6 +37,7 @@ void ConjugateGradientStep::linearise(std::span<const double> z) {
 
 StepResult ConjugateGradientStep::solve(std::span<const double> v, const Damping& damping, std::span<double> step,
                                         RunControl& control) {
+  require_factor_memory(lu_, control);
   const linalg::FactorResult factored = lu_.factor(square_, control);
   if (factored.status != linalg::FactorStatus::factored) return result_of(factored);
   const std::vector<double> added = added_diagonal(damping);

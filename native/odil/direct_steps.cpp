@@ -23,6 +23,7 @@ LuStep::LuStep(const Problem& problem, Normalization normalization, std::size_t 
     : MatrixStep(problem, normalization, threads), lu_(matrix_.pattern) {}
 
 StepResult LuStep::solve(std::span<const double> v, const Damping&, std::span<double> step, RunControl& control) {
+  require_factor_memory(lu_, control);
   const linalg::FactorResult factored = lu_.factor(matrix_, control);
   if (factored.status != linalg::FactorStatus::factored) return result_of(factored);
   std::transform(v.begin(), v.end(), step.begin(), [](double value) { return -value; });

@@ -35,6 +35,12 @@ void require_factor_memory(const linalg::SparseLeastSquares& least_squares, cons
                          "the sparse factor of J^T J (gradient methods do without)");
 }
 
+void require_factor_memory(const linalg::SparseLu& lu, const RunControl& control) {
+  if (lu.factor_entries() > 0) return;
+  control.require_memory(static_cast<double>(lu.expected_factor_bytes()),
+                         "the sparse LU factors of J (gradient methods do without)");
+}
+
 void require_dense_memory(double rows, std::size_t columns, const RunControl& control, const char* what) {
   control.require_memory(rows * static_cast<double>(columns) * sizeof(double), what);
 }

@@ -8,6 +8,7 @@
 
 #include "core/reductions.hpp"
 #include "linalg/sparse/least_squares.hpp"
+#include "linalg/sparse/lu.hpp"
 #include "odil/linear_step.hpp"
 
 namespace dd::odil {
@@ -57,6 +58,7 @@ linalg::SparseMatrix some_columns(const linalg::SparseMatrix& matrix, std::size_
 /// Before the first factor is allocated; later ones go where it was.
 void require_factor_memory(const linalg::SparseLeastSquares& least_squares, const RunControl& control,
                            std::size_t threads);
+void require_factor_memory(const linalg::SparseLu& lu, const RunControl& control);
 
 /// Before dense matrices of that many rows in all are allocated.
 void require_dense_memory(double rows, std::size_t columns, const RunControl& control, const char* what);

@@ -184,6 +184,10 @@ void RowFactor<T>::factor_sparse(const RowView<T>& view, std::int32_t own, RunCo
   } else if (lu_.use_count() > 1) {
     lu_ = std::make_shared<linalg::SparseLu>(*lu_);
   }
+  if (lu_->factor_entries() == 0) {
+    control.require_memory(static_cast<double>(lu_->expected_factor_bytes()),
+                           "the sparse LU factors of one row of time");
+  }
   const linalg::FactorResult result = lu_->factor(matrix, control);
   if (result.status == linalg::FactorStatus::singular) {
     throw Error(ErrorCode::singular, "", "the derivatives by the row's own values are singular");

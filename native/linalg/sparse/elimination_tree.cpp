@@ -1,7 +1,11 @@
 // Path compression turns all three into passes over the entries.
 #include "linalg/sparse/elimination_tree.hpp"
 
+#include <algorithm>
+#include <string>
 #include <utility>
+
+#include "core/error.hpp"
 
 namespace dd::linalg {
 namespace {
@@ -97,6 +101,73 @@ std::vector<Index> column_counts(const SparsePattern& later, const std::vector<I
     if (parents[j] != no_index) delta[parents[j]] += delta[j];
   }
   return counts;
+}
+
+SparsePattern list_pairs(const SparsePattern& upper, const std::vector<Index>& inverse, ListBy by,
+                         LargeVector<Index>* source) {
+  SparsePattern lists;
+  const std::size_t n = upper.rows;
+  lists.rows = lists.columns = n;
+  lists.starts.assign(n + 1, 0);
+  const bool with_diagonal = source != nullptr;
+  const auto for_each_pair = [&](auto body) {
+    for (std::size_t i = 0; i < n; ++i) {
+      const Index a = inverse[i];
+      for (std::size_t e = upper.starts[i]; e < upper.starts[i + 1]; ++e) {
+        const Index b = inverse[upper.indices[e]];
+        if (a == b && !with_diagonal) continue;
+        const Index low = std::min(a, b), high = std::max(a, b);
+        if (by == ListBy::smaller) {
+          body(low, high, e);
+        } else {
+          body(high, low, e);
+        }
+      }
+    }
+  };
+  for_each_pair([&](Index list, Index, std::size_t) { ++lists.starts[list + 1]; });
+  for (std::size_t i = 0; i < n; ++i) lists.starts[i + 1] += lists.starts[i];
+  lists.indices.resize(lists.starts[n]);
+  if (with_diagonal) source->resize(lists.starts[n]);
+  std::vector<std::size_t> next(lists.starts.begin(), lists.starts.end() - 1);
+  for_each_pair([&](Index list, Index member, std::size_t entry) {
+    const std::size_t to = next[list]++;
+    lists.indices[to] = member;
+    if (with_diagonal) (*source)[to] = static_cast<Index>(entry);
+  });
+  return lists;
+}
+
+std::vector<Index> inverted(std::span<const Index> order) {
+  std::vector<Index> inverse(order.size(), no_index);
+  for (std::size_t k = 0; k < order.size(); ++k) {
+    if (order[k] >= order.size() || inverse[order[k]] != no_index) {
+      throw Error(ErrorCode::invalid_argument_value, "order",
+                  "`order` must be a permutation, got " + std::to_string(order[k]) + " at index " + std::to_string(k));
+    }
+    inverse[order[k]] = static_cast<Index>(k);
+  }
+  return inverse;
+}
+
+std::vector<Index> reordered(std::span<const Index> order, const std::vector<Index>& by) {
+  std::vector<Index> result(order.size());
+  for (std::size_t k = 0; k < by.size(); ++k) result[k] = order[by[k]];
+  return result;
+}
+
+EliminationOrder eliminate_in_postorder(const SparsePattern& upper, std::span<const Index> order) {
+  const std::vector<Index> parents = elimination_tree(list_pairs(upper, inverted(order), ListBy::larger, nullptr));
+  const std::vector<Index> post = postorder(parents);
+  const std::vector<Index> number = inverted(post);
+  EliminationOrder result;
+  result.columns = reordered(order, post);
+  result.parents.resize(parents.size());
+  for (std::size_t j = 0; j < parents.size(); ++j) {
+    result.parents[number[j]] = parents[j] == no_index ? no_index : number[parents[j]];
+  }
+  result.counts = column_counts(list_pairs(upper, inverted(result.columns), ListBy::smaller, nullptr), result.parents);
+  return result;
 }
 
 }  // namespace dd::linalg

@@ -13,63 +13,6 @@
 namespace dd::linalg {
 namespace {
 
-/// Pairs (smaller, larger) in the order of elimination, listed by one end.
-enum class ListBy : bool { smaller, larger };
-
-SparsePattern list_pairs(const SparsePattern& upper, const std::vector<Index>& inverse, ListBy by,
-                         LargeVector<Index>* source) {
-  SparsePattern lists;
-  const std::size_t n = upper.rows;
-  lists.rows = lists.columns = n;
-  lists.starts.assign(n + 1, 0);
-  const bool with_diagonal = source != nullptr;
-  const auto for_each_pair = [&](auto body) {
-    for (std::size_t i = 0; i < n; ++i) {
-      const Index a = inverse[i];
-      for (std::size_t e = upper.starts[i]; e < upper.starts[i + 1]; ++e) {
-        const Index b = inverse[upper.indices[e]];
-        if (a == b && !with_diagonal) continue;
-        const Index low = std::min(a, b), high = std::max(a, b);
-        if (by == ListBy::smaller) {
-          body(low, high, e);
-        } else {
-          body(high, low, e);
-        }
-      }
-    }
-  };
-  for_each_pair([&](Index list, Index, std::size_t) { ++lists.starts[list + 1]; });
-  for (std::size_t i = 0; i < n; ++i) lists.starts[i + 1] += lists.starts[i];
-  lists.indices.resize(lists.starts[n]);
-  if (with_diagonal) source->resize(lists.starts[n]);
-  std::vector<std::size_t> next(lists.starts.begin(), lists.starts.end() - 1);
-  for_each_pair([&](Index list, Index member, std::size_t entry) {
-    const std::size_t to = next[list]++;
-    lists.indices[to] = member;
-    if (with_diagonal) (*source)[to] = static_cast<Index>(entry);
-  });
-  return lists;
-}
-
-std::vector<Index> inverted(std::span<const Index> order) {
-  std::vector<Index> inverse(order.size(), no_index);
-  for (std::size_t k = 0; k < order.size(); ++k) {
-    if (order[k] >= order.size() || inverse[order[k]] != no_index) {
-      throw Error(ErrorCode::invalid_argument_value, "order",
-                  "`order` must be a permutation, got " + std::to_string(order[k]) + " at index " + std::to_string(k));
-    }
-    inverse[order[k]] = static_cast<Index>(k);
-  }
-  return inverse;
-}
-
-/// order[k] := order[by[k]].
-std::vector<Index> reordered(std::span<const Index> order, const std::vector<Index>& by) {
-  std::vector<Index> result(order.size());
-  for (std::size_t k = 0; k < by.size(); ++k) result[k] = order[by[k]];
-  return result;
-}
-
 double trapezoid(double columns, double rows) { return columns * rows - columns * (columns - 1) / 2; }
 
 /// Columns with one structure, and what merging has made of them.
@@ -312,22 +255,12 @@ FrontTree build_fronts(const SparsePattern& upper, std::span<const Index> order)
   expect_length("order", order.size(), upper.rows);
   FrontTree tree;
   tree.entries = upper.entries();
-  std::vector<Index> inverse = inverted(order);
-  std::vector<Index> parents = elimination_tree(list_pairs(upper, inverse, ListBy::larger, nullptr));
-  const std::vector<Index> post = postorder(parents);
-  const std::vector<Index> number = inverted(post);
-  std::vector<Index> columns = reordered(order, post);
-  std::vector<Index> post_parents(parents.size());
-  for (std::size_t j = 0; j < parents.size(); ++j) {
-    post_parents[number[j]] = parents[j] == no_index ? no_index : number[parents[j]];
-  }
-  inverse = inverted(columns);
-  const std::vector<Index> counts = column_counts(list_pairs(upper, inverse, ListBy::smaller, nullptr), post_parents);
-  std::vector<Supernode> nodes = equal_columns(post_parents, counts);
+  const EliminationOrder elimination = eliminate_in_postorder(upper, order);
+  std::vector<Supernode> nodes = equal_columns(elimination.parents, elimination.counts);
   merge_small(nodes);
   const MergedTree merged = merge(nodes);
 
-  tree.order = reordered(columns, merged.columns);
+  tree.order = reordered(elimination.columns, merged.columns);
   tree.inverse = inverted(tree.order);
   tree.fronts.resize(merged.parents.size() + 1);
   for (std::size_t f = 0; f < merged.parents.size(); ++f) {

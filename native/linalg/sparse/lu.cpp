@@ -210,6 +210,12 @@ std::size_t SparseLu::factor_entries() const noexcept {
   return entries;
 }
 
+std::size_t SparseLu::expected_factor_bytes() const noexcept {
+  std::size_t entries = 0;
+  for (const LuBlock& block : large_) entries += block.expected_entries();
+  return entries * (sizeof(double) + sizeof(Index));
+}
+
 std::size_t SparseLu::bytes() const noexcept {
   std::size_t bytes = values_.size() * sizeof(double) +
                       (left_starts_.size() + pattern_.starts.size()) * sizeof(std::size_t) +

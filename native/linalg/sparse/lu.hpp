@@ -41,6 +41,8 @@ class SparseLu {
   /// Of L and U of all blocks; entries between blocks stay those of the matrix.
   std::size_t factor_entries() const noexcept;
   std::size_t bytes() const noexcept;
+  /// What L and U will take, known before they are: an estimate, pivots off the diagonal change it.
+  std::size_t expected_factor_bytes() const noexcept;
 
  private:
   void expect_factored() const;

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <utility>
 
+#include "linalg/sparse/elimination_tree.hpp"
 #include "linalg/sparse/ordering.hpp"
 
 namespace dd::linalg {
@@ -72,7 +73,11 @@ class LuBlock::Column {
 };
 
 LuBlock::LuBlock(SparsePattern columns, std::vector<Index> source)
-    : columns_(std::move(columns)), source_(std::move(source)), order_(minimum_degree(symmetric_sum(columns_))) {}
+    : columns_(std::move(columns)), source_(std::move(source)) {
+  const SparsePattern both = symmetric_sum(columns_);
+  order_ = minimum_degree(both);
+  for (const Index count : eliminate_in_postorder(both, order_).counts) expected_entries_ += 2 * count - 1;
+}
 
 FactorResult LuBlock::factor(std::span<const double> values, double threshold, RunControl& control) {
   const std::size_t n = order();

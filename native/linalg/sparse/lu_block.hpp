@@ -26,12 +26,15 @@ class LuBlock {
   void solve_transposed(std::span<double> x) const;
   std::size_t factor_entries() const noexcept { return lower_rows_.size() + upper_rows_.size() + pivots_.size(); }
   std::size_t bytes() const noexcept;
+  /// Of L and U before anything is factored, as many as diagonal pivots make; others make more or fewer.
+  std::size_t expected_entries() const noexcept { return expected_entries_; }
 
  private:
   class Column;
 
   SparsePattern columns_;
   std::vector<Index> source_;
+  std::size_t expected_entries_ = 0;
   std::vector<Index> order_;      // order_[k]: the column eliminated k-th
   std::vector<Index> pivot_row_;  // pivot_row_[k]: its row
   std::vector<double> pivots_;

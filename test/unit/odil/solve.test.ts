@@ -309,6 +309,15 @@ describe('runs that end early', () => {
     expect(of.solveSync({ linearSolver: 'cholesky', memoryLimitBytes: 1e9, maxIterations: 1 }).iterations).toBe(1);
   });
 
+  test.each(['lu', 'conjugate-gradient'] as const)('%s: factors that do not fit are refused', (linearSolver) => {
+    using of = odil.problems.poisson({ cells: 32 });
+    expect(() => of.solveSync({ method: 'gauss-newton', linearSolver, memoryLimitBytes: 1e5 })).toThrow(
+      errorWith('ERR_OUT_OF_MEMORY', 'options.memoryLimitBytes'),
+    );
+    const enough = { method: 'gauss-newton', linearSolver, memoryLimitBytes: 1e9, maxIterations: 1 } as const;
+    expect(of.solveSync(enough).iterations).toBe(1);
+  });
+
   test.each(['block-tridiagonal', 'qr'] as const)('%s: dense matrices that do not fit are refused', (linearSolver) => {
     using of = odil.problems.heat({ timeCells: 8, cells: 8 });
     expect(() => of.solveSync({ linearSolver, memoryLimitBytes: 1e3 })).toThrow(

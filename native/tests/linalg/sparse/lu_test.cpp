@@ -35,6 +35,30 @@ SparseMatrix shuffled(std::size_t n, PhiloxStream& random) {
 }  // namespace
 
 TEST_SUITE("sparse lu") {
+  TEST_CASE("what factors will take is known before: exactly where pivots are diagonal") {
+    PhiloxStream random(3, 4);
+    for (const Index n : {Index{2}, Index{7}, Index{20}}) {
+      // Five points on n x n cells, one diagonal more than dominant, unsymmetric numbers.
+      std::vector<Triplet> triplets;
+      const auto add = [&](Index row, Index column) {
+        triplets.push_back({row, column, row == column ? 8 : -random.next_uniform()});
+      };
+      for (Index i = 0; i < n * n; ++i) {
+        add(i, i);
+        if (i % n > 0) add(i, i - 1);
+        if (i % n + 1 < n) add(i, i + 1);
+        if (i >= n) add(i, i - n);
+        if (i + n < n * n) add(i, i + n);
+      }
+      const SparseMatrix a = from_triplets(n * n, n * n, triplets);
+      SparseLu lu(a.pattern);
+      RunControl control;
+      const std::size_t expected = lu.expected_factor_bytes();
+      REQUIRE(lu.factor(a, control).status == FactorStatus::factored);
+      CHECK(expected == lu.factor_entries() * (sizeof(double) + sizeof(Index)));
+    }
+  }
+
   TEST_CASE("block triangular form: a permutation, nothing right of the blocks, blocks irreducible") {
     PhiloxStream random(1, 2);
     for (int repeat = 0; repeat < 60; ++repeat) {
