@@ -6,7 +6,7 @@ import type { OptimizerOptions } from './options';
 import type { ProgressiveState } from './schedules';
 
 /** Version of the checkpoints that this release writes and reads. */
-export const checkpointVersion = 1;
+export const checkpointVersion = 2;
 
 /** What {@link restore} needs to go on with the same bytes. */
 export interface Checkpoint {
@@ -47,6 +47,9 @@ const stateNames = {
   average: 'reals',
   direction: 'reals',
   best: 'reals',
+  history: 'Float64Array',
+  leading: 'Float64Array',
+  covariance: 'Float64Array',
   f: 'Float64Array',
   g: 'Float64Array',
   particleRadii: 'Float64Array',

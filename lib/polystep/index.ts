@@ -43,6 +43,9 @@ export {
   type QuadraticModel,
   trustRegionMultiplier,
 } from './dynamics';
+export { adaptVariances, type CovarianceConstants, covarianceConstants, evolvePath, pathStalled } from './covariance';
+export { type GroupOptions, type RowGroup, rowGroups } from './groups';
+export { transportDirections } from './transport-directions';
 export { createSubspace, type Subspace, type SubspaceEntry, type SubspaceKind, type SubspaceOptions } from './subspace';
 export type { OptimizerState, Reals } from './native';
 export type { BatchedLoss, DeltaLoss, NativeLoss, Objective } from './objective';

@@ -18,6 +18,8 @@ export const nativeScales = ['none', 'number', 'mean', 'max', 'std', 'rowStd', '
 export const nativePolytopes = ['orthoplex', 'simplex', 'cube'] as const;
 /** Names of native/polystep/subspace.hpp's kinds, in their order. @internal */
 export const nativeSubspaces = ['hybrid', 'linear', 'lowRank', 'factored', 'sparse', 'adaptive'] as const;
+/** Names of native/polystep/leading_directions.hpp's kinds, in their order. @internal */
+export const nativeDirections = ['random', 'displacements', 'transport'] as const;
 /** Names of native/polystep/rotation.hpp's streams, in their order. @internal */
 export const nativeStreams = [
   'rotations',
@@ -134,6 +136,9 @@ export interface NativeEngineOptions extends NativeAssignment {
   transport: NativeTransport;
   warmStart: boolean;
   sequential: boolean;
+  /** Coordinates, factor of the temperature, factor of the radii of each group. */
+  groups: Float64Array;
+  adaptCovariance: boolean;
   lower: Float64Array;
   upper: Float64Array;
   seed: number;
@@ -154,6 +159,9 @@ export interface NativeEngineOptions extends NativeAssignment {
   biasedRotation: boolean;
   absorbEvery: number;
   redrawEveryStep: boolean;
+  leading: number;
+  leadingShare: number;
+  leadingSteps: number;
   patience: number;
   minDelta: number;
   convergenceThreshold: number;
@@ -193,6 +201,12 @@ export interface OptimizerState {
   readonly direction: Reals;
   /** Best point so far; empty where none is known. */
   readonly best: Reals;
+  /** What the next basis of an adaptive subspace is led by: directions of D numbers. */
+  readonly history: Float64Array;
+  /** The directions that the present basis begins with. */
+  readonly leading: Float64Array;
+  /** Variances of the coordinates with `adaptCovariance`, then the two paths they are learned from. */
+  readonly covariance: Float64Array;
   /** Duals of the rows. */
   readonly f: Float64Array;
   /** Duals of the vertices. */
@@ -232,6 +246,23 @@ export interface NativePolystep {
     maxNorm: number,
   ): Float64Array;
   expandSubspace(subspace: NativeSubspace, base: Float64Array, coordinates: Float64Array): Float64Array;
+  covarianceConstants(dimension: number, effectiveSize: number): Float64Array;
+  evolvePath(
+    path: Float64Array,
+    displacement: Float64Array,
+    rate: number,
+    effectiveSize: number,
+    stalled: boolean,
+  ): Float64Array;
+  pathStalled(norm: number, expected: number, dimension: number, rate: number, generation: number): boolean;
+  adaptVariances(
+    variances: Float64Array,
+    path: Float64Array,
+    rankMu: Float64Array,
+    rates: Float64Array,
+    stalled: boolean,
+  ): Float64Array;
+  confidentRows(plan: Float64Array, vertices: number, count: number): Float64Array;
   createOptimizer(options: NativeEngineOptions, initial: Reals, objective: object | undefined): NativeOptimizer;
   disposeOptimizer(optimizer: NativeOptimizer): void;
   info(optimizer: NativeOptimizer): NativeOptimizerInfo;

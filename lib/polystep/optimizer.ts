@@ -14,9 +14,10 @@ import {
   type Reals,
 } from './native';
 import { type BatchedLoss, type DeltaLoss, isNative } from './objective';
-import { type OptimizerOptions, type Settings, settingsOf } from './options';
+import type { OptimizerOptions } from './options';
 import { lossesOf } from './plan';
 import { nextProgressive, type ProgressiveState, rankAt, resolve } from './schedules';
+import { type Settings, settingsOf } from './settings';
 import { layOut, nativeSubspace } from './subspace';
 import { withSuitableOptions } from './suitable';
 

@@ -14,7 +14,7 @@ import {
   typedArray,
   withDefault,
 } from '../runtime/validate';
-import { type NativeSubspace, nativePolystep, nativeSubspaces } from './native';
+import { type NativeSubspace, nativeDirections, nativePolystep, nativeSubspaces } from './native';
 import { rankScheduleSchema, type RankSchedule } from './schedules';
 
 /**
@@ -43,6 +43,18 @@ export interface SubspaceOptions {
   maxBasisBytes?: number;
   /** Bases to use instead of drawing, one per tensor: parameters x coordinates numbers row by row, or undefined. */
   bases?: readonly (Float64Array | readonly number[] | undefined)[];
+  /**
+   * What each new basis of kind `'adaptive'` begins with: nothing (default); the principal directions of the last five
+   * displacements; the displacements of the particles with the most concentrated weights.
+   */
+  directions?: 'random' | 'displacements' | 'transport';
+  /**
+   * Share of the basis that is led so: of `'displacements'` it grows from 0 to this in `directionSteps`, at least one
+   * direction. Default 0.5, of `'transport'` 0.3.
+   */
+  directionShare?: number;
+  /** See `directionShare`; default 200. */
+  directionSteps?: number;
   /** Absorbs every so many steps; default 0: only when an adaptive radius sees stagnation. */
   absorbEvery?: number;
 }
@@ -57,6 +69,9 @@ export interface CheckedSubspace {
   cap: boolean;
   maxBasisBytes: number;
   bases: (Float64Array | undefined)[] | undefined;
+  directions: (typeof nativeDirections)[number];
+  directionShare: number | undefined;
+  directionSteps: number;
   absorbEvery: number;
 }
 
@@ -73,6 +88,9 @@ export const subspaceSchema: Schema<CheckedSubspace> = object({
   cap: withDefault(boolean, true),
   maxBasisBytes: withDefault(number({ min: 0, infinite: true }), 2 ** 26),
   bases: optional(arrayOf(optional(typedArray(['Float64Array'])))),
+  directions: withDefault(oneOf(nativeDirections), 'random'),
+  directionShare: optional(number({ above: 0, max: 1 })),
+  directionSteps: withDefault(integer({ min: 1 }), 200),
   absorbEvery: withDefault(integer({ min: 0 }), 0),
 });
 

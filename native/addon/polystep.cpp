@@ -7,7 +7,9 @@
 #include "addon/edge.hpp"
 #include "addon/polystep_options.hpp"
 #include "core/run_control.hpp"
+#include "polystep/covariance.hpp"
 #include "polystep/dynamics.hpp"
+#include "polystep/leading_directions.hpp"
 #include "polystep/plan.hpp"
 #include "polystep/polytope.hpp"
 #include "polystep/rotation.hpp"
@@ -183,6 +185,53 @@ Napi::Value expand(const Napi::CallbackInfo& info) {
   return copy_to_typed_array<double>(info.Env(), out);
 }
 
+/// (n, effective size or 0) -> [mu, c_sigma, c_c, c_1, c_mu, d_sigma, expected norm].
+Napi::Value covariance_of(const Napi::CallbackInfo& info) {
+  const CovarianceConstants c = covariance_constants(size(info[0], "dimension"), number(info[1], "effectiveSize"));
+  const double all[] = {c.effective_size, c.path_rate, c.rank_one_path_rate, c.rank_one,
+                        c.rank_mu,        c.damping,   c.expected_norm};
+  return copy_to_typed_array<double>(info.Env(), all);
+}
+
+/// (path, displacement, rate, effective size, stalled) -> the path afterwards.
+Napi::Value path_after(const Napi::CallbackInfo& info) {
+  const auto given = typed_array<double>(info[0], "path");
+  std::vector<double> path(given.begin(), given.end());
+  evolve_path(path, typed_array<double>(info[1], "displacement", path.size()), number(info[2], "rate"),
+              number(info[3], "effectiveSize"), info[4].ToBoolean());
+  return copy_to_typed_array<double>(info.Env(), path);
+}
+
+/// (norm, expected, n, rate, generation).
+Napi::Value stalled(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(),
+                            path_stalled(number(info[0], "norm"), number(info[1], "expected"), size(info[2], "n"),
+                                         number(info[3], "rate"), size(info[4], "generation")));
+}
+
+/// (variances, path, rank mu, [c_c, c_1, c_mu], stalled) -> the variances afterwards.
+Napi::Value variances_after(const Napi::CallbackInfo& info) {
+  const auto given = typed_array<double>(info[0], "variances");
+  std::vector<double> variances(given.begin(), given.end());
+  const auto rates = typed_array<double>(info[3], "rates", 3);
+  CovarianceConstants constants;
+  constants.rank_one_path_rate = rates[0];
+  constants.rank_one = rates[1];
+  constants.rank_mu = rates[2];
+  adapt_variances(variances, typed_array<double>(info[1], "path", variances.size()),
+                  typed_array<double>(info[2], "rankMu", variances.size()), constants, info[4].ToBoolean());
+  return copy_to_typed_array<double>(info.Env(), variances);
+}
+
+/// (plan, vertices, count) -> numbers of the rows with the most concentrated weights.
+Napi::Value confident(const Napi::CallbackInfo& info) {
+  const auto plan = typed_array<double>(info[0], "plan");
+  const std::size_t vertices = size(info[1], "vertices");
+  if (vertices == 0 || plan.size() % vertices != 0) throw_type("plan", "rows x vertices numbers");
+  const std::vector<std::size_t> rows = confident_rows(plan, vertices, size(info[2], "count"));
+  return copy_to_typed_array<double>(info.Env(), std::vector<double>(rows.begin(), rows.end()));
+}
+
 }  // namespace
 
 void export_polystep(Napi::Object exports) {
@@ -202,6 +251,11 @@ void export_polystep(Napi::Object exports) {
   export_function<trust_region>(room, "trustRegion");
   export_function<model>(room, "quadraticModel");
   export_function<expand>(room, "expandSubspace");
+  export_function<covariance_of>(room, "covarianceConstants");
+  export_function<path_after>(room, "evolvePath");
+  export_function<stalled>(room, "pathStalled");
+  export_function<variances_after>(room, "adaptVariances");
+  export_function<confident>(room, "confidentRows");
   export_polystep_engine(room);
   exports.Set("polystep", room);
 }

@@ -44,6 +44,8 @@ EngineOptions read_options(const Napi::Object& given) {
   o.transport = read_transport(object(given.Get("transport"), "transport"));
   o.warm_start = given.Get("warmStart").ToBoolean();
   o.sequential = given.Get("sequential").ToBoolean();
+  read_groups(given, o.groups);
+  o.adapt_covariance = given.Get("adaptCovariance").ToBoolean();
   o.lower = numbers(given.Get("lower"), "lower");
   o.upper = numbers(given.Get("upper"), "upper");
   if (o.lower.size() != o.upper.size()) throw_type("upper", "as long as `lower`");
@@ -65,6 +67,9 @@ EngineOptions read_options(const Napi::Object& given) {
   o.biased_rotation = given.Get("biasedRotation").ToBoolean();
   o.absorb_every = size(given.Get("absorbEvery"), "absorbEvery");
   o.redraw_every_step = given.Get("redrawEveryStep").ToBoolean();
+  o.leading.kind = static_cast<LeadingKind>(size(given.Get("leading"), "subspace.directions"));
+  o.leading.share = number(given.Get("leadingShare"), "subspace.directionShare");
+  o.leading.steps = size(given.Get("leadingSteps"), "subspace.directionSteps");
   o.patience = size(given.Get("patience"), "patience");
   o.min_delta = number(given.Get("minDelta"), "minDelta");
   o.convergence_threshold = number(given.Get("convergenceThreshold"), "convergence");
@@ -318,6 +323,9 @@ Napi::Value save(const Napi::CallbackInfo& info) {
     object.Set("average", copy_to_typed_array<Scalar>(env, state.average));
     object.Set("direction", copy_to_typed_array<Scalar>(env, state.direction));
     object.Set("best", copy_to_typed_array<Scalar>(env, state.best));
+    object.Set("history", copy_to_typed_array<double>(env, state.history));
+    object.Set("leading", copy_to_typed_array<double>(env, state.leading));
+    object.Set("covariance", copy_to_typed_array<double>(env, state.covariance));
     object.Set("f", copy_to_typed_array<double>(env, state.f));
     object.Set("g", copy_to_typed_array<double>(env, state.g));
     object.Set("particleRadii", copy_to_typed_array<double>(env, state.particle_radii));
@@ -341,6 +349,9 @@ Napi::Value load(const Napi::CallbackInfo& info) {
     state.average = scalars("average");
     state.direction = scalars("direction");
     state.best = scalars("best");
+    state.history = numbers(given.Get("history"), "checkpoint.history");
+    state.leading = numbers(given.Get("leading"), "checkpoint.leading");
+    state.covariance = numbers(given.Get("covariance"), "checkpoint.covariance");
     state.f = numbers(given.Get("f"), "checkpoint.f");
     state.g = numbers(given.Get("g"), "checkpoint.g");
     state.particle_radii = numbers(given.Get("particleRadii"), "checkpoint.particleRadii");

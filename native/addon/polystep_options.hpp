@@ -22,6 +22,14 @@ inline void read_assignment(const Napi::Object& given, polystep::Rule& rule, dou
   divisor = number(given.Get("divisor"), "scaleCost");
 }
 
+/// groups: coordinates, factor of the temperature, factor of the radii of each.
+inline void read_groups(const Napi::Object& given, std::vector<polystep::RowGroup>& groups) {
+  const auto numbers = typed_array<double>(given.Get("groups"), "groups");
+  for (std::size_t i = 0; i + 3 <= numbers.size(); i += 3) {
+    groups.push_back({static_cast<std::size_t>(numbers[i]), numbers[i + 1], numbers[i + 2]});
+  }
+}
+
 inline polystep::SinkhornOptions read_transport(const Napi::Object& given) {
   polystep::SinkhornOptions options;
   options.threshold = number(given.Get("threshold"), "threshold");

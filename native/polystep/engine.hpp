@@ -9,6 +9,7 @@
 
 #include "core/aligned_buffer.hpp"
 #include "core/run_control.hpp"
+#include "polystep/covariance.hpp"
 #include "polystep/engine_options.hpp"
 #include "polystep/objective.hpp"
 #include "polystep/subspace.hpp"
@@ -19,6 +20,8 @@ namespace dd::polystep {
 template <class Scalar>
 struct EngineState {
   LargeVector<Scalar> x, base, velocity, average, direction, best;
+  std::vector<double> history, leading;  ///< of an adaptive subspace: directions to come, those of its basis
+  std::vector<double> covariance;        ///< variances, their path, the path of their rank-one part
   std::vector<double> f, g, particle_radii, counters;
 };
 
@@ -88,6 +91,7 @@ class Engine {
  private:
   struct Workspace;
   struct PassStats;
+  struct Assignment;
 
   template <class Self, class Visit>
   static void visit_counters(Self& self, Visit&& visit);
@@ -95,6 +99,21 @@ class Engine {
   Scalar* row(LargeVector<Scalar>& of, std::size_t p) const { return of.data() + p * d_; }
   void begin_step(const StepParameters& parameters);
   double multiplier(std::size_t p) const;
+  /// Of the weights of row p.
+  double temperature(std::size_t p) const {
+    if (options_.rule == Rule::tempered_softmax) return options_.tau;
+    const bool block = options_.mode == SearchMode::block;
+    return block ? parameters_.epsilon * layout_.group(p).epsilon_factor : parameters_.epsilon;
+  }
+  /// Which coordinate number j of row p is; none of padding: the number of coordinates.
+  std::size_t coordinate(std::size_t p, std::size_t j) const noexcept {
+    if (options_.mode == SearchMode::population) return j;
+    return j < layout_.width(p) ? layout_.first(p) + j : layout_.coordinates();
+  }
+  /// x without padding, as `refresh_point` left it.
+  std::span<const Scalar> coordinates() const noexcept {
+    return layout_.contiguous() ? std::span<const Scalar>(x_).first(layout_.coordinates()) : packed_;
+  }
   double lower_bound(std::size_t p, std::size_t j) const;
   double upper_bound(std::size_t p, std::size_t j) const;
   bool bounded() const noexcept { return !options_.lower.empty(); }
@@ -112,6 +131,9 @@ class Engine {
                 Workspace& work, PassStats& stats);
   void displace_row(std::size_t p, std::span<const double> weights, std::span<const double> losses, double centre,
                     bool frozen, Workspace& work, PassStats& stats);
+  void note_squares(std::size_t p, std::span<const double> weights, bool frozen, Workspace& work);
+  void assign_group(const RowLayout::Group& group, std::size_t number, Assignment& assignment, RunControl& control,
+                    PassStats& stats);
   void move_matrix(std::span<const double> losses, std::span<const double> centres, RunControl& control,
                    PassStats& stats);
   bool pass(Evaluator<Scalar>& evaluator, RunControl& control, PassStats& stats);
@@ -130,10 +152,15 @@ class Engine {
   void refresh_point();
   void forget();
   void look_at_stopping(double displacement);
+  void learn_variances();
+  void remember_transport();
+  void remember_displacement(const LargeVector<Scalar>& origin);
+  void redraw_basis();
 
   EngineOptions options_;
   std::unique_ptr<Subspace<Scalar>> subspace_;
   std::size_t particles_, d_;
+  RowLayout layout_;  // block mode
   Polytope polytope_;
   std::vector<double> scales_;
 
@@ -142,6 +169,11 @@ class Engine {
   LargeVector<Scalar> point_;      // block mode: the candidate everything differs from
   LargeVector<Scalar> transport_;  // particles x d: displacement of this step
   LargeVector<Scalar> direction_, velocity_, average_, best_;
+  LargeVector<Scalar> packed_;  // coordinates without padding, where rows have some between them
+  DiagonalCovariance covariance_;
+  std::vector<double> squares_;  // of this step: weighted mean squares of where each coordinate could have gone
+  std::vector<double> history_, leading_;
+  std::vector<double> confidence_;  // of the rows of this step
   std::vector<double> f_, g_;
   double dual_epsilon_ = 0;
   AdaptiveRadius radius_;

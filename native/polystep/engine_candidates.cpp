@@ -1,5 +1,6 @@
 // From a step's rotations and radii to the candidates that are evaluated.
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "core/thread_pool.hpp"
@@ -18,9 +19,23 @@ void Engine<Scalar>::rotation(std::size_t p, Workspace& work) const {
     haar_rotation(options_.seed, static_cast<std::uint32_t>(p), static_cast<std::uint32_t>(step_), d_, work.rotation,
                   work.normals);
   }
-  if (!options_.biased_rotation || !has_direction_) return;
-  for (std::size_t j = 0; j < d_; ++j) work.direction[j] = static_cast<double>(direction_[p * d_ + j]);
-  bias_rotation(work.rotation, d_, work.direction);
+  const auto deviation = [&](std::size_t j) {
+    const std::size_t at = coordinate(p, j);
+    return at < covariance_.variances.size() ? std::sqrt(covariance_.variances[at]) : 1.0;
+  };
+  if (options_.biased_rotation && has_direction_) {
+    for (std::size_t j = 0; j < d_; ++j) work.direction[j] = static_cast<double>(direction_[p * d_ + j]);
+    if (options_.adapt_covariance) {
+      for (std::size_t j = 0; j < d_; ++j) work.direction[j] /= deviation(j);
+    }
+    bias_rotation(work.rotation, d_, work.direction);
+  }
+  if (!options_.adapt_covariance) return;
+  // From here on the frame is no rotation any more: directions are as long as their coordinates vary.
+  for (std::size_t j = 0; j < d_; ++j) {
+    const double own = deviation(j);
+    for (std::size_t i = 0; i < d_; ++i) work.rotation[j * d_ + i] *= own;
+  }
 }
 
 /// Rows first ... of particle p: the particle itself displaced along its vertices, vertex by vertex, probe by probe.
@@ -74,7 +89,7 @@ template <class Scalar>
 void Engine<Scalar>::write_candidates(std::size_t p, std::size_t first, std::size_t count, Scalar* out,
                                       Workspace& work) const {
   if (options_.mode == SearchMode::population) return write_offsets(p, first, count, out, work);
-  const std::size_t n = options_.dimension;
+  const std::size_t n = options_.dimension, width = layout_.width(p);
   work.offsets.resize(count * d_);
   write_offsets(p, first, count, work.offsets.data(), work);
   for (std::size_t c = 0; c < count; ++c) {
@@ -82,11 +97,9 @@ void Engine<Scalar>::write_candidates(std::size_t p, std::size_t first, std::siz
     const Scalar* const values = work.offsets.data() + c * d_;
     std::memcpy(to, point_.data(), n * sizeof(Scalar));
     if (subspace_ != nullptr) {
-      subspace_->replace(base_, std::span<const Scalar>(x_).first(subspace_->coordinates()), p * d_, {values, d_},
-                         {to, n});
+      subspace_->replace(base_, coordinates(), layout_.first(p), {values, width}, {to, n});
     } else {
-      const std::size_t begin = p * d_;
-      std::copy_n(values, std::min(d_, n - begin), to + begin);
+      std::copy_n(values, width, to + layout_.first(p));
     }
   }
 }

@@ -9,7 +9,9 @@
 #include "polystep/assignment.hpp"
 #include "polystep/costs.hpp"
 #include "polystep/dynamics.hpp"
+#include "polystep/leading_directions.hpp"
 #include "polystep/polytope.hpp"
+#include "polystep/row_layout.hpp"
 #include "polystep/sinkhorn.hpp"
 
 namespace dd::polystep {
@@ -34,6 +36,8 @@ struct EngineOptions {
   SinkhornOptions transport;
   bool warm_start = true;
   bool sequential = false;
+  std::vector<RowGroup> groups;      ///< block mode: rows that are assigned without the others; none: all together
+  bool adapt_covariance = false;     ///< block mode: steps of a coordinate are scaled by its learned deviation
   std::vector<double> lower, upper;  ///< a number per coordinate, or none at all
   std::uint64_t seed = 0;
   double jitter = 0;
@@ -48,6 +52,7 @@ struct EngineOptions {
   bool newton_refinement = false, trust_region = false, biased_rotation = false;
   std::uint64_t absorb_every = 0;  ///< 0: only when the loss stagnates under an adaptive radius
   bool redraw_every_step = false;  ///< subspace bases of step t are those of epoch t
+  LeadingOptions leading;          ///< of bases that are redrawn
 
   std::uint64_t patience = 0;  ///< steps without a better value by min_delta; 0: never stops
   double min_delta = 1e-4;

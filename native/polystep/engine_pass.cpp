@@ -48,24 +48,51 @@ void Engine<Scalar>::move_row(std::size_t p, std::span<double> costs, bool scale
       philox_uniforms(options_.seed, static_cast<std::uint32_t>(p), static_cast<std::uint32_t>(step_),
                       RandomStream::sampling, {&uniform, 1});
     }
-    const double temperature = options_.rule == Rule::tempered_softmax ? options_.tau : parameters_.epsilon;
     const bool soft = options_.rule == Rule::softmax || options_.rule == Rule::tempered_softmax;
     if (soft && polytope_.antithetic()) {
       double squares = 0;
       const SoftmaxProjection arguments{
-          1, d_, costs.data(), temperature, work.weights.data(), work.template_step.data(), &squares};
+          1, d_, costs.data(), temperature(p), work.weights.data(), work.template_step.data(), &squares};
       polystep_softmax_projection(&arguments);
     } else {
-      row_weights({options_.rule, temperature, options_.k}, costs, uniform, work.weights);
+      row_weights({options_.rule, temperature(p), options_.k}, costs, uniform, work.weights);
     }
   }
   displace_row(p, work.weights, losses, centre, frozen, work, stats);
+}
+
+/// Weighted mean squares of the vertices' coordinates, in units of a coordinate's share of the radius; those of a row
+/// that saw nothing are the variances themselves.
+template <class Scalar>
+void Engine<Scalar>::note_squares(std::size_t p, std::span<const double> weights, bool frozen, Workspace& work) {
+  for (std::size_t j = 0; j < layout_.width(p); ++j) {
+    const std::size_t at = layout_.first(p) + j;
+    if (frozen) {
+      squares_[at] = covariance_.variances[at];
+      continue;
+    }
+    const double* const frame = work.rotation.data() + j * d_;
+    double sum = 0;
+    for (std::size_t n = 0; n < weights.size(); ++n) {
+      double along = 0;
+      if (polytope_.antithetic()) {
+        along = frame[n < d_ ? n : n - d_];
+      } else {
+        polytope_.vertex(n, work.vertex);
+        for (std::size_t i = 0; i < d_; ++i) along += frame[i] * work.vertex[i];
+      }
+      sum += weights[n] * along * along;
+    }
+    squares_[at] = sum * static_cast<double>(d_);
+  }
 }
 
 template <class Scalar>
 void Engine<Scalar>::displace_row(std::size_t p, std::span<const double> weights, std::span<const double> losses,
                                   double centre, bool frozen, Workspace& work, PassStats& stats) {
   Scalar* const out = row(transport_, p);
+  if (options_.adapt_covariance) note_squares(p, weights, frozen, work);
+  if (!confidence_.empty()) confidence_[p] = frozen ? 0 : 1 / (weight_entropy(weights, 1) + 1e-6);
   if (frozen) {
     std::fill_n(out, d_, Scalar{0});
     stats.frozen += 1;
@@ -123,6 +150,36 @@ void Engine<Scalar>::displace_row(std::size_t p, std::span<const double> weights
   if (step_radius_ > 0) stats.relative_displacement += std::sqrt(squares) / step_radius_;
 }
 
+/// Scales the costs of one group of rows and, where rows are tied by a column marginal, fills its part of the plan.
+template <class Scalar>
+void Engine<Scalar>::assign_group(const RowLayout::Group& group, std::size_t number, Assignment& assignment,
+                                  RunControl& control, PassStats& stats) {
+  const std::size_t V = vertices(), rows = group.end - group.begin;
+  const std::span<double> own = std::span(assignment.costs).subspan(group.begin * V, rows * V);
+  const double shift = scale_costs(own, V, options_.scale, options_.divisor).shift;
+  if (assignment.plan.empty()) return;
+  const double least = *std::min_element(own.begin(), own.end());
+  for (double& cost : own) cost -= least;
+  const std::vector<double> a(rows, 1 / static_cast<double>(rows)), b(V, 1 / static_cast<double>(V));
+  SinkhornOptions transport = options_.transport;
+  transport.epsilon = parameters_.epsilon * group.epsilon_factor;
+  if (options_.warm_start && !f_.empty()) {
+    transport.start_f = std::span<const double>(f_).subspan(group.begin, rows);
+    transport.start_g = std::span<const double>(g_).subspan(number * V, V);
+    transport.start_epsilon = dual_epsilon_ * group.epsilon_factor;
+  }
+  const TransportPlan found = options_.rule == Rule::kl ? kl_relaxed(own, a, b, options_.lambda, transport, control)
+                                                        : sinkhorn(own, a, b, transport, control);
+  stats.transport_iterations = std::max(stats.transport_iterations, found.iterations);
+  stats.transport_converged = stats.transport_converged && found.converged;
+  const double objective = found.objective + least + shift;
+  stats.transport_objective = number == 0 ? objective : stats.transport_objective + objective;
+  stats.kl_violation += found.kl_violation;
+  std::copy(found.plan.begin(), found.plan.end(), assignment.plan.data() + group.begin * V);
+  std::copy(found.f.begin(), found.f.end(), assignment.f.data() + group.begin);
+  std::copy(found.g.begin(), found.g.end(), assignment.g.data() + number * V);
+}
+
 template <class Scalar>
 void Engine<Scalar>::move_matrix(std::span<const double> losses, std::span<const double> centres, RunControl& control,
                                  PassStats& stats) {
@@ -137,34 +194,24 @@ void Engine<Scalar>::move_matrix(std::span<const double> losses, std::span<const
   }
   replace_infeasible(costs, infeasible_cost(largest));
   const bool by_row = is_row_rule(options_.rule);
-  TransportPlan plan;
-  std::vector<double> scaled;
-  double shift = 0;
+  Assignment assignment;
+  const std::vector<double>&scaled = assignment.costs, &plan = assignment.plan;
   if (!by_row || !is_row_scale(options_.scale)) {
-    scaled = costs;
-    shift = scale_costs(scaled, V, options_.scale, options_.divisor).shift;
-  }
-  if (!by_row) {
-    const double least = *std::min_element(scaled.begin(), scaled.end());
-    for (double& cost : scaled) cost -= least;
-    const std::vector<double> a(particles_, 1 / static_cast<double>(particles_)), b(V, 1 / static_cast<double>(V));
-    SinkhornOptions transport = options_.transport;
-    transport.epsilon = parameters_.epsilon;
-    if (options_.warm_start) {
-      transport.start_f = f_;
-      transport.start_g = g_;
-      transport.start_epsilon = dual_epsilon_;
+    assignment.costs = costs;
+    const RowLayout::Group all{0, particles_};
+    const bool block = options_.mode == SearchMode::block;
+    const std::span<const RowLayout::Group> groups = block ? layout_.groups() : std::span(&all, 1);
+    if (!by_row) {
+      assignment.plan.resize(costs.size());
+      assignment.f.resize(particles_);
+      assignment.g.resize(groups.size() * V);
     }
-    plan = options_.rule == Rule::kl ? kl_relaxed(scaled, a, b, options_.lambda, transport, control)
-                                     : sinkhorn(scaled, a, b, transport, control);
-    plan.objective += least + shift;
-    stats.transport_iterations = plan.iterations;
-    stats.transport_converged = plan.converged;
-    stats.transport_objective = plan.objective;
-    stats.kl_violation = plan.kl_violation;
-    f_ = plan.f;
-    g_ = plan.g;
-    dual_epsilon_ = parameters_.epsilon;
+    for (std::size_t i = 0; i < groups.size(); ++i) assign_group(groups[i], i, assignment, control, stats);
+    if (!by_row) {
+      f_ = assignment.f;
+      g_ = assignment.g;
+      dual_epsilon_ = parameters_.epsilon;
+    }
   }
   const std::size_t grain = tile_rows();
   std::vector<PassStats> tiles((particles_ + grain - 1) / grain);
@@ -179,13 +226,13 @@ void Engine<Scalar>::move_matrix(std::span<const double> losses, std::span<const
       note_costs(p, raw, tile);
       rotation(p, work);
       if (by_row) {
-        move_row(p, scaled.empty() ? raw : std::span(scaled).subspan(p * V, V), !scaled.empty(), own, centre, work,
-                 tile);
+        move_row(p, scaled.empty() ? raw : std::span(assignment.costs).subspan(p * V, V), !scaled.empty(), own, centre,
+                 work, tile);
         continue;
       }
       double mass = 0;
-      for (std::size_t n = 0; n < V; ++n) mass += plan.plan[p * V + n];
-      for (std::size_t n = 0; n < V; ++n) work.weights[n] = plan.plan[p * V + n] / mass;
+      for (std::size_t n = 0; n < V; ++n) mass += plan[p * V + n];
+      for (std::size_t n = 0; n < V; ++n) work.weights[n] = plan[p * V + n] / mass;
       displace_row(p, work.weights, own, centre, false, work, tile);
       if (constant(raw)) tile.frozen += 1;
     }
@@ -201,7 +248,7 @@ bool Engine<Scalar>::pass(Evaluator<Scalar>& evaluator, RunControl& control, Pas
   const bool replaces = options_.mode == SearchMode::block && subspace_ == nullptr;
   std::vector<double> centres;
   if (replaces) {
-    const double value = evaluator.set_base(std::span<const Scalar>(x_).first(n), control.threads());
+    const double value = evaluator.set_base(point_, control.threads());
     if (this->centres() > 0) centres.assign(1, value);
   } else if (options_.mode == SearchMode::block && evaluator.can_fall_silent()) {
     static_cast<void>(evaluator.set_base(point_, control.threads()));
@@ -240,8 +287,8 @@ bool Engine<Scalar>::pass(Evaluator<Scalar>& evaluator, RunControl& control, Pas
       if (replaces) {
         work.offsets.resize(each * d_);
         write_offsets(p, 0, each, work.offsets.data(), work);
-        evaluator.evaluate_replacements(p * d_, MatrixView<const Scalar>::row_major(work.offsets.data(), each, d_),
-                                        values);
+        const auto rows = MatrixView<const Scalar>::row_major(work.offsets.data(), each, d_);
+        evaluator.evaluate_replacements(layout_.first(p), rows.block(0, 0, each, layout_.width(p)), values);
       } else {
         work.points.resize(each * n);
         write_candidates(p, 0, each, work.points.data(), work);
@@ -370,6 +417,8 @@ template void Engine<float>::move_row(std::size_t, std::span<double>, bool, std:
 template void Engine<float>::displace_row(std::size_t, std::span<const double>, std::span<const double>, double, bool,
                                           Workspace&, PassStats&);
 template void Engine<float>::sweep_row(std::size_t, Evaluator<float>&, Workspace&, PassStats&);
+template void Engine<float>::note_squares(std::size_t, std::span<const double>, bool, Workspace&);
+template void Engine<float>::assign_group(const RowLayout::Group&, std::size_t, Assignment&, RunControl&, PassStats&);
 template void Engine<float>::note_costs(std::size_t, std::span<const double>, PassStats&);
 template void Engine<float>::move_matrix(std::span<const double>, std::span<const double>, RunControl&, PassStats&);
 template bool Engine<float>::pass(Evaluator<float>&, RunControl&, PassStats&);
@@ -380,6 +429,8 @@ template void Engine<double>::move_row(std::size_t, std::span<double>, bool, std
 template void Engine<double>::displace_row(std::size_t, std::span<const double>, std::span<const double>, double, bool,
                                            Workspace&, PassStats&);
 template void Engine<double>::sweep_row(std::size_t, Evaluator<double>&, Workspace&, PassStats&);
+template void Engine<double>::note_squares(std::size_t, std::span<const double>, bool, Workspace&);
+template void Engine<double>::assign_group(const RowLayout::Group&, std::size_t, Assignment&, RunControl&, PassStats&);
 template void Engine<double>::note_costs(std::size_t, std::span<const double>, PassStats&);
 template void Engine<double>::move_matrix(std::span<const double>, std::span<const double>, RunControl&, PassStats&);
 template bool Engine<double>::pass(Evaluator<double>&, RunControl&, PassStats&);

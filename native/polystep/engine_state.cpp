@@ -43,6 +43,8 @@ void Engine<Scalar>::visit_counters(Self& self, Visit&& visit) {
   visit(self.trust_);
   visit(self.has_average_);
   visit(self.has_direction_);
+  visit(self.covariance_.mean_norm);
+  visit(self.covariance_.generation);
 }
 
 template <class Scalar>
@@ -54,6 +56,11 @@ EngineState<Scalar> Engine<Scalar>::save() const {
   state.average = average_;
   state.direction = direction_;
   state.best = best_;
+  state.history = history_;
+  state.leading = leading_;
+  for (const auto* part : {&covariance_.variances, &covariance_.path, &covariance_.rank_one_path}) {
+    state.covariance.insert(state.covariance.end(), part->begin(), part->end());
+  }
   state.f = f_;
   state.g = g_;
   for (const AdaptiveRadius& own : particle_radii_) {
@@ -83,7 +90,21 @@ void Engine<Scalar>::load(const EngineState<Scalar>& state) {
   take(direction, state.direction, "direction");
   LargeVector<Scalar> best(state.best.empty() ? 0 : options_.dimension);
   take(best, state.best, "best");
-  std::vector<double> f(state.f.empty() ? 0 : particles_), g(state.g.empty() ? 0 : vertices());
+  // Directions come in whole points, as many as there were steps to remember.
+  const auto directions = [&](const std::vector<double>& from, const char* name) {
+    const std::size_t most =
+        options_.leading.kind == LeadingKind::none ? 0 : std::max(layout_.coordinates(), options_.leading.history);
+    const std::size_t kept = std::min(from.size() / options_.dimension, most);
+    std::vector<double> to(kept * options_.dimension);
+    take(to, from, name);
+    return to;
+  };
+  std::vector<double> history = directions(state.history, "history"), leading = directions(state.leading, "leading");
+  const std::size_t n = covariance_.variances.size();
+  std::vector<double> covariance(3 * n);
+  take(covariance, state.covariance, "covariance");
+  std::vector<double> f(state.f.empty() ? 0 : particles_);
+  std::vector<double> g(state.g.empty() ? 0 : vertices() * std::max<std::size_t>(1, layout_.groups().size()));
   take(f, state.f, "f");
   take(g, state.g, "g");
   x_ = std::move(x);
@@ -92,6 +113,13 @@ void Engine<Scalar>::load(const EngineState<Scalar>& state) {
   average_ = std::move(average);
   direction_ = std::move(direction);
   best_ = std::move(best);
+  history_ = std::move(history);
+  leading_ = std::move(leading);
+  for (std::size_t i = 0; i < n; ++i) {
+    covariance_.variances[i] = covariance[i];
+    covariance_.path[i] = covariance[n + i];
+    covariance_.rank_one_path[i] = covariance[2 * n + i];
+  }
   f_ = std::move(f);
   g_ = std::move(g);
   for (std::size_t p = 0; p < particle_radii_.size(); ++p) {
@@ -101,8 +129,8 @@ void Engine<Scalar>::load(const EngineState<Scalar>& state) {
   visit_counters(*this,
                  [&](auto& value) { value = static_cast<std::remove_reference_t<decltype(value)>>(counters[i++]); });
   stop_ = static_cast<RunStop>(counters[i++]);
-  if (subspace_ != nullptr && static_cast<double>(subspace_->epoch()) != counters[i]) {
-    subspace_->redraw(static_cast<std::uint32_t>(counters[i]), 0);
+  if (subspace_ != nullptr && (static_cast<double>(subspace_->epoch()) != counters[i] || !leading_.empty())) {
+    subspace_->redraw(static_cast<std::uint32_t>(counters[i]), leading_, 0);
   }
   begun_ = confirm_ = false;
   refresh_point();

@@ -30,6 +30,12 @@ struct Engine<Scalar>::Workspace {
   std::vector<double> values;
 };
 
+/// A step's scaled costs and, where rows are tied, its plan with the duals: group after group.
+template <class Scalar>
+struct Engine<Scalar>::Assignment {
+  std::vector<double> costs, plan, f, g;
+};
+
 /// Sums over rows; tiles are joined in order.
 template <class Scalar>
 struct Engine<Scalar>::PassStats {

@@ -64,11 +64,11 @@ Subspace<Scalar>::Subspace(SubspaceKind kind, std::vector<SubspaceEntry> entries
       for (std::size_t j = 0; j < n; ++j) bases_[e][j * m + i] = static_cast<Scalar>(injected[e][i * n + j]);
     }
   }
-  redraw(epoch, threads);
+  redraw(epoch, {}, threads);
 }
 
 template <class Scalar>
-void Subspace<Scalar>::redraw(std::uint32_t epoch, std::size_t threads) {
+void Subspace<Scalar>::redraw(std::uint32_t epoch, std::span<const double> leading, std::size_t threads) {
   epoch_ = epoch;
   for (std::size_t e = 0; e < entries_.size(); ++e) {
     const SubspaceEntry& entry = entries_[e];
@@ -78,6 +78,9 @@ void Subspace<Scalar>::redraw(std::uint32_t epoch, std::size_t threads) {
     const std::size_t n = factored ? entry.rank : entry.coordinates;
     LargeVector<double> drawn(m * n);
     philox_normals(seed_, static_cast<std::uint32_t>(e), epoch_, RandomStream::bases, drawn);
+    // As long as the others, so that the squares of the orthonormalisation stay well apart from singular.
+    const double length = std::sqrt(static_cast<double>(m));
+    for (std::size_t i = 0; i < std::min(leading.size(), drawn.size()); ++i) drawn[i] = length * leading[i];
     if (kind_ != SubspaceKind::linear && n <= m) {
       orthonormalise(drawn, m, n, threads);
     } else {
@@ -123,6 +126,19 @@ void Subspace<Scalar>::add_column(std::size_t e, std::size_t column, Scalar fact
     const Scalar* const basis = bases_[e].data() + column % entry.rank * entry.columns;
     Scalar* const row = out + column / entry.rank * entry.columns;
     for (std::size_t j = 0; j < entry.columns; ++j) row[j] += factor * basis[j];
+  }
+}
+
+template <class Scalar>
+void Subspace<Scalar>::add(std::size_t coordinate, double factor, std::span<double> out) const {
+  for (std::size_t e = 0; e < entries_.size(); ++e) {
+    const SubspaceEntry& entry = entries_[e];
+    if (coordinate < entry.first_coordinate || coordinate >= entry.first_coordinate + entry.coordinates) continue;
+    std::vector<Scalar> column(entry.parameters(), Scalar{0});
+    add_column(e, coordinate - entry.first_coordinate, Scalar{1}, column.data());
+    for (std::size_t i = 0; i < column.size(); ++i) {
+      out[entry.first_parameter + i] += factor * static_cast<double>(column[i]);
+    }
   }
 }
 

@@ -27,8 +27,9 @@ struct SubspaceEntry {
 
 /// Bases are functions of (seed, entry, epoch). Dense ones (hybrid: orthonormal columns by QR of normal numbers, normal
 /// numbers / sqrt(n) where there are more columns than parameters; linear: those always; adaptive: one orthonormal
-/// basis over everything) are kept, sparse ones (floor(sqrt(m)) entries of +-1/sqrt of that count a column, drawn with
-/// replacement, duplicates summed) are drawn again whenever a column is used.
+/// basis over everything, which may begin with given directions) are kept, sparse ones (floor(sqrt(m)) entries of
+/// +-1/sqrt of that count a column, drawn with replacement, duplicates summed) are drawn again whenever a column is
+/// used.
 template <class Scalar>
 class Subspace {
  public:
@@ -49,8 +50,11 @@ class Subspace {
   /// (those past the end are padding). Touches only the entries these coordinates belong to.
   void replace(std::span<const Scalar> base, std::span<const Scalar> coordinates, std::size_t first,
                std::span<const Scalar> values, std::span<Scalar> out) const;
-  /// Draws the bases of another epoch.
-  void redraw(std::uint32_t epoch, std::size_t threads);
+  /// Draws the bases of another epoch. leading (adaptive only): directions of `parameters` numbers each, independent of
+  /// each other, that the first columns of the basis span.
+  void redraw(std::uint32_t epoch, std::span<const double> leading, std::size_t threads);
+  /// out += column `coordinate` times factor.
+  void add(std::size_t coordinate, double factor, std::span<double> out) const;
 
  private:
   void add_column(std::size_t entry, std::size_t column, Scalar factor, Scalar* out) const;

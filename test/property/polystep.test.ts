@@ -89,14 +89,23 @@ const cases: fc.Arbitrary<Case> = fc
     momentum: fc.boolean(),
     amortizeSteps: fc.integer({ min: 1, max: 3 }),
     biasedRotation: fc.boolean(),
+    adaptCovariance: fc.boolean(),
+    groups: fc.constantFrom(undefined, {
+      by: 'rows' as const,
+      count: 2,
+      epsilonFactors: [1, 0.5],
+      radiusFactors: [2, 1],
+    }),
     adaptive: fc.constantFrom(true, false, { perParticle: true }),
     dtype: fc.constantFrom('float32' as const, 'float64' as const),
     seed: fc.integer({ min: 0, max: 1000 }),
   })
-  .map(({ dimension, mode, particles, particleDimension, adaptive, ...rest }) => ({
+  .map(({ dimension, mode, particles, particleDimension, adaptive, groups, adaptCovariance, ...rest }) => ({
     dimension,
     options: {
       ...rest,
+      ...(mode === 'block' && dimension > particleDimension && { groups }),
+      adaptCovariance: adaptCovariance && mode === 'block' && rest.rule !== 'linear',
       dimension,
       mode,
       ...(mode === 'population' ? { particles } : { particleDimension }),
@@ -153,6 +162,40 @@ test('a run continued from a checkpoint is the run that was not interrupted', as
   );
 });
 
+test('adaptive subspaces go on from a checkpoint as if nothing had happened', async () => {
+  const subspaces = fc.record({
+    kind: fc.constant('adaptive' as const),
+    rank: fc.integer({ min: 2, max: 9 }),
+    directions: fc.constantFrom('random' as const, 'displacements' as const, 'transport' as const),
+    directionShare: fc.constantFrom(0.2, 0.5, 1),
+    directionSteps: fc.integer({ min: 1, max: 4 }),
+  });
+  await fc.assert(
+    fc.asyncProperty(subspaces, fc.integer({ min: 0, max: 6 }), fc.boolean(), async (subspace, split, single) => {
+      const options = {
+        objective: steps(0),
+        subspace: { ...subspace, shapes: [[3, 4], [3]] },
+        initial: { normal: 1 },
+        particleDimension: 3,
+        dtype: single ? ('float32' as const) : ('float64' as const),
+        groups: { by: 'rows' as const, count: 1 },
+      };
+      const whole = polystep.createOptimizer(options);
+      const first = polystep.createOptimizer(options);
+      for (let k = 0; k < 8; k += 1) await whole.step();
+      for (let k = 0; k < split; k += 1) await first.step();
+      const second = polystep.restore(structuredClone(first.checkpoint()), { objective: options.objective });
+      first.dispose();
+      for (let k = split; k < 8; k += 1) await second.step();
+      expect(second.checkpoint()).toEqual(whole.checkpoint());
+      expect(whole.value).toBeLessThan(whole.iterate.length * 40);
+      whole.dispose();
+      second.dispose();
+    }),
+    { numRuns: 30 },
+  );
+});
+
 test('the budget is never exceeded, and constant losses never move anything', async () => {
   await fc.assert(
     fc.asyncProperty(cases, fc.integer({ min: 0, max: 300 }), async ({ options }, maxEvaluations) => {
@@ -200,7 +243,7 @@ test('checkpoints: versions, truncation, missing functions', async () => {
   ): void => {
     expect(() => polystep.restore(changed as polystep.Checkpoint, options)).toThrow(errorWith(code, argument));
   };
-  refused({ ...checkpoint, version: 2 }, 'ERR_INVALID_FORMAT', 'checkpoint.version');
+  refused({ ...checkpoint, version: 1 }, 'ERR_INVALID_FORMAT', 'checkpoint.version');
   refused({ ...checkpoint, format: 'else' }, 'ERR_INVALID_FORMAT', 'checkpoint.format');
   refused({ ...checkpoint, state: undefined }, 'ERR_INVALID_FORMAT', 'checkpoint.state');
   refused(undefined, 'ERR_INVALID_ARG_TYPE', 'checkpoint');
