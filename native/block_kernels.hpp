@@ -19,6 +19,7 @@
 #include "polystep/baselines/normals.kernel.hpp"
 #include "polystep/objectives/maxsat.kernel.hpp"
 #include "polystep/objectives/network.kernel.hpp"
+#include "polystep/objectives/steps.kernel.hpp"
 #include "polystep/probes.kernel.hpp"
 #include "polystep/softmax_projection.kernel.hpp"
 #include "quantize/assignment.kernel.hpp"

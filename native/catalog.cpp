@@ -57,7 +57,8 @@ std::span<const KernelEntry> all_kernels() {
                                                   polystep::baseline_kernels(),
                                                   polystep::maxsat_kernels(),
                                                   polystep::network_kernels(),
-                                                  polystep::response_kernels()};
+                                                  polystep::response_kernels(),
+                                                  polystep::steps_kernels()};
     std::vector<KernelEntry> all;
     for (const std::span<const KernelEntry> room : rooms) all.insert(all.end(), room.begin(), room.end());
     return all;

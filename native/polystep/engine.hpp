@@ -136,6 +136,8 @@ class Engine {
                     PassStats& stats);
   void move_matrix(std::span<const double> losses, std::span<const double> centres, RunControl& control,
                    PassStats& stats);
+  bool follows(const Evaluator<Scalar>& evaluator) const;
+  bool step_along(std::size_t p, const Evaluator<Scalar>& evaluator, std::span<double> values, Workspace& work) const;
   bool pass(Evaluator<Scalar>& evaluator, RunControl& control, PassStats& stats);
   bool sweep(Evaluator<Scalar>& evaluator, RunControl& control, PassStats& stats);
   void sweep_row(std::size_t p, Evaluator<Scalar>& evaluator, Workspace& work, PassStats& stats);

@@ -240,6 +240,43 @@ void Engine<Scalar>::move_matrix(std::span<const double> losses, std::span<const
   for (const PassStats& tile : tiles) stats.join(tile);
 }
 
+/// Whether some of a subspace's candidates can be scored as steps from the iterate.
+template <class Scalar>
+bool Engine<Scalar>::follows(const Evaluator<Scalar>& evaluator) const {
+  if (subspace_ == nullptr || subspace_->kind() == SubspaceKind::low_rank) return false;
+  return std::any_of(subspace_->entries().begin(), subspace_->entries().end(), [&](const SubspaceEntry& entry) {
+    return entry.projected && evaluator.can_follow(entry.first_parameter, entry.parameters());
+  });
+}
+
+/// Scores the candidates of row p as steps from the evaluator's base; false where they have to be whole points.
+template <class Scalar>
+bool Engine<Scalar>::step_along(std::size_t p, const Evaluator<Scalar>& evaluator, std::span<double> values,
+                                Workspace& work) const {
+  if (subspace_ == nullptr || !follows(evaluator)) return false;
+  const std::size_t first = layout_.first(p), width = layout_.width(p), each = values.size();
+  const SubspaceEntry* const entry = subspace_->entry_of(first, width);
+  if (entry == nullptr) return false;
+  if (entry->projected && !evaluator.can_follow(entry->first_parameter, entry->parameters())) return false;
+  work.offsets.resize(each * d_);
+  write_offsets(p, 0, each, work.offsets.data(), work);
+  const std::size_t parameter = entry->first_parameter + first - entry->first_coordinate;
+  for (std::size_t c = 0; c < each; ++c) {
+    for (std::size_t j = 0; j < width; ++j) {
+      Scalar& value = work.offsets[c * d_ + j];
+      value -= x_[p * d_ + j];
+      if (!entry->projected) value += point_[parameter + j];
+    }
+  }
+  const auto rows = MatrixView<const Scalar>::row_major(work.offsets.data(), each, d_).block(0, 0, each, width);
+  if (!entry->projected) {
+    evaluator.evaluate_replacements(parameter, rows, values);
+  } else {
+    evaluator.evaluate_along(subspace_->directions(first, width, work.directions), rows, values);
+  }
+  return true;
+}
+
 /// Every row from the same base, costs and displacements at once: no cost matrix where a row's weights need no other.
 template <class Scalar>
 bool Engine<Scalar>::pass(Evaluator<Scalar>& evaluator, RunControl& control, PassStats& stats) {
@@ -250,7 +287,7 @@ bool Engine<Scalar>::pass(Evaluator<Scalar>& evaluator, RunControl& control, Pas
   if (replaces) {
     const double value = evaluator.set_base(point_, control.threads());
     if (this->centres() > 0) centres.assign(1, value);
-  } else if (options_.mode == SearchMode::block && evaluator.can_fall_silent()) {
+  } else if (options_.mode == SearchMode::block && (evaluator.can_fall_silent() || follows(evaluator))) {
     static_cast<void>(evaluator.set_base(point_, control.threads()));
   }
   if (options_.mode == SearchMode::block && evaluator.can_fall_silent()) {
@@ -289,7 +326,7 @@ bool Engine<Scalar>::pass(Evaluator<Scalar>& evaluator, RunControl& control, Pas
         write_offsets(p, 0, each, work.offsets.data(), work);
         const auto rows = MatrixView<const Scalar>::row_major(work.offsets.data(), each, d_);
         evaluator.evaluate_replacements(layout_.first(p), rows.block(0, 0, each, layout_.width(p)), values);
-      } else {
+      } else if (!step_along(p, evaluator, values, work)) {
         work.points.resize(each * n);
         write_candidates(p, 0, each, work.points.data(), work);
         evaluator.evaluate(MatrixView<const Scalar>::row_major(work.points.data(), each, n), values);
@@ -421,6 +458,8 @@ template void Engine<float>::note_squares(std::size_t, std::span<const double>, 
 template void Engine<float>::assign_group(const RowLayout::Group&, std::size_t, Assignment&, RunControl&, PassStats&);
 template void Engine<float>::note_costs(std::size_t, std::span<const double>, PassStats&);
 template void Engine<float>::move_matrix(std::span<const double>, std::span<const double>, RunControl&, PassStats&);
+template bool Engine<float>::follows(const Evaluator<float>&) const;
+template bool Engine<float>::step_along(std::size_t, const Evaluator<float>&, std::span<double>, Workspace&) const;
 template bool Engine<float>::pass(Evaluator<float>&, RunControl&, PassStats&);
 template bool Engine<float>::sweep(Evaluator<float>&, RunControl&, PassStats&);
 template std::size_t Engine<float>::tile_rows() const noexcept;
@@ -433,6 +472,8 @@ template void Engine<double>::note_squares(std::size_t, std::span<const double>,
 template void Engine<double>::assign_group(const RowLayout::Group&, std::size_t, Assignment&, RunControl&, PassStats&);
 template void Engine<double>::note_costs(std::size_t, std::span<const double>, PassStats&);
 template void Engine<double>::move_matrix(std::span<const double>, std::span<const double>, RunControl&, PassStats&);
+template bool Engine<double>::follows(const Evaluator<double>&) const;
+template bool Engine<double>::step_along(std::size_t, const Evaluator<double>&, std::span<double>, Workspace&) const;
 template bool Engine<double>::pass(Evaluator<double>&, RunControl&, PassStats&);
 template bool Engine<double>::sweep(Evaluator<double>&, RunControl&, PassStats&);
 template std::size_t Engine<double>::tile_rows() const noexcept;

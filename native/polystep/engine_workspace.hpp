@@ -28,6 +28,7 @@ struct Engine<Scalar>::Workspace {
       distances;
   LargeVector<Scalar> offsets, points;
   std::vector<double> values;
+  typename Subspace<Scalar>::DirectionStorage directions;
 };
 
 /// A step's scaled costs and, where rows are tied, its plan with the duals: group after group.

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/matrix_view.hpp"
+#include "polystep/candidate_steps.hpp"
 
 namespace dd::polystep {
 
@@ -39,6 +40,30 @@ class Evaluator {
   /// Coordinates past the dimension (padding of the last block) are ignored.
   virtual void evaluate_replacements(std::size_t first, MatrixView<const Scalar> replacements,
                                      std::span<double> values) const = 0;
+
+  /// Whether `evaluate_along` takes directions in exactly these parameters.
+  virtual bool can_follow(std::size_t first, std::size_t parameters) const noexcept {
+    static_cast<void>(first);
+    static_cast<void>(parameters);
+    return false;
+  }
+  /// values[i] = loss of the base plus sum_j coefficients(i, j) direction j, to rounding.
+  virtual void evaluate_along(const Directions<Scalar>& directions, MatrixView<const Scalar> coefficients,
+                              std::span<double> values) const {
+    static_cast<void>(directions);
+    static_cast<void>(coefficients);
+    static_cast<void>(values);
+  }
+  /// Whether `evaluate_products` takes steps through these tensors, which are all parameters in order.
+  virtual bool can_multiply(std::span<const StepTensor> tensors) const noexcept {
+    static_cast<void>(tensors);
+    return false;
+  }
+  /// values[i] = loss of the base plus step i, to rounding.
+  virtual void evaluate_products(const ProductSteps<Scalar>& steps, std::span<double> values) const {
+    static_cast<void>(steps);
+    static_cast<void>(values);
+  }
 
   /// Sequential updates: coordinates first ... of the base become `values`. With `blocks_by_colour`, blocks of the same
   /// colour may be scored and replaced by different threads at once.

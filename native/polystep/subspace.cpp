@@ -99,6 +99,71 @@ std::size_t Subspace<Scalar>::bytes() const noexcept {
   return total;
 }
 
+/// visit(row, whether the sign is negative) for the entries of a sparse column, in order.
+template <class Scalar>
+template <class Visit>
+void Subspace<Scalar>::visit_signs(std::size_t e, std::size_t column, Visit&& visit) const {
+  const std::size_t m = entries_[e].parameters(), count = sparse_count(m);
+  // A block of four words gives two entries: row and sign.
+  for (std::size_t i = 0; i < count; i += 2) {
+    const auto draw = static_cast<std::uint32_t>(column * ((count + 1) / 2) + i / 2);
+    const PhiloxCounter words =
+        philox4x32({draw, static_cast<std::uint32_t>(e), epoch_, static_cast<std::uint32_t>(RandomStream::bases)},
+                   {static_cast<std::uint32_t>(seed_), static_cast<std::uint32_t>(seed_ >> 32)});
+    for (std::size_t k = 0; k < 2 && i + k < count; ++k) {
+      visit(static_cast<std::size_t>(std::uint64_t{words[2 * k]} * m >> 32), (words[2 * k + 1] & 1) != 0);
+    }
+  }
+}
+
+template <class Scalar>
+const SubspaceEntry* Subspace<Scalar>::entry_of(std::size_t first, std::size_t count) const noexcept {
+  for (const SubspaceEntry& entry : entries_) {
+    if (first < entry.first_coordinate || first >= entry.first_coordinate + entry.coordinates) continue;
+    return first + count <= entry.first_coordinate + entry.coordinates ? &entry : nullptr;
+  }
+  return nullptr;
+}
+
+template <class Scalar>
+Directions<Scalar> Subspace<Scalar>::directions(std::size_t first, std::size_t count, DirectionStorage& storage) const {
+  const auto e = static_cast<std::size_t>(entry_of(first, count) - entries_.data());
+  const SubspaceEntry& entry = entries_[e];
+  const std::size_t m = entry.parameters(), column = first - entry.first_coordinate;
+  Directions<Scalar> directions;
+  directions.first = entry.first_parameter;
+  directions.parameters = m;
+  directions.count = count;
+  if (injected_[e] || (!entry.sparse && kind_ != SubspaceKind::factored)) {
+    directions.dense = std::span<const Scalar>(bases_[e]).subspan(column * m, count * m);
+    return directions;
+  }
+  storage.starts.assign(1, 0);
+  storage.places.clear();
+  storage.values.clear();
+  for (std::size_t j = column; j < column + count; ++j) {
+    if (entry.sparse) {
+      const auto value = static_cast<Scalar>(1 / std::sqrt(static_cast<double>(sparse_count(m))));
+      visit_signs(e, j, [&](std::size_t row, bool negative) {
+        storage.places.push_back(static_cast<std::uint32_t>(row));
+        storage.values.push_back(negative ? -value : value);
+      });
+    } else {
+      const Scalar* const basis = bases_[e].data() + j % entry.rank * entry.columns;
+      const std::size_t begin = j / entry.rank * entry.columns;
+      for (std::size_t i = 0; i < entry.columns; ++i) {
+        storage.places.push_back(static_cast<std::uint32_t>(begin + i));
+        storage.values.push_back(basis[i]);
+      }
+    }
+    storage.starts.push_back(static_cast<std::uint32_t>(storage.values.size()));
+  }
+  directions.starts = storage.starts;
+  directions.places = storage.places;
+  directions.values = storage.values;
+  return directions;
+}
+
 template <class Scalar>
 void Subspace<Scalar>::add_column(std::size_t e, std::size_t column, Scalar factor, Scalar* out) const {
   const SubspaceEntry& entry = entries_[e];
@@ -109,19 +174,8 @@ void Subspace<Scalar>::add_column(std::size_t e, std::size_t column, Scalar fact
     const Scalar* const basis = bases_[e].data() + column * m;
     for (std::size_t i = 0; i < m; ++i) out[i] += factor * basis[i];
   } else if (entry.sparse) {
-    const std::size_t count = sparse_count(m);
-    const Scalar value = factor / static_cast<Scalar>(std::sqrt(static_cast<double>(count)));
-    // A block of four words gives two entries: row and sign.
-    for (std::size_t i = 0; i < count; i += 2) {
-      const auto draw = static_cast<std::uint32_t>(column * ((count + 1) / 2) + i / 2);
-      const PhiloxCounter words =
-          philox4x32({draw, static_cast<std::uint32_t>(e), epoch_, static_cast<std::uint32_t>(RandomStream::bases)},
-                     {static_cast<std::uint32_t>(seed_), static_cast<std::uint32_t>(seed_ >> 32)});
-      for (std::size_t k = 0; k < 2 && i + k < count; ++k) {
-        const auto row = static_cast<std::size_t>(std::uint64_t{words[2 * k]} * m >> 32);
-        out[row] += (words[2 * k + 1] & 1) == 0 ? value : -value;
-      }
-    }
+    const Scalar value = factor / static_cast<Scalar>(std::sqrt(static_cast<double>(sparse_count(m))));
+    visit_signs(e, column, [&](std::size_t row, bool negative) { out[row] += negative ? -value : value; });
   } else {
     const Scalar* const basis = bases_[e].data() + column % entry.rank * entry.columns;
     Scalar* const row = out + column / entry.rank * entry.columns;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/aligned_buffer.hpp"
+#include "polystep/candidate_steps.hpp"
 
 namespace dd::polystep {
 
@@ -50,6 +51,15 @@ class Subspace {
   /// (those past the end are padding). Touches only the entries these coordinates belong to.
   void replace(std::span<const Scalar> base, std::span<const Scalar> coordinates, std::size_t first,
                std::span<const Scalar> values, std::span<Scalar> out) const;
+  /// The entry that holds coordinates first ... first + count - 1, all of them; null where none does.
+  const SubspaceEntry* entry_of(std::size_t first, std::size_t count) const noexcept;
+  /// Columns first ... first + count - 1 of one projected entry, which is not of kind low_rank; sparse ones lie in
+  /// `storage`.
+  struct DirectionStorage {
+    std::vector<std::uint32_t> starts, places;
+    std::vector<Scalar> values;
+  };
+  Directions<Scalar> directions(std::size_t first, std::size_t count, DirectionStorage& storage) const;
   /// Draws the bases of another epoch. leading (adaptive only): directions of `parameters` numbers each, independent of
   /// each other, that the first columns of the basis span.
   void redraw(std::uint32_t epoch, std::span<const double> leading, std::size_t threads);
@@ -57,6 +67,8 @@ class Subspace {
   void add(std::size_t coordinate, double factor, std::span<double> out) const;
 
  private:
+  template <class Visit>
+  void visit_signs(std::size_t entry, std::size_t column, Visit&& visit) const;
   void add_column(std::size_t entry, std::size_t column, Scalar factor, Scalar* out) const;
   void expand_low_rank(const SubspaceEntry& entry, const Scalar* base, const Scalar* coordinates, Scalar* out) const;
 

@@ -1,5 +1,6 @@
 #include "polystep/baselines/evolution_strategy.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -31,6 +32,17 @@ Gains EvolutionStrategy::gains(std::uint64_t step) const noexcept {
 
 void EvolutionStrategy::ask(std::uint64_t step, std::size_t first, MatrixView<double> rows) const {
   write_mirrored(perturbations_, step, gains(step).perturbation, iterate_, first, rows);
+}
+
+std::span<const StepTensor> EvolutionStrategy::step_tensors() const noexcept {
+  const std::span<const StepTensor> tensors = perturbations_.tensors();
+  const bool thin = std::any_of(tensors.begin(), tensors.end(), [](const StepTensor& t) { return t.rank > 0; });
+  return thin ? tensors : std::span<const StepTensor>{};
+}
+
+SearchMethod::StepChoice EvolutionStrategy::step_choice(std::uint64_t step, std::size_t index) const {
+  const double distance = gains(step).perturbation;
+  return {index / 2, index % 2 == 0 ? distance : -distance};
 }
 
 void EvolutionStrategy::tell(std::uint64_t step, std::span<const double> losses, std::size_t threads) {

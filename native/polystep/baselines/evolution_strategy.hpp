@@ -28,6 +28,11 @@ class EvolutionStrategy final : public SearchMethod {
   std::size_t candidates() const noexcept override { return options_.population; }
   Gains gains(std::uint64_t step) const noexcept override;
   void ask(std::uint64_t step, std::size_t first, MatrixView<double> rows) const override;
+  std::span<const StepTensor> step_tensors() const noexcept override;
+  StepChoice step_choice(std::uint64_t step, std::size_t index) const override;
+  void write_step(std::uint64_t step, std::size_t number, std::span<double> out) const override {
+    perturbations_.write_factors(number, step, out);
+  }
   void tell(std::uint64_t step, std::span<const double> losses, std::size_t threads) override;
   void reset() override { descent_.reset(); }
 

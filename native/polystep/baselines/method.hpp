@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/matrix_view.hpp"
+#include "polystep/candidate_steps.hpp"
 
 namespace dd::polystep {
 
@@ -29,6 +30,22 @@ class SearchMethod {
   virtual Gains gains(std::uint64_t step) const noexcept = 0;
   /// Rows first, first + 1, ... of the candidates of `step`, not yet clamped to a box.
   virtual void ask(std::uint64_t step, std::size_t first, MatrixView<double> rows) const = 0;
+  /// Tensors through which candidates are steps of few numbers from the iterate; none: they are not.
+  virtual std::span<const StepTensor> step_tensors() const noexcept { return {}; }
+  /// Candidate `index` is the iterate plus `factor` times the step that `write_step(step, number)` writes.
+  struct StepChoice {
+    std::size_t number = 0;
+    double factor = 0;
+  };
+  virtual StepChoice step_choice(std::uint64_t step, std::size_t index) const {
+    static_cast<void>(step);
+    return {index, 0};
+  }
+  virtual void write_step(std::uint64_t step, std::size_t number, std::span<double> out) const {
+    static_cast<void>(step);
+    static_cast<void>(number);
+    static_cast<void>(out);
+  }
   /// Ends the step: finite losses of all its candidates.
   virtual void tell(std::uint64_t step, std::span<const double> losses, std::size_t threads) = 0;
   /// Forgets what was learned on the way to the iterate.

@@ -97,6 +97,24 @@ void Perturbations::write(std::size_t index, std::uint64_t step, std::span<doubl
   for (const Tile& tile : tiles_) write_tile(tile, index, step, out.data() + tile.coordinate, scratch);
 }
 
+std::size_t Perturbations::numbers() const noexcept {
+  std::size_t total = 0;
+  for (const PerturbedTensor& tensor : tensors_) total += tensor.numbers();
+  return total;
+}
+
+void Perturbations::write_factors(std::size_t index, std::uint64_t step, std::span<double> out) const {
+  std::size_t at = 0;
+  for (std::size_t t = 0; t < tensors_.size(); ++t) {
+    const auto [rows, columns, rank] = tensors_[t];
+    const std::span<double> own = out.subspan(at, tensors_[t].numbers());
+    draw(index, step, draws_[t], own);
+    const double scale = rank == 0 ? 1 : 1 / std::sqrt(static_cast<double>(rank));
+    for (std::size_t i = 0; i < rows * rank; ++i) own[i] *= scale;
+    at += own.size();
+  }
+}
+
 void Perturbations::combine(std::span<const double> weights, std::uint64_t step, std::span<double> out,
                             std::size_t threads) const {
   parallel_for(threads, tiles_.size(), 1, [&](std::size_t first, std::size_t end) {

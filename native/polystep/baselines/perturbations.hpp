@@ -6,6 +6,8 @@
 #include <span>
 #include <vector>
 
+#include "polystep/candidate_steps.hpp"
+
 namespace dd::polystep {
 
 /// `normal`: standard normal numbers. `sign`: -1 or 1, each with probability 1/2.
@@ -13,9 +15,7 @@ enum class Noise : std::uint8_t { normal, sign };
 
 /// Consecutive coordinates that are perturbed together, row-major. rank 0: independent numbers. rank r > 0: A B^T /
 /// sqrt(r) with standard normal A (rows x r) and B (columns x r), so that every entry has variance 1.
-struct PerturbedTensor {
-  std::size_t rows = 0, columns = 1, rank = 0;
-};
+using PerturbedTensor = StepTensor;
 
 class Perturbations {
  public:
@@ -26,6 +26,11 @@ class Perturbations {
       : Perturbations(seed, noise, std::vector<PerturbedTensor>{{dimension, 1, 0}}) {}
 
   std::size_t dimension() const noexcept { return dimension_; }
+  std::span<const PerturbedTensor> tensors() const noexcept { return tensors_; }
+  /// Numbers of all tensors, as candidate_steps.hpp counts them.
+  std::size_t numbers() const noexcept;
+  /// The same direction as `write`, in factors: A / sqrt(r), then B, of each tensor with a rank. Normal noise only.
+  void write_factors(std::size_t index, std::uint64_t step, std::span<double> out) const;
   /// Direction `index` of `step` (dimension numbers).
   void write(std::size_t index, std::uint64_t step, std::span<double> out) const;
   /// out = sum_i weights[i] times direction i. Sums run over i in order, whatever the threads.

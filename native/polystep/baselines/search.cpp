@@ -141,6 +141,32 @@ void Search<Scalar>::offer(double loss) {
 }
 
 template <class Scalar>
+void Search<Scalar>::score_steps(const Evaluator<Scalar>& evaluator, std::size_t first,
+                                 std::span<double> losses) const {
+  const std::span<const StepTensor> tensors = method_->step_tensors();
+  std::size_t width = 0;
+  for (const StepTensor& tensor : tensors) width += tensor.numbers();
+  std::vector<Scalar> factors;
+  std::vector<std::size_t> chosen, written;
+  for (std::size_t c = 0; c < losses.size(); ++c) {
+    const SearchMethod::StepChoice choice = method_->step_choice(step_, first + c);
+    factors.push_back(static_cast<Scalar>(choice.factor));
+    if (written.empty() || written.back() != choice.number) written.push_back(choice.number);
+    chosen.push_back(written.size() - 1);
+  }
+  std::vector<double> drawn(width);
+  LargeVector<Scalar> numbers(written.size() * width);
+  for (std::size_t i = 0; i < written.size(); ++i) {
+    method_->write_step(step_, written[i], drawn);
+    std::transform(drawn.begin(), drawn.end(), numbers.data() + i * width,
+                   [](double value) { return static_cast<Scalar>(value); });
+  }
+  std::vector<const Scalar*> rows;
+  for (const std::size_t i : chosen) rows.push_back(numbers.data() + i * width);
+  evaluator.evaluate_products(ProductSteps<Scalar>{tensors, factors, rows}, losses);
+}
+
+template <class Scalar>
 RunStop Search<Scalar>::run(Evaluator<Scalar>& evaluator, std::size_t steps, double max_evaluations,
                             std::vector<StepMetrics>& metrics, RunControl& control) {
   const auto stopped = [&] {
@@ -148,16 +174,24 @@ RunStop Search<Scalar>::run(Evaluator<Scalar>& evaluator, std::size_t steps, dou
   };
   const std::size_t count = candidates(), n = dimension();
   std::vector<double> losses(count);
+  const std::span<const StepTensor> tensors = method_->step_tensors();
+  const bool steps_only = options_.lower.empty() && !tensors.empty() && evaluator.can_multiply(tensors);
+  LargeVector<Scalar> base(steps_only ? n : 0);
   for (std::size_t k = 0; k < steps; ++k) {
     if (control.should_stop()) return stopped();
     if (evaluations_ + static_cast<double>(count) > max_evaluations) return RunStop::budget;
     evaluator.begin_step(step_, control.threads());
+    if (steps_only) {
+      current(base);
+      static_cast<void>(evaluator.set_base(base, control.threads()));
+    }
     std::atomic<bool> interrupted{false};
     parallel_for(control.threads(), count, grain(), [&](std::size_t begin, std::size_t end) {
       if (interrupted.load(std::memory_order_relaxed) || control.should_stop()) {
         interrupted.store(true, std::memory_order_relaxed);
         return;
       }
+      if (steps_only) return score_steps(evaluator, begin, std::span(losses).subspan(begin, end - begin));
       LargeVector<Scalar> points((end - begin) * n);
       write(begin, end - begin, points.data());
       evaluator.evaluate(MatrixView<const Scalar>::row_major(points.data(), end - begin, n),

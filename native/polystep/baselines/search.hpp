@@ -22,8 +22,10 @@ struct SearchOptions {
   double min_delta = 1e-4;
 };
 
-/// Candidates are clamped to the box and rounded to Scalar before they are scored; the iterate is float64 and stays in
-/// the box. Metrics that a method has no meaning for (epsilon, effective samples, relative displacement) are NaN.
+/// Native objectives that can do so score candidates of few numbers (EGGROLL's) as steps from the iterate, without ever
+/// forming them. Candidates are clamped to the box and rounded to Scalar before they are scored; the iterate is float64
+/// and stays in the box. Metrics that a method has no meaning for (epsilon, effective samples, relative displacement)
+/// are NaN.
 template <class Scalar>
 class Search {
  public:
@@ -53,6 +55,8 @@ class Search {
 
  private:
   void write(std::size_t first, std::size_t count, Scalar* out) const;
+  /// Scores candidates as steps of few numbers from the evaluator's base.
+  void score_steps(const Evaluator<Scalar>& evaluator, std::size_t first, std::span<double> losses) const;
   Scalar within(double value, std::size_t coordinate) const noexcept;
   std::size_t grain() const noexcept;
   void take_best(std::span<const double> losses);

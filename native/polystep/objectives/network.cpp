@@ -8,6 +8,7 @@
 
 #include "core/thread_pool.hpp"
 #include "polystep/objectives/network_isa.hpp"
+#include "polystep/objectives/step_pass.hpp"
 
 namespace dd::polystep {
 namespace {
@@ -122,6 +123,51 @@ class NetworkEvaluator final : public Evaluator<Scalar> {
     for (std::size_t i = 0; i < replacements.rows; ++i) values[i] = finish(totals[i]);
   }
 
+  bool can_follow(std::size_t first, std::size_t parameters) const noexcept override {
+    return linear_node(network_.graph(), first, parameters) != 0;
+  }
+
+  void evaluate_along(const Directions<Scalar>& directions, MatrixView<const Scalar> coefficients,
+                      std::span<double> values) const override {
+    const ScratchUse scratch(*this);
+    const std::size_t node = linear_node(network_.graph(), directions.first, directions.parameters);
+    const std::size_t features = network_.graph().nodes.front().units;
+    std::vector<PartialLoss> totals(coefficients.rows);
+    for (std::size_t g = 0; g < batch_.groups; ++g) {
+      const GroupView<Scalar> base = view(g);
+      scratch->steps.combine(node, directions, coefficients, base, lit_.data() + g * features);
+      for (std::size_t i = 0; i < coefficients.rows; ++i) {
+        if (!scratch->pass.run_rows(node, scratch->steps.rows(i), effective_.data(), base)) {
+          totals[i] += losses_[g];
+          continue;
+        }
+        scratch->pass.output(base, scratch->output.data());
+        totals[i] += loss_of(g, scratch->output.data());
+      }
+    }
+    for (std::size_t i = 0; i < coefficients.rows; ++i) values[i] = finish(totals[i]);
+  }
+
+  bool can_multiply(std::span<const StepTensor> tensors) const noexcept override {
+    return follows_products(network_.graph(), tensors);
+  }
+
+  void evaluate_products(const ProductSteps<Scalar>& steps, std::span<double> values) const override {
+    const ScratchUse scratch(*this);
+    scratch->state.resize(network_.layout().size);
+    std::vector<PartialLoss> totals(values.size());
+    for (std::size_t g = 0; g < batch_.groups; ++g) {
+      const GroupView<Scalar> base = view(g);
+      scratch->steps.begin_products(steps, base);
+      for (std::size_t i = 0; i < values.size(); ++i) {
+        Scalar* const state = scratch->state.data();
+        scratch->steps.finish_products(steps, i, effective_.data(), base, state);
+        totals[i] += loss_of(g, state + network_.layout().post.back());
+      }
+    }
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = finish(totals[i]);
+  }
+
   void replace(std::size_t first, std::span<const Scalar> values) override {
     const ScratchUse scratch(*this);
     replaced_ = true;
@@ -174,9 +220,13 @@ class NetworkEvaluator final : public Evaluator<Scalar> {
   };
   struct Scratch {
     explicit Scratch(const Network& network)
-        : pass(network.graph(), network.layout()), output(network.graph().output().units * group_samples) {}
+        : pass(network.graph(), network.layout()),
+          steps(network.graph(), network.layout()),
+          output(network.graph().output().units * group_samples) {}
     ChangePass<Scalar> pass;
+    StepPass<Scalar> steps;
     AlignedBuffer<Scalar> output;
+    LargeVector<Scalar> state;
     std::vector<std::vector<ParameterEdit<Scalar>>> edits;
     Table table;
     std::vector<Scalar> differences;

@@ -295,6 +295,20 @@ bool ChangePass<Scalar>::run_answer(std::size_t node, std::size_t row, const Sca
 }
 
 template <class Scalar>
+bool ChangePass<Scalar>::run_rows(std::size_t node, const Scalar* pre, const Scalar* effective,
+                                  const GroupView<Scalar>& base) {
+  clear();
+  NodeChange& change = changes_[node];
+  const std::size_t units = graph_.nodes[node].units;
+  for (std::size_t r = 0; r < units; ++r) change.computed.push_back(static_cast<std::uint32_t>(r));
+  std::copy_n(pre, units * graph_.nodes[node].pre_ticks * group_samples, change.pre.data());
+  activate_rows(node, base);
+  if (change.changed.empty()) return false;
+  for (std::size_t i = node + 1; i < graph_.nodes.size(); ++i) run_node(i, effective, {}, base);
+  return !changes_.back().changed.empty();
+}
+
+template <class Scalar>
 void ChangePass<Scalar>::output(const GroupView<Scalar>& base, Scalar* out) const {
   const std::size_t last = graph_.nodes.size() - 1;
   std::copy_n(base.post(last), graph_.output().units * group_samples, out);

@@ -70,6 +70,8 @@ class ChangePass {
   /// As `run`, when row `row` of node `node` has the values `post` (ticks x 16) and no parameter is another one.
   bool run_answer(std::size_t node, std::size_t row, const Scalar* post, const Scalar* effective,
                   const GroupView<Scalar>& base);
+  /// As `run`, when all rows of node `node` before its activation are `pre` and what follows has its own parameters.
+  bool run_rows(std::size_t node, const Scalar* pre, const Scalar* effective, const GroupView<Scalar>& base);
   /// After `run`: the output's rows, changed or not, units x 16.
   void output(const GroupView<Scalar>& base, Scalar* out) const;
   /// After `run`: makes the change part of `state`.
