@@ -40,15 +40,25 @@ study(() => {
       body();
       into.push((1e6 * (performance.now() - begun)) / candidates);
     };
-    for (let round = 0; round < Number(values.rounds); round += 1) {
-      timed(times.ask, () => void optimizer.ask());
-      timed(times.tell, () => void optimizer.tell(costs));
-      timed(times.whole, () => target.set(source));
-      timed(times.single, () => {
-        for (let i = 0; i < candidates; i += 1) target.set(point, i * dimension);
-      });
+    // In turns of ten rounds: three buffers of this size at once would drive each other out of the caches.
+    for (let turn = 0; turn < Number(values.rounds) / 10; turn += 1) {
+      for (let round = 0; round < 10; round += 1) {
+        timed(times.ask, () => void optimizer.ask());
+        timed(times.tell, () => void optimizer.tell(costs));
+      }
+      for (let round = 0; round < 10; round += 1) timed(times.whole, () => target.set(source));
+      for (let round = 0; round < 10; round += 1) {
+        timed(times.single, () => {
+          for (let i = 0; i < candidates; i += 1) target.set(point, i * dimension);
+        });
+      }
     }
-    const [ask, tell, whole, single] = [median(times.ask), median(times.tell), median(times.whole), median(times.single)];
+    const [ask, tell, whole, single] = [
+      median(times.ask),
+      median(times.tell),
+      median(times.whole),
+      median(times.single),
+    ];
     const above = ask + tell - Math.min(whole, single);
     table.add(threads, ...[ask, tell, whole, single, above].map((value) => value.toFixed(1)));
     optimizer.dispose();

@@ -274,6 +274,7 @@ export interface NativePolystep {
     stepRadius: number,
     probeRadius: number,
     rotations: Float64Array | undefined,
+    threads: number,
   ): void;
   candidates(
     optimizer: NativeOptimizer,

@@ -43,6 +43,7 @@ export class Optimizer {
   private asked: Reals | undefined;
   private view: Reals | undefined;
   private busy = false;
+  private readonly vertices: number;
 
   /** @internal */
   constructor(options: OptimizerOptions) {
@@ -53,6 +54,7 @@ export class Optimizer {
     const { objective, native } = settings;
     const handle = isNative(objective) ? objective.nativeObjective : undefined;
     this.handle = callNative(() => nativePolystep.createOptimizer(native, settings.initial, handle), argumentsAt);
+    this.vertices = this.info.vertices;
     this.evaluation = new Evaluation(native.single, settings.bufferBytes);
     settings.warnings.forEach((text) => this.warned.add(text, text));
     if (typeof settings.epsilon === 'object' && settings.epsilon.kind === 'progressive') {
@@ -116,30 +118,34 @@ export class Optimizer {
     return [temperature, radius * decay, probe * decay];
   }
 
-  /** Goes on in the subspace that the rank schedule has for this step. */
-  private followRank(step: number): void {
+  /** Goes on in the subspace that the rank schedule has for this step; whether that is another one. */
+  private followRank(step: number): boolean {
     const { subspace, native } = this.settings;
-    if (subspace?.rankSchedule === undefined) return;
+    if (subspace?.rankSchedule === undefined) return false;
     const rank = rankAt(subspace.rankSchedule, step);
-    if (rank === this.rank) return;
+    if (rank === this.rank) return false;
     this.rank = rank;
     const entries = layOut(subspace, rank, native.single ? 4 : 8);
     callNative(() => nativePolystep.absorb(this.handle, nativeSubspace(subspace, entries, native.seed)), argumentsAt);
+    return true;
   }
 
   private begin(step: number): void {
     const [epsilon, stepRadius, probeRadius] = this.parameters(step);
     const given = this.settings.rotations?.(step);
     const rotations = given === undefined ? undefined : Float64Array.from(given);
-    callNative(() => nativePolystep.begin(this.handle, epsilon, stepRadius, probeRadius, rotations), argumentsAt);
+    const { threads } = this.settings;
+    callNative(
+      () => nativePolystep.begin(this.handle, epsilon, stepRadius, probeRadius, rotations, threads),
+      argumentsAt,
+    );
   }
 
   private end(metrics: Float64Array): StepRecord[] {
     const records = recordsOf(metrics);
-    const { vertices } = this.info;
     const soft = !['greedy', 'sample', 'linear'].includes(nativeRules[this.settings.native.rule] ?? '');
     for (const record of records) {
-      this.warned.look(record, vertices, soft);
+      this.warned.look(record, this.vertices, soft);
       const { epsilon, maxIterations } = this.settings;
       if (
         this.progressive !== undefined &&
@@ -169,10 +175,10 @@ export class Optimizer {
     if (this.busy) this.refuse('is taking a step: await it first');
     if (this.asked !== undefined) this.refuse('was asked already: tell it the costs first');
     for (;;) {
-      const { step, nextEvaluations, candidates } = this.info;
-      if (!this.fits(nextEvaluations)) return undefined;
-      this.followRank(step);
-      const count = nextEvaluations === 0 ? 0 : this.info.nextEvaluations;
+      let { step, nextEvaluations, candidates, evaluations } = this.info;
+      if (evaluations + nextEvaluations > this.settings.maxEvaluations) return undefined;
+      if (this.followRank(step)) ({ step, nextEvaluations, candidates, evaluations } = this.info);
+      const count = nextEvaluations;
       if (count * this.dimension * (this.settings.native.single ? 4 : 8) > this.settings.bufferBytes) {
         throw makeError(
           'ERR_OUT_OF_MEMORY',

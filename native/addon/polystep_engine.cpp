@@ -148,13 +148,14 @@ Napi::Value best(const Napi::CallbackInfo& info) {
   });
 }
 
-/// (optimizer, epsilon, stepRadius, probeRadius, rotations or undefined).
+/// (optimizer, epsilon, stepRadius, probeRadius, rotations or undefined, threads).
 Napi::Value begin(const Napi::CallbackInfo& info) {
   std::span<const double> rotations;
   if (!info[4].IsUndefined()) rotations = typed_array<double>(info[4], "rotations");
   const StepParameters parameters{number(info[1], "epsilon"), number(info[2], "stepRadius"),
                                   number(info[3], "probeRadius")};
-  idle(info[0]).with([&](auto& typed) { typed.driver->begin(parameters, rotations); });
+  const std::size_t threads = size(info[5], "threads");
+  idle(info[0]).with([&](auto& typed) { typed.driver->begin(parameters, rotations, threads); });
   return info.Env().Undefined();
 }
 

@@ -14,8 +14,11 @@ constexpr double smallest_divisor = 1e-10;
 
 /// Least and largest; costs so far apart that their difference overflows are shrunk before.
 std::pair<double, double> tame(std::span<double> costs) {
-  const auto [low, high] = std::minmax_element(costs.begin(), costs.end());
-  double least = *low, most = *high;
+  double least = costs[0], most = costs[0];
+  for (const double cost : costs) {
+    least = cost < least ? cost : least;
+    most = cost > most ? cost : most;
+  }
   if (std::isfinite(most - least)) return {least, most};
   for (double& cost : costs) cost *= 0.25;
   return {0.25 * least, 0.25 * most};

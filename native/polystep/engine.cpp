@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/error.hpp"
+#include "core/thread_pool.hpp"
 #include "polystep/engine_workspace.hpp"
 #include "polystep/rotation.hpp"
 
@@ -97,18 +98,6 @@ double Engine<Scalar>::multiplier(std::size_t p) const {
 }
 
 template <class Scalar>
-double Engine<Scalar>::lower_bound(std::size_t p, std::size_t j) const {
-  const std::size_t at = coordinate(p, j);
-  return at < options_.lower.size() ? options_.lower[at] : -infinity;
-}
-
-template <class Scalar>
-double Engine<Scalar>::upper_bound(std::size_t p, std::size_t j) const {
-  const std::size_t at = coordinate(p, j);
-  return at < options_.upper.size() ? options_.upper[at] : infinity;
-}
-
-template <class Scalar>
 void Engine<Scalar>::add_within_bounds(std::size_t p) {
   Scalar* const x = row(x_, p);
   const Scalar* const change = row(transport_, p);
@@ -174,7 +163,7 @@ void Engine<Scalar>::redraw_basis() {
 }
 
 template <class Scalar>
-void Engine<Scalar>::begin(const StepParameters& parameters, std::span<const double> rotations) {
+void Engine<Scalar>::begin(const StepParameters& parameters, std::span<const double> rotations, std::size_t threads) {
   begin_step(parameters);
   begun_ = true;
   const std::size_t numbers = particles_ * d_ * d_;
@@ -186,13 +175,16 @@ void Engine<Scalar>::begin(const StepParameters& parameters, std::span<const dou
     }
     rotations_.assign(rotations.begin(), rotations.end());
     has_rotations_ = true;
-  } else if (d_ > 2 && numbers <= kept_rotation_numbers && !coasting()) {
+  } else if (d_ > 1 && numbers <= kept_rotation_numbers && !coasting()) {
     rotations_.resize(numbers);
-    std::vector<double> normals(d_ * d_);
-    for (std::size_t p = 0; p < particles_; ++p) {
-      haar_rotation(options_.seed, static_cast<std::uint32_t>(p), static_cast<std::uint32_t>(step_), d_,
-                    std::span(rotations_).subspan(p * d_ * d_, d_ * d_), normals);
-    }
+    const std::size_t grain = std::max<std::size_t>(1, (std::size_t{1} << 14) / (d_ * d_ * d_));
+    parallel_for(threads, particles_, grain, [&](std::size_t first, std::size_t last) {
+      std::vector<double> normals(d_ * d_);
+      for (std::size_t p = first; p < last; ++p) {
+        haar_rotation(options_.seed, static_cast<std::uint32_t>(p), static_cast<std::uint32_t>(step_), d_,
+                      std::span(rotations_).subspan(p * d_ * d_, d_ * d_), normals);
+      }
+    });
     has_rotations_ = true;
   }
 }

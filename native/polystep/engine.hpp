@@ -43,7 +43,7 @@ class Engine {
   /// one in block mode). 0: the step coasts.
   std::size_t next_evaluations() const noexcept;
   /// Starts a step. rotations: particles x d x d to use instead of drawing, or none.
-  void begin(const StepParameters& parameters, std::span<const double> rotations);
+  void begin(const StepParameters& parameters, std::span<const double> rotations, std::size_t threads);
   /// Candidates first ... first + count - 1 as whole points, count x dimension.
   void candidates(std::size_t first, std::size_t count, Scalar* out, std::size_t threads);
   /// Block mode without a subspace: only the replaced coordinates, count x particle dimension.
@@ -105,17 +105,24 @@ class Engine {
     const bool block = options_.mode == SearchMode::block;
     return block ? parameters_.epsilon * layout_.group(p).epsilon_factor : parameters_.epsilon;
   }
-  /// Which coordinate number j of row p is; none of padding: the number of coordinates.
+  /// Which coordinate number j of row p is; of padding: the number of coordinates or more.
   std::size_t coordinate(std::size_t p, std::size_t j) const noexcept {
     if (options_.mode == SearchMode::population) return j;
+    if (layout_.contiguous()) return p * d_ + j;
     return j < layout_.width(p) ? layout_.first(p) + j : layout_.coordinates();
   }
   /// x without padding, as `refresh_point` left it.
   std::span<const Scalar> coordinates() const noexcept {
     return layout_.contiguous() ? std::span<const Scalar>(x_).first(layout_.coordinates()) : packed_;
   }
-  double lower_bound(std::size_t p, std::size_t j) const;
-  double upper_bound(std::size_t p, std::size_t j) const;
+  double lower_bound(std::size_t p, std::size_t j) const noexcept {
+    const std::size_t at = coordinate(p, j);
+    return at < options_.lower.size() ? options_.lower[at] : -std::numeric_limits<double>::infinity();
+  }
+  double upper_bound(std::size_t p, std::size_t j) const noexcept {
+    const std::size_t at = coordinate(p, j);
+    return at < options_.upper.size() ? options_.upper[at] : std::numeric_limits<double>::infinity();
+  }
   bool bounded() const noexcept { return !options_.lower.empty(); }
   std::size_t centres() const noexcept;
   std::size_t tile_rows() const noexcept;
@@ -127,8 +134,11 @@ class Engine {
   void clamp_rows(std::size_t p, std::size_t count, Scalar* rows) const;
   void write_candidates(std::size_t p, std::size_t first, std::size_t count, Scalar* out, Workspace& work) const;
   /// Moves one row: costs are overwritten by scaled ones; the displacement goes to transport_.
-  void move_row(std::size_t p, std::span<double> costs, bool scaled, std::span<const double> losses, double centre,
-                Workspace& work, PassStats& stats);
+  void move_row(std::size_t p, std::span<double> costs, std::span<const double> losses, double centre, Workspace& work,
+                PassStats& stats);
+  void weigh_row(std::size_t p, std::span<const double> costs, std::span<double> weights) const;
+  void weigh_rows(std::size_t begin, std::size_t end, std::span<double> costs, bool scaled,
+                  std::span<const char> frozen, Workspace& work);
   void displace_row(std::size_t p, std::span<const double> weights, std::span<const double> losses, double centre,
                     bool frozen, Workspace& work, PassStats& stats);
   void note_squares(std::size_t p, std::span<const double> weights, bool frozen, Workspace& work);

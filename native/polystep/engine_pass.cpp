@@ -38,16 +38,11 @@ void Engine<Scalar>::note_costs(std::size_t p, std::span<const double> costs, Pa
 }
 
 template <class Scalar>
-void Engine<Scalar>::move_row(std::size_t p, std::span<double> costs, bool scaled, std::span<const double> losses,
-                              double centre, Workspace& work, PassStats& stats) {
+void Engine<Scalar>::move_row(std::size_t p, std::span<double> costs, std::span<const double> losses, double centre,
+                              Workspace& work, PassStats& stats) {
   const bool frozen = constant(costs);
   if (!frozen) {
-    if (!scaled) scale_row(costs, options_.scale, options_.divisor);
-    double uniform = 0.5;
-    if (options_.rule == Rule::sample) {
-      philox_uniforms(options_.seed, static_cast<std::uint32_t>(p), static_cast<std::uint32_t>(step_),
-                      RandomStream::sampling, {&uniform, 1});
-    }
+    scale_row(costs, options_.scale, options_.divisor);
     const bool soft = options_.rule == Rule::softmax || options_.rule == Rule::tempered_softmax;
     if (soft && polytope_.antithetic()) {
       double squares = 0;
@@ -55,10 +50,20 @@ void Engine<Scalar>::move_row(std::size_t p, std::span<double> costs, bool scale
           1, d_, costs.data(), temperature(p), work.weights.data(), work.template_step.data(), &squares};
       polystep_softmax_projection(&arguments);
     } else {
-      row_weights({options_.rule, temperature(p), options_.k}, costs, uniform, work.weights);
+      weigh_row(p, costs, work.weights);
     }
   }
   displace_row(p, work.weights, losses, centre, frozen, work, stats);
+}
+
+template <class Scalar>
+void Engine<Scalar>::weigh_row(std::size_t p, std::span<const double> costs, std::span<double> weights) const {
+  double uniform = 0.5;
+  if (options_.rule == Rule::sample) {
+    philox_uniforms(options_.seed, static_cast<std::uint32_t>(p), static_cast<std::uint32_t>(step_),
+                    RandomStream::sampling, {&uniform, 1});
+  }
+  row_weights({options_.rule, temperature(p), options_.k}, costs, uniform, weights);
 }
 
 /// Weighted mean squares of the vertices' coordinates, in units of a coordinate's share of the radius; those of a row
@@ -150,6 +155,37 @@ void Engine<Scalar>::displace_row(std::size_t p, std::span<const double> weights
   if (step_radius_ > 0) stats.relative_displacement += std::sqrt(squares) / step_radius_;
 }
 
+/// Weights of rows begin ... end - 1 into work.tile_weights. costs: of all rows, scaled in place where they are not yet.
+template <class Scalar>
+void Engine<Scalar>::weigh_rows(std::size_t begin, std::size_t end, std::span<double> costs, bool scaled,
+                                std::span<const char> frozen, Workspace& work) {
+  const std::size_t V = vertices();
+  work.tile_weights.resize((end - begin) * V);
+  const bool soft = options_.rule == Rule::softmax || options_.rule == Rule::tempered_softmax;
+  const bool together = soft && polytope_.antithetic();
+  for (std::size_t p = begin; p < end; ++p) {
+    const std::span<double> own = costs.subspan(p * V, V);
+    if (frozen[p - begin] != 0) continue;
+    if (!scaled) scale_row(own, options_.scale, options_.divisor);
+    if (together) continue;
+    weigh_row(p, own, std::span(work.tile_weights).subspan((p - begin) * V, V));
+  }
+  // Rows of one temperature at a time: short rows fill vectors only together.
+  for (std::size_t p = begin; together && p < end;) {
+    const std::size_t last = options_.mode == SearchMode::block ? std::min(end, layout_.group(p).end) : end;
+    work.tile_projection.resize((last - p) * (d_ + 1));
+    const SoftmaxProjection arguments{last - p,
+                                      d_,
+                                      costs.data() + p * V,
+                                      temperature(p),
+                                      work.tile_weights.data() + (p - begin) * V,
+                                      work.tile_projection.data(),
+                                      work.tile_projection.data() + (last - p) * d_};
+    polystep_softmax_projection(&arguments);
+    p = last;
+  }
+}
+
 /// Scales the costs of one group of rows and, where rows are tied by a column marginal, fills its part of the plan.
 template <class Scalar>
 void Engine<Scalar>::assign_group(const RowLayout::Group& group, std::size_t number, Assignment& assignment,
@@ -195,7 +231,7 @@ void Engine<Scalar>::move_matrix(std::span<const double> losses, std::span<const
   replace_infeasible(costs, infeasible_cost(largest));
   const bool by_row = is_row_rule(options_.rule);
   Assignment assignment;
-  const std::vector<double>&scaled = assignment.costs, &plan = assignment.plan;
+  const std::vector<double>& scaled = assignment.costs;
   if (!by_row || !is_row_scale(options_.scale)) {
     assignment.costs = costs;
     const RowLayout::Group all{0, particles_};
@@ -215,26 +251,30 @@ void Engine<Scalar>::move_matrix(std::span<const double> losses, std::span<const
   }
   const std::size_t grain = tile_rows();
   std::vector<PassStats> tiles((particles_ + grain - 1) / grain);
+  const std::span<double> given = by_row && scaled.empty() ? std::span(costs) : std::span(assignment.costs);
   parallel_for(control.threads(), particles_, grain, [&](std::size_t begin, std::size_t end) {
     Workspace work(*this);
     PassStats& tile = tiles[begin / grain];
+    std::vector<char> frozen(end - begin);
     for (std::size_t p = begin; p < end; ++p) {
-      const std::span<double> raw = std::span(costs).subspan(p * V, V);
-      const std::span<const double> own = losses.subspan(p * V * K, V * K);
+      const std::span<const double> raw = std::span(costs).subspan(p * V, V);
+      note_costs(p, raw, tile);
+      frozen[p - begin] = constant(raw) ? 1 : 0;
+    }
+    if (by_row) weigh_rows(begin, end, given, !scaled.empty(), frozen, work);
+    for (std::size_t p = begin; p < end; ++p) {
+      rotation(p, work);
       const double centre = centres.empty() ? std::numeric_limits<double>::quiet_NaN()
                                             : centres[options_.mode == SearchMode::block ? 0 : p];
-      note_costs(p, raw, tile);
-      rotation(p, work);
-      if (by_row) {
-        move_row(p, scaled.empty() ? raw : std::span(assignment.costs).subspan(p * V, V), !scaled.empty(), own, centre,
-                 work, tile);
-        continue;
+      const std::span<double> weights =
+          by_row ? std::span(work.tile_weights).subspan((p - begin) * V, V) : std::span(assignment.plan).subspan(p * V, V);
+      if (!by_row) {
+        double mass = 0;
+        for (const double weight : weights) mass += weight;
+        for (double& weight : weights) weight /= mass;
+        tile.frozen += frozen[p - begin];
       }
-      double mass = 0;
-      for (std::size_t n = 0; n < V; ++n) mass += plan[p * V + n];
-      for (std::size_t n = 0; n < V; ++n) work.weights[n] = plan[p * V + n] / mass;
-      displace_row(p, work.weights, own, centre, false, work, tile);
-      if (constant(raw)) tile.frozen += 1;
+      displace_row(p, weights, losses.subspan(p * V * K, V * K), centre, by_row && frozen[p - begin] != 0, work, tile);
     }
   });
   for (const PassStats& tile : tiles) stats.join(tile);
@@ -343,7 +383,7 @@ bool Engine<Scalar>::pass(Evaluator<Scalar>& evaluator, RunControl& control, Pas
       note_costs(p, work.row, tiles[tile]);
       const double centre = centres.empty() ? std::numeric_limits<double>::quiet_NaN()
                                             : centres[options_.mode == SearchMode::block ? 0 : p];
-      move_row(p, work.row, false, values, centre, work, tiles[tile]);
+      move_row(p, work.row, values, centre, work, tiles[tile]);
     }
   });
   if (stopped.load()) return false;
@@ -365,7 +405,7 @@ bool Engine<Scalar>::pass(Evaluator<Scalar>& evaluator, RunControl& control, Pas
       note_costs(late.p, work.row, tiles[tile]);
       const double centre = centres.empty() ? std::numeric_limits<double>::quiet_NaN()
                                             : centres[options_.mode == SearchMode::block ? 0 : late.p];
-      move_row(late.p, work.row, false, late.losses, centre, work, tiles[tile]);
+      move_row(late.p, work.row, late.losses, centre, work, tiles[tile]);
     }
     stats.join(tiles[tile]);
   }
@@ -390,7 +430,7 @@ void Engine<Scalar>::sweep_row(std::size_t p, Evaluator<Scalar>& evaluator, Work
   const double least = *std::min_element(work.row.begin(), work.row.end());
   for (double& cost : work.row) cost -= least;
   note_costs(p, work.row, stats);
-  move_row(p, work.row, false, work.values, std::numeric_limits<double>::quiet_NaN(), work, stats);
+  move_row(p, work.row, work.values, std::numeric_limits<double>::quiet_NaN(), work, stats);
   const Scalar* const x = row(x_, p);
   const Scalar* const change = row(transport_, p);
   bool moved = false;
@@ -449,8 +489,11 @@ std::size_t Engine<Scalar>::tile_rows() const noexcept {
   return std::clamp<std::size_t>(4096 / (vertices() * d_), 1, 128);
 }
 
-template void Engine<float>::move_row(std::size_t, std::span<double>, bool, std::span<const double>, double, Workspace&,
+template void Engine<float>::move_row(std::size_t, std::span<double>, std::span<const double>, double, Workspace&,
                                       PassStats&);
+template void Engine<float>::weigh_row(std::size_t, std::span<const double>, std::span<double>) const;
+template void Engine<float>::weigh_rows(std::size_t, std::size_t, std::span<double>, bool, std::span<const char>,
+                                        Workspace&);
 template void Engine<float>::displace_row(std::size_t, std::span<const double>, std::span<const double>, double, bool,
                                           Workspace&, PassStats&);
 template void Engine<float>::sweep_row(std::size_t, Evaluator<float>&, Workspace&, PassStats&);
@@ -463,8 +506,11 @@ template bool Engine<float>::step_along(std::size_t, const Evaluator<float>&, st
 template bool Engine<float>::pass(Evaluator<float>&, RunControl&, PassStats&);
 template bool Engine<float>::sweep(Evaluator<float>&, RunControl&, PassStats&);
 template std::size_t Engine<float>::tile_rows() const noexcept;
-template void Engine<double>::move_row(std::size_t, std::span<double>, bool, std::span<const double>, double,
-                                       Workspace&, PassStats&);
+template void Engine<double>::move_row(std::size_t, std::span<double>, std::span<const double>, double, Workspace&,
+                                      PassStats&);
+template void Engine<double>::weigh_row(std::size_t, std::span<const double>, std::span<double>) const;
+template void Engine<double>::weigh_rows(std::size_t, std::size_t, std::span<double>, bool, std::span<const char>,
+                                        Workspace&);
 template void Engine<double>::displace_row(std::size_t, std::span<const double>, std::span<const double>, double, bool,
                                            Workspace&, PassStats&);
 template void Engine<double>::sweep_row(std::size_t, Evaluator<double>&, Workspace&, PassStats&);

@@ -27,7 +27,7 @@ struct Engine<Scalar>::Workspace {
   std::vector<double> rotation, normals, direction, vertex, weights, row, template_step, gradient, curvature, newton,
       distances;
   LargeVector<Scalar> offsets, points;
-  std::vector<double> values;
+  std::vector<double> values, tile_weights, tile_projection;
   typename Subspace<Scalar>::DirectionStorage directions;
 };
 

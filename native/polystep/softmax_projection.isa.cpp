@@ -1,5 +1,5 @@
 // Softmax over the vertices of an orthoplex. Rows are short (4 to 16 costs), so the exponentials, where the time goes,
-// are taken over whole vectors of a row; all other passes stay in the first cache. Without fused operations: the same
+// are taken over whole vectors of several rows at a time; all other passes stay in the first cache. Without fused operations: the same
 // bits at every level.
 #include "linalg/for_vectors.hpp"
 #include "polystep/softmax_projection_isa.hpp"
@@ -36,23 +36,32 @@ DD_ISA_ENTRY(void, polystep_softmax_projection)(const dd::polystep::SoftmaxProje
   using dd::Float64s;
   const SoftmaxProjection& a = *arguments;
   const size_t d = a.dimension, vertices = 2 * d;
-  for (size_t row = 0; row < a.rows; ++row) {
-    const double* const costs = a.costs + row * vertices;
-    double* const weights = a.weights + row * vertices;
-    double least = costs[0];
-    for (size_t n = 1; n < vertices; ++n) least = costs[n] < least ? costs[n] : least;
-    const Float64s low = dd::broadcast(least), temperature = dd::broadcast(a.temperature);
-    dd::for_vectors<double>(vertices, [&](size_t n, auto load, auto store) {
-      store(weights + n, exponential((low - load(costs + n)) / temperature));
-    });
-    double sum = 0;
-    for (size_t n = 0; n < vertices; ++n) sum += weights[n];
-    double squares = 0;
-    for (size_t n = 0; n < vertices; ++n) {
-      weights[n] /= sum;
-      squares += weights[n] * weights[n];
+  constexpr size_t chunk_numbers = 512;
+  const size_t together = vertices < chunk_numbers ? chunk_numbers / vertices : 1;
+  const Float64s temperature = dd::broadcast(a.temperature);
+  for (size_t first = 0; first < a.rows; first += together) {
+    const size_t rows = a.rows - first < together ? a.rows - first : together;
+    double* const chunk = a.weights + first * vertices;
+    for (size_t row = 0; row < rows; ++row) {
+      const double* const costs = a.costs + (first + row) * vertices;
+      double least = costs[0];
+      for (size_t n = 1; n < vertices; ++n) least = costs[n] < least ? costs[n] : least;
+      for (size_t n = 0; n < vertices; ++n) chunk[row * vertices + n] = least - costs[n];
     }
-    for (size_t i = 0; i < d; ++i) a.projection[row * d + i] = weights[i] - weights[i + d];
-    a.squares[row] = squares;
+    dd::for_vectors<double>(rows * vertices, [&](size_t n, auto load, auto store) {
+      store(chunk + n, exponential(load(chunk + n) / temperature));
+    });
+    for (size_t row = 0; row < rows; ++row) {
+      double* const weights = chunk + row * vertices;
+      double sum = 0;
+      for (size_t n = 0; n < vertices; ++n) sum += weights[n];
+      double squares = 0;
+      for (size_t n = 0; n < vertices; ++n) {
+        weights[n] /= sum;
+        squares += weights[n] * weights[n];
+      }
+      for (size_t i = 0; i < d; ++i) a.projection[(first + row) * d + i] = weights[i] - weights[i + d];
+      a.squares[first + row] = squares;
+    }
   }
 }

@@ -123,7 +123,7 @@ void drive(Engine<Scalar>& engine, const Evaluator<Scalar>& evaluator) {
   const std::size_t n = engine.options().dimension;
   for (const StepParameters& parameters : schedule) {
     const std::size_t count = engine.next_evaluations();
-    engine.begin(parameters, {});
+    engine.begin(parameters, {}, 1);
     std::vector<Scalar> view(count * n);
     std::vector<double> losses(count);
     engine.candidates(0, count, view.data(), 2);
