@@ -162,7 +162,7 @@ class Polish final : public Computation {
   double seconds_ = 0;
 };
 
-/// (objective, assignment, { maxFlips, seed }, run)
+/// (objective, assignment, { maxFlips, seed, annealed }, run)
 Napi::Value polish_max_sat(const Napi::CallbackInfo& info) {
   auto problem = objective_of<polystep::MaxSat>(info[0], "objective");
   const auto given = typed_array<std::uint8_t>(info[1], "assignment", problem->variables());
@@ -170,7 +170,8 @@ Napi::Value polish_max_sat(const Napi::CallbackInfo& info) {
   for (std::uint8_t& value : assignment) value = value != 0 ? 1 : 0;
   const Napi::Object options = object(info[2], "options");
   const polystep::PolishOptions polish_options{size(options.Get("maxFlips"), "maxFlips"),
-                                               size(options.Get("seed"), "seed")};
+                                               size(options.Get("seed"), "seed"),
+                                               options.Get("annealed").ToBoolean()};
   return run_computation(info[3], std::make_unique<Polish>(std::move(problem), std::move(assignment), polish_options));
 }
 

@@ -1,16 +1,6 @@
-// MAX-SAT: as many satisfied clauses as possible, by an optimizer or by local search.
+// MAX-SAT: as many satisfied clauses as possible, as an objective.
 import type { Cnf } from '../../formats/dimacs';
 import { callNative, homes } from '../../runtime/errors';
-import {
-  type RunOptions,
-  type SyncRunOptions,
-  requireBackend,
-  runAsync,
-  runMembers,
-  runSync,
-  syncRunMembers,
-} from '../../runtime/run';
-import type { NativeRun } from '../../runtime/native';
 import {
   fail,
   integer,
@@ -202,7 +192,7 @@ export class MaxSat extends NativeObjective {
 }
 
 /** Truth values from numbers of any array. @internal */
-function assignmentSchema(variables: number): Schema<Uint8Array> {
+export function assignmentSchema(variables: number): Schema<Uint8Array> {
   return (value, argument) => {
     const given = value as ArrayLike<number> | null;
     if ((!Array.isArray(value) && !ArrayBuffer.isView(value)) || value instanceof DataView || given === null) {
@@ -217,7 +207,8 @@ function assignmentSchema(variables: number): Schema<Uint8Array> {
 
 const anything: Schema<unknown> = (value) => value;
 const costSchema = withDefault(oneOf(['ratio', 'count']), 'ratio');
-const variablesSchema = integer({ min: 1, max: 2 ** 31 - 1 });
+/** @internal */
+export const variablesSchema = integer({ min: 1, max: 2 ** 31 - 1 });
 
 interface CheckedClauses {
   variables: number;
@@ -304,147 +295,4 @@ export function maxSat(options: MaxSatClauses | MaxSatCnf): MaxSat {
     clauses: argument,
   });
   return new MaxSat(handle, variables, literals, starts, weights, cost);
-}
-
-/** A random instance. */
-export interface RandomKSatOptions {
-  /** Number of variables n. */
-  variables: number;
-  /** Clauses per variable; default 4.27, where random 3-SAT is hardest. There are trunc(ratio * n) clauses. */
-  ratio?: number;
-  /** Distinct variables of each clause; default 3. */
-  literalsPerClause?: number;
-  /** Seed; default 0. */
-  seed?: number;
-}
-
-/** Clauses of one length, as {@link maxSat} takes them. */
-export interface RandomKSat {
-  /** Number of variables. */
-  variables: number;
-  /** DIMACS literals, clause after clause. */
-  clauses: Int32Array;
-  /** Literals of each clause. */
-  literalsPerClause: number;
-}
-
-/**
- * Random clauses for {@link maxSat}: distinct variables drawn uniformly, each negated with probability 1/2. Clause c is
- * a function of the seed and c alone.
- *
- * @throws ERR_OUT_OF_RANGE  more literals per clause than variables, or no clause
- */
-export function randomKSat(options: RandomKSatOptions): RandomKSat {
-  const { variables, ratio, literalsPerClause, seed } = parse(
-    options,
-    'options',
-    object({
-      variables: variablesSchema,
-      ratio: withDefault(number({ above: 0 }), 4.27),
-      literalsPerClause: withDefault(integer({ min: 1, max: 255 }), 3),
-      seed: withDefault(integer({ min: 0 }), 0),
-    }),
-  );
-  if (literalsPerClause > variables) {
-    fail('ERR_OUT_OF_RANGE', 'options.literalsPerClause', `at most ${variables} (one per variable)`, literalsPerClause);
-  }
-  const count = Math.trunc(ratio * variables);
-  if (count < 1 || count * literalsPerClause > 2 ** 31 - 1) {
-    fail('ERR_OUT_OF_RANGE', 'options.ratio', 'such that there are between 1 and 2^31 / k clauses', ratio);
-  }
-  const clauses = callNative(() => nativeObjectives.randomClauses(variables, literalsPerClause, count, seed));
-  return { variables, clauses, literalsPerClause };
-}
-
-/** Options of {@link polishMaxSat}. */
-export interface PolishOptions extends RunOptions {
-  /** Flips after which the search ends; default 100 per variable. */
-  maxFlips?: number;
-}
-
-/** Options of {@link polishMaxSatSync}. */
-export interface PolishSyncOptions extends SyncRunOptions {
-  /** Flips after which the search ends; default 100 per variable. */
-  maxFlips?: number;
-}
-
-/** What local search found. */
-export interface PolishResult {
-  /** The best assignment seen, 0 or 1 each variable. */
-  readonly assignment: Uint8Array;
-  /** Its cost, as the objective counts. */
-  readonly cost: number;
-  /** Weight of its unsatisfied clauses, recounted from scratch. */
-  readonly unsatisfiedWeight: number;
-  /** Unsatisfied clauses. */
-  readonly unsatisfied: number;
-  /** Satisfied clauses. */
-  readonly satisfied: number;
-  /** Flips made. */
-  readonly flips: number;
-  /** Why it ended: nothing was left to do, all flips were made, or it was stopped. */
-  readonly status: 'satisfied' | 'finished' | 'time-limit' | 'cancelled';
-  /** Seconds it took. */
-  readonly seconds: number;
-}
-
-type NativePolish = Omit<PolishResult, 'satisfied' | 'unsatisfied'> & { unsatisfiedClauses: number };
-
-const problemSchema: Schema<MaxSat> = (value, argument) => {
-  if (!(value instanceof MaxSat)) fail('ERR_INVALID_ARG_TYPE', argument, 'a problem made by maxSat()', value);
-  return value;
-};
-
-const polishMembers = { maxFlips: optional(integer({ min: 0 })) };
-
-interface CheckedPolish {
-  backend: 'auto' | 'cpu' | 'cuda';
-  seed: number;
-  maxFlips: number | undefined;
-}
-
-function startPolish(problem: MaxSat, start: Uint8Array, options: CheckedPolish): (run: NativeRun) => unknown {
-  requireBackend(options.backend, 'local search runs on the CPU only');
-  const handle = problem.nativeObjective;
-  const settings = { maxFlips: options.maxFlips ?? 100 * problem.variables, seed: options.seed };
-  return (run) => nativeObjectives.polishMaxSat(handle, start, settings, run);
-}
-
-function polished(problem: MaxSat, { unsatisfiedClauses, ...found }: NativePolish): PolishResult {
-  return { ...found, unsatisfied: unsatisfiedClauses, satisfied: problem.clauseCount - unsatisfiedClauses };
-}
-
-/**
- * Takes an assignment further by local search (probSAT): flips variables of unsatisfied clauses, those that break little
- * more often. The result is never worse than the start.
- *
- * The same seed gives the same flips; one thread. Progress reports carry the flips as `iterations` and the best cost.
- *
- * @param problem     made by {@link maxSat}
- * @param assignment  a point or truth values to start from, one per variable
- * @param options     see {@link PolishOptions}
- * @throws the signal's reason, or an exception of `onProgress`, after the run has stopped
- * Cost: a flip costs the clauses of one variable. Source: Balint and Schoening, SAT 2012.
- */
-export async function polishMaxSat(
-  problem: MaxSat,
-  assignment: ArrayLike<number>,
-  options: PolishOptions = {},
-): Promise<PolishResult> {
-  parse(problem, 'problem', problemSchema);
-  const start = parse(assignment, 'assignment', assignmentSchema(problem.variables));
-  const checked = parse(options, 'options', object({ ...runMembers, ...polishMembers }));
-  return polished(problem, await runAsync<NativePolish>(checked, startPolish(problem, start, checked)));
-}
-
-/** The synchronous twin of {@link polishMaxSat}: blocks the calling thread. */
-export function polishMaxSatSync(
-  problem: MaxSat,
-  assignment: ArrayLike<number>,
-  options: PolishSyncOptions = {},
-): PolishResult {
-  parse(problem, 'problem', problemSchema);
-  const start = parse(assignment, 'assignment', assignmentSchema(problem.variables));
-  const checked = parse(options, 'options', object({ ...syncRunMembers, ...polishMembers }));
-  return polished(problem, runSync<NativePolish>(checked, startPolish(problem, start, checked)));
 }

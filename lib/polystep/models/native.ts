@@ -83,7 +83,7 @@ interface NativeObjectives {
   polishMaxSat(
     objective: NativeObjectiveHandle,
     assignment: Uint8Array,
-    options: { maxFlips: number; seed: number },
+    options: { maxFlips: number; seed: number; annealed: boolean },
     run: NativeRun,
   ): unknown;
 }

@@ -15,27 +15,34 @@ namespace {
 constexpr std::uint32_t polish_purpose = 17;
 /// Flips between two looks at the clock: about 0.2 ms.
 constexpr std::uint64_t flips_per_poll = 1024;
+/// The exponent of scores at the ends of a round, as multiples of the published one.
+constexpr double first_sharpness = 0.87, last_sharpness = 1.7;
+constexpr std::uint64_t first_round_flips = 200;  // a variable
 constexpr std::uint32_t satisfied = 0xffffffffu;
 
 class ProbSat {
+  /// True literals of a clause; both numbers are always asked for together.
+  struct Held {
+    std::uint32_t holders = 0, count = 0;
+  };
+
  public:
   ProbSat(const MaxSat& problem, std::vector<std::uint8_t> assignment, std::uint64_t seed)
       : problem_(problem),
         random_(seed, 0, polish_purpose),
         assignment_(std::move(assignment)),
-        counts_(problem.clauses(), 0),
-        holders_(problem.clauses(), 0),
+        held_(problem.clauses()),
         breaks_(problem.variables(), 0),
         places_(problem.clauses(), satisfied) {
     unsatisfied_ = problem.always_unsatisfied();
     for (std::size_t c = 0; c < problem.clauses(); ++c) {
       for (const std::uint32_t literal : problem.literals(c)) {
         if (!is_true(literal)) continue;
-        ++counts_[c];
-        holders_[c] ^= literal >> 1;
+        ++held_[c].count;
+        held_[c].holders ^= literal >> 1;
       }
-      if (counts_[c] == 0) add_unsatisfied(static_cast<std::uint32_t>(c));
-      if (counts_[c] == 1) breaks_[holders_[c]] += problem.weight(c);
+      if (held_[c].count == 0) add_unsatisfied(static_cast<std::uint32_t>(c));
+      if (held_[c].count == 1) breaks_[held_[c].holders] += problem.weight(c);
     }
     best_ = unsatisfied_;
     choose_scores();
@@ -43,6 +50,12 @@ class ProbSat {
 
   bool done() const noexcept { return open_.empty(); }
   std::int64_t best() const noexcept { return best_; }
+
+  /// The exponent of scores from now on, as a multiple of the published one.
+  void sharpen(double sharpness) {
+    sharpness_ = sharpness;
+    for (std::size_t b = 0; b < table_.size(); ++b) table_[b] = score_of(static_cast<double>(b) * per_weight_);
+  }
 
   void step() {
     const std::uint32_t clause = open_[random_.next_below(static_cast<std::uint32_t>(open_.size()))];
@@ -73,9 +86,11 @@ class ProbSat {
                             ? 1
                             : static_cast<double>(problem_.total_weight()) / static_cast<double>(problem_.clauses());
     per_weight_ = 1 / std::max(mean, 1e-300);
-    for (std::size_t b = 0; b < table_.size(); ++b) table_[b] = score_of(static_cast<double>(b) * per_weight_);
+    sharpen(1);
   }
-  double score_of(double b) const { return base_ == 0 ? std::pow(0.9 + b, -2.06) : std::pow(base_, -b); }
+  double score_of(double b) const {
+    return base_ == 0 ? std::pow(0.9 + b, -2.06 * sharpness_) : std::pow(base_, -b * sharpness_);
+  }
   double score(std::int64_t broken) const {
     const auto index = static_cast<std::size_t>(broken);
     return index < table_.size() ? table_[index] : score_of(static_cast<double>(broken) * per_weight_);
@@ -99,20 +114,21 @@ class ProbSat {
       const std::uint32_t clause = entry >> 1;
       const std::int64_t weight = problem_.weight(clause);
       const bool was_true = ((entry & 1u) ^ inverted) != 0;
-      const std::uint8_t before = counts_[clause];
+      Held& held = held_[clause];
+      const std::uint32_t before = held.count;
       if (was_true) {
-        counts_[clause] = static_cast<std::uint8_t>(before - 1);
-        holders_[clause] ^= variable;
+        held.count = before - 1;
+        held.holders ^= variable;
         if (before == 1) {
           breaks_[variable] -= weight;
           add_unsatisfied(clause);
         } else if (before == 2) {
-          breaks_[holders_[clause]] += weight;
+          breaks_[held.holders] += weight;
         }
       } else {
-        if (before == 1) breaks_[holders_[clause]] -= weight;
-        counts_[clause] = static_cast<std::uint8_t>(before + 1);
-        holders_[clause] ^= variable;
+        if (before == 1) breaks_[held.holders] -= weight;
+        held.count = before + 1;
+        held.holders ^= variable;
         if (before == 0) {
           breaks_[variable] += weight;
           remove_unsatisfied(clause);
@@ -151,8 +167,7 @@ class ProbSat {
   const MaxSat& problem_;
   PhiloxStream random_;
   std::vector<std::uint8_t> assignment_;
-  LargeVector<std::uint8_t> counts_;
-  LargeVector<std::uint32_t> holders_;
+  LargeVector<Held> held_;
   LargeVector<std::int64_t> breaks_;
   LargeVector<std::uint32_t> places_;  // of a clause in `open_`
   std::vector<std::uint32_t> open_;
@@ -163,6 +178,7 @@ class ProbSat {
   bool saved_ = false;
   double base_ = 0;
   double per_weight_ = 1;
+  double sharpness_ = 1;
   std::array<double, 64> table_{};
 };
 
@@ -172,6 +188,8 @@ PolishResult polish(const MaxSat& problem, std::vector<std::uint8_t> assignment,
                     RunControl& control) {
   PolishResult result;
   ProbSat search(problem, std::move(assignment), options.seed);
+  std::uint64_t round_begin = 0, round = std::max<std::uint64_t>(first_round_flips * problem.variables(), 1);
+  round = std::min(round, options.max_flips);
   while (!search.done() && result.flips < options.max_flips) {
     if (result.flips % flips_per_poll == 0) {
       result.stopped = control.stop_reason();
@@ -182,6 +200,14 @@ PolishResult polish(const MaxSat& problem, std::vector<std::uint8_t> assignment,
         progress.iterations = result.flips;
         progress.objective = problem.loss(search.best());
         control.report(progress);
+      }
+      if (options.annealed) {
+        if (result.flips - round_begin >= round) {
+          round_begin += round;
+          round *= 2;
+        }
+        const double passed = static_cast<double>(result.flips - round_begin) / static_cast<double>(round);
+        search.sharpen(first_sharpness + passed * (last_sharpness - first_sharpness));
       }
     }
     search.step();

@@ -131,7 +131,7 @@ TEST_CASE("maxsat: local search returns the best it has seen, whenever it is cut
   std::int64_t last = problem.total_weight();
   for (const std::uint64_t flips : {0, 1, 50, 400, 5000, 100000}) {
     dd::RunControl control;
-    const auto result = dd::polystep::polish(problem, std::vector<std::uint8_t>(300, 0), {flips, 4}, control);
+    const auto result = dd::polystep::polish(problem, std::vector<std::uint8_t>(300, 0), {flips, 4, false}, control);
     CHECK(result.flips <= flips);
     CHECK(result.unsatisfied <= last);  // the same seed walks the same way
     last = result.unsatisfied;
@@ -139,4 +139,25 @@ TEST_CASE("maxsat: local search returns the best it has seen, whenever it is cut
     CHECK(problem.float64_evaluator(0)->set_base(point, 1) == static_cast<double>(result.unsatisfied));
   }
   CHECK(last <= 3);
+}
+
+TEST_CASE("maxsat: annealed local search, of any length, is worth what it says and no worse than its start") {
+  const MaxSat problem = random_3sat(2000, 8540);
+  dd::RunControl control;
+  const auto start = dd::polystep::polish(problem, std::vector<std::uint8_t>(2000, 0), {20000, 4, true}, control);
+  for (const std::uint64_t flips : {0, 1, 1500, 200000}) {
+    const auto result = dd::polystep::polish(problem, start.assignment, {flips, 5, true}, control);
+    CHECK(result.flips <= flips);
+    CHECK(result.unsatisfied <= start.unsatisfied);
+    std::vector<double> point(result.assignment.begin(), result.assignment.end());
+    CHECK(problem.float64_evaluator(0)->set_base(point, 1) == static_cast<double>(result.unsatisfied));
+  }
+  // A hundred flips a variable: the walk at one temperature is still on its way then.
+  std::int64_t annealed = 0, constant = 0;
+  for (const std::uint64_t seed : {1, 2, 3}) {
+    const std::vector<std::uint8_t> zeros(2000, 0);
+    annealed += dd::polystep::polish(problem, zeros, {200000, seed, true}, control).unsatisfied;
+    constant += dd::polystep::polish(problem, zeros, {200000, seed, false}, control).unsatisfied;
+  }
+  CHECK(annealed < constant);
 }
