@@ -1,5 +1,6 @@
 // Random 3-SAT at 4.27 clauses a variable within the published numbers of candidates: the published rule, the package's
-// own, what local search adds to it, and local search alone in the same time. One thread; seconds are wall time.
+// own, what local search adds to it, and local search alone in the same time, annealed and as published (probSAT). One
+// thread; seconds are wall time.
 //   node build-bench/bench/studies/polystep-maxsat.js [--variables 100,1000] [--instances 5] [--polish 1]
 // --polish: seconds of local search at least; it gets as long as the search took where that is longer.
 import { parseArgs } from 'node:util';
@@ -23,6 +24,7 @@ interface Row {
   own: Outcome;
   polished: Outcome;
   alone: Outcome;
+  probSat: Outcome;
 }
 
 async function instance(variables: number, seed: number, polishSeconds: number): Promise<Row> {
@@ -33,8 +35,12 @@ async function instance(variables: number, seed: number, polishSeconds: number):
     const { x, evaluations, seconds } = await polystep.minimize(problem, { ...options, ...limits });
     return [{ evaluations, satisfied: share(x), seconds }, x];
   };
-  const walk = async (start: ArrayLike<number>, limit: number): Promise<Outcome> => {
-    const limits = { maxFlips: Number.MAX_SAFE_INTEGER, timeLimitMs: 1000 * limit, seed };
+  const walk = async (
+    start: ArrayLike<number>,
+    limit: number,
+    choice: 'annealed' | 'constant' = 'annealed',
+  ): Promise<Outcome> => {
+    const limits = { maxFlips: Number.MAX_SAFE_INTEGER, timeLimitMs: 1000 * limit, seed, choice };
     const { assignment, flips, seconds } = await polishMaxSat(problem, start, limits);
     return { evaluations: flips, satisfied: share(assignment), seconds };
   };
@@ -50,7 +56,8 @@ async function instance(variables: number, seed: number, polishSeconds: number):
   const uniform = uniforms(seed);
   const random = Uint8Array.from({ length: variables }, () => Number(uniform() < 0.5));
   const alone = await walk(random, own.seconds + time);
-  return { paper, own, polished, alone };
+  const probSat = await walk(random, own.seconds + time, 'constant');
+  return { paper, own, polished, alone, probSat };
 }
 
 const list = (text: string): number[] =>
@@ -79,6 +86,8 @@ study(async () => {
     'polish s',
     'local search alone',
     's',
+    'probSAT alone',
+    's',
   ]);
   for (const variables of list(values.variables)) {
     const rows: Row[] = [];
@@ -95,6 +104,7 @@ study(async () => {
       variables,
       ...[shares('paper'), seconds('paper'), shares('own'), seconds('own'), evaluations],
       ...[shares('polished'), seconds('polished'), shares('alone'), seconds('alone')],
+      ...[shares('probSat'), seconds('probSat')],
     );
   }
 });

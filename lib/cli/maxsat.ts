@@ -131,7 +131,7 @@ export function addMaxSat(program: Command): void {
     .option('--random <n>', 'random clauses of three literals over n variables instead of a file', positiveInteger)
     .option('--ratio <r>', 'clauses per variable of --random (default: 4.27)', positiveNumber)
     .option('--sweeps <n>', 'sweeps over all variables', positiveInteger, 334)
-    .option('--polish <seconds>', 'local search (probSAT) after the sweeps, so long at most', positiveNumber)
+    .option('--polish <seconds>', 'local search (annealed probSAT) after the sweeps, so long at most', positiveNumber)
     .option('--time <seconds>', 'time limit of the sweeps', positiveNumber)
     .option('--seed <n>', 'seed of all random numbers', wholeNumber, 0)
     .option('--threads <n>', 'threads (default: all processors)', positiveInteger)

@@ -159,6 +159,8 @@ export interface NativeEngineOptions extends NativeAssignment {
   biasedRotation: boolean;
   absorbEvery: number;
   redrawEveryStep: boolean;
+  screeningKeep: number;
+  screeningFidelity: number;
   leading: number;
   leadingShare: number;
   leadingSteps: number;

@@ -26,6 +26,7 @@ type StepRun = Parameters<typeof runAsync>[0];
 const argumentsAt: ArgumentHomes = {
   rotations: 'options.rotations',
   subspace: 'options.subspace',
+  screening: 'options.screening',
   bases: 'options.subspace.bases',
 };
 

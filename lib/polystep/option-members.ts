@@ -94,6 +94,12 @@ const optimizerMembers = {
   newtonRefinement: withDefault(boolean, false),
   trustRegion: withDefault(boolean, false),
   biasedRotation: withDefault(boolean, false),
+  screening: optional(
+    object({
+      fidelity: withDefault(number({ above: 0, max: 1 }), 0.25),
+      keep: withDefault(number({ above: 0, max: 1 }), 0.5),
+    }),
+  ),
   groups: optional(groupsSchema),
   adaptCovariance: withDefault(boolean, false),
   update: optional(oneOf(['jacobi', 'sequential'])),

@@ -105,6 +105,18 @@ export interface OptimizerOptions {
   newtonRefinement?: boolean;
   /** Scales the step radius by how well that model predicted; needs an objective and the orthoplex. Default off. */
   trustRegion?: boolean;
+  /**
+   * Networks and the orthoplex only: the directions of each particle are ranked by how far apart the losses of their two
+   * ends lie on a share `fidelity` of the step's data (default 0.25); only the share `keep` of them (default 0.5) is
+   * scored on all data, the others get no weight. It saves time where fidelity / probes + keep is below 1; candidates
+   * that are looked at with little data count as evaluations as well. Default off.
+   */
+  screening?: {
+    /** Share of the data, in (0, 1]; default 0.25. */
+    fidelity?: number;
+    /** Share of the directions, in (0, 1]; default 0.5. */
+    keep?: number;
+  };
   /** Turns each frame so that its first axis is the last displacement; default off. */
   biasedRotation?: boolean;
   /**

@@ -135,6 +135,19 @@ export function settingsOf(options: OptimizerOptions): Settings {
     conflict('lower', 'does not go with a subspace');
 
   const groups = groupsFor(given.groups, { block, sequential, subspace, entries, objective, dimension, rowDimension });
+  const { screening } = given;
+  if (screening !== undefined) {
+    if (!native) conflict('screening', 'needs a native objective with data: a network');
+    if (polytope !== 'orthoplex') conflict('screening', 'reads antithetic pairs, which only the orthoplex has');
+    if (sequential) conflict('screening', 'does not go with sequential updates');
+    if (modelled !== undefined) conflict('screening', `does not go with \`${modelled}\`, which reads all directions`);
+    if (twoSided) conflict('screening', 'needs a rule without a column marginal');
+    if (rule !== 'rank' && typeof scaleCost !== 'number' && !['none', 'rowStd', 'rank'].includes(scaleCost)) {
+      conflict('screening', 'needs a `scaleCost` that looks at single rows: a number, none, rowStd or rank');
+    }
+    if (screening.fidelity / probes + screening.keep >= 1)
+      warnings.push('screening with these shares costs more than it saves: fidelity / probes + keep is not below 1');
+  }
   if (given.adaptCovariance) {
     if (!block || sequential) conflict('adaptCovariance', 'needs block mode with all blocks updated from one point');
     if (subspace?.kind === 'adaptive')
@@ -207,6 +220,8 @@ export function settingsOf(options: OptimizerOptions): Settings {
       biasedRotation: given.biasedRotation,
       absorbEvery: subspace?.absorbEvery ?? 0,
       redrawEveryStep: subspace?.kind === 'adaptive' && subspace.bases === undefined,
+      screeningKeep: screening?.keep ?? 0,
+      screeningFidelity: screening?.fidelity ?? 1,
       leading: nativeDirections.indexOf(directions),
       leadingShare: subspace?.directionShare ?? (directions === 'transport' ? 0.3 : 0.5),
       leadingSteps: subspace?.directionSteps ?? 200,

@@ -67,6 +67,7 @@ EngineOptions read_options(const Napi::Object& given) {
   o.biased_rotation = given.Get("biasedRotation").ToBoolean();
   o.absorb_every = size(given.Get("absorbEvery"), "absorbEvery");
   o.redraw_every_step = given.Get("redrawEveryStep").ToBoolean();
+  o.screening_keep = number(given.Get("screeningKeep"), "screening.keep");
   o.leading.kind = static_cast<LeadingKind>(size(given.Get("leading"), "subspace.directions"));
   o.leading.share = number(given.Get("leadingShare"), "subspace.directionShare");
   o.leading.steps = size(given.Get("leadingSteps"), "subspace.directionSteps");
@@ -75,6 +76,24 @@ EngineOptions read_options(const Napi::Object& given) {
   o.convergence_threshold = number(given.Get("convergenceThreshold"), "convergence");
   o.convergence_peak = number(given.Get("convergencePeak"), "convergence");
   return o;
+}
+
+/// An evaluator that looks at a part of the data, for directions that are screened.
+template <class Scalar>
+void screen_by(Typed<Scalar>& typed, const Objective* objective, std::uint64_t seed, const Napi::Object& given) {
+  const double share = number(given.Get("screeningFidelity"), "screening.fidelity");
+  if (objective != nullptr) {
+    if constexpr (sizeof(Scalar) == sizeof(float)) {
+      typed.screen = objective->float32_screen(seed, share);
+    } else {
+      typed.screen = objective->float64_screen(seed, share);
+    }
+  }
+  if (typed.screen == nullptr) {
+    throw Error(ErrorCode::invalid_argument_value, "screening",
+                "`screening` needs an objective with data, of which it looks at a part: a network");
+  }
+  typed.driver->screen_with(typed.screen.get());
 }
 
 template <class Scalar>
@@ -89,6 +108,7 @@ void make(Typed<Scalar>& typed, const EngineOptions& options, const Napi::Object
   }
   typed.driver = std::make_unique<Engine<Scalar>>(options, start, std::move(subspace));
   typed.evaluate_by(objective, options.dimension, options.seed);
+  if (options.screening_keep > 0) screen_by(typed, objective, options.seed, given);
 }
 
 /// (options, x0, objective or undefined).

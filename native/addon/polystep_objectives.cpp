@@ -170,8 +170,7 @@ Napi::Value polish_max_sat(const Napi::CallbackInfo& info) {
   for (std::uint8_t& value : assignment) value = value != 0 ? 1 : 0;
   const Napi::Object options = object(info[2], "options");
   const polystep::PolishOptions polish_options{size(options.Get("maxFlips"), "maxFlips"),
-                                               size(options.Get("seed"), "seed"),
-                                               options.Get("annealed").ToBoolean()};
+                                               size(options.Get("seed"), "seed"), options.Get("annealed").ToBoolean()};
   return run_computation(info[3], std::make_unique<Polish>(std::move(problem), std::move(assignment), polish_options));
 }
 

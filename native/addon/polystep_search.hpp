@@ -24,6 +24,7 @@ template <template <class> class Driver, class Scalar>
 struct TypedSearch {
   std::unique_ptr<Driver<Scalar>> driver;
   std::unique_ptr<polystep::Evaluator<Scalar>> evaluator;  // null without a native objective
+  std::unique_ptr<polystep::Evaluator<Scalar>> screen;     // null unless directions are screened
 
   void evaluate_by(const polystep::Objective* objective, std::size_t dimension, std::uint64_t seed) {
     if (objective == nullptr) return;

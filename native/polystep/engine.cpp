@@ -119,9 +119,20 @@ bool Engine<Scalar>::coasting() const noexcept {
   return options_.amortize > 1 && has_average_ && amortize_counter_ % options_.amortize != 0;
 }
 
+/// Directions of a row that are scored in full.
+template <class Scalar>
+std::size_t Engine<Scalar>::kept_directions() const noexcept {
+  if (!(options_.screening_keep > 0)) return d_;
+  const auto kept = static_cast<std::size_t>(std::ceil(options_.screening_keep * static_cast<double>(d_)));
+  return std::clamp<std::size_t>(kept, 1, d_);
+}
+
 template <class Scalar>
 std::size_t Engine<Scalar>::next_evaluations() const noexcept {
   if (coasting()) return 0;
+  if (options_.screening_keep > 0) {
+    return particles_ * (vertices() + 2 * kept_directions() * scales_.size()) + (options_.sequential ? 1 : 0);
+  }
   return particles_ * candidates_per_particle() + centres() + (options_.trust_region ? points() : 0) +
          (options_.sequential ? 1 : 0);
 }

@@ -58,6 +58,8 @@ class Engine {
   void confirm(std::span<const double> losses);
 
   // ---- steps of a native objective ----
+  /// Scores with a part of the data which directions of each row are worth scoring in full; it outlives the runs.
+  void screen_with(Evaluator<Scalar>* screen) noexcept { screen_ = screen; }
   /// Takes steps with parameters[0], [1], ... until they end, the budget does not hold another one, a stopping rule
   /// holds, or `control` says so; a step that was not finished leaves no trace.
   RunStop run(Evaluator<Scalar>& evaluator, std::span<const StepParameters> parameters, double max_evaluations,
@@ -146,6 +148,14 @@ class Engine {
                     PassStats& stats);
   void move_matrix(std::span<const double> losses, std::span<const double> centres, RunControl& control,
                    PassStats& stats);
+  std::size_t kept_directions() const noexcept;
+  void write_points(std::size_t p, std::size_t count, const Scalar* rows, Scalar* out) const;
+  void set_base(Evaluator<Scalar>& evaluator, std::size_t threads);
+  void score_row(std::size_t p, const Evaluator<Scalar>& evaluator, std::span<const std::uint32_t> chosen,
+                 std::span<double> values, Workspace& work) const;
+  void screen_row(std::size_t p, Workspace& work) const;
+  void move_screened(std::size_t p, std::span<double> costs, std::span<const std::uint32_t> chosen, Workspace& work,
+                     PassStats& stats);
   bool follows(const Evaluator<Scalar>& evaluator) const;
   bool step_along(std::size_t p, const Evaluator<Scalar>& evaluator, std::span<double> values, Workspace& work) const;
   bool pass(Evaluator<Scalar>& evaluator, RunControl& control, PassStats& stats);
@@ -207,6 +217,7 @@ class Engine {
   double predicted_ = 0, centre_mean_ = 0;
   std::vector<std::vector<std::uint32_t>> colours_;  // of the objective's blocks, asked for once
   bool coloured_ = false;
+  Evaluator<Scalar>* screen_ = nullptr;
 };
 
 extern template class Engine<float>;

@@ -89,12 +89,18 @@ template <class Scalar>
 void Engine<Scalar>::write_candidates(std::size_t p, std::size_t first, std::size_t count, Scalar* out,
                                       Workspace& work) const {
   if (options_.mode == SearchMode::population) return write_offsets(p, first, count, out, work);
-  const std::size_t n = options_.dimension, width = layout_.width(p);
   work.offsets.resize(count * d_);
   write_offsets(p, first, count, work.offsets.data(), work);
+  write_points(p, count, work.offsets.data(), out);
+}
+
+/// Whole points of candidates whose rows are known; block mode.
+template <class Scalar>
+void Engine<Scalar>::write_points(std::size_t p, std::size_t count, const Scalar* rows, Scalar* out) const {
+  const std::size_t n = options_.dimension, width = layout_.width(p);
   for (std::size_t c = 0; c < count; ++c) {
     Scalar* const to = out + c * n;
-    const Scalar* const values = work.offsets.data() + c * d_;
+    const Scalar* const values = rows + c * d_;
     std::memcpy(to, point_.data(), n * sizeof(Scalar));
     if (subspace_ != nullptr) {
       subspace_->replace(base_, coordinates(), layout_.first(p), {values, width}, {to, n});
@@ -144,12 +150,14 @@ template void Engine<float>::rotation(std::size_t, Workspace&) const;
 template void Engine<float>::clamp_rows(std::size_t, std::size_t, float*) const;
 template void Engine<float>::write_offsets(std::size_t, std::size_t, std::size_t, float*, Workspace&) const;
 template void Engine<float>::write_candidates(std::size_t, std::size_t, std::size_t, float*, Workspace&) const;
+template void Engine<float>::write_points(std::size_t, std::size_t, const float*, float*) const;
 template void Engine<float>::candidates(std::size_t, std::size_t, float*, std::size_t);
 template void Engine<float>::replacements(std::size_t, std::size_t, float*, std::size_t);
 template void Engine<double>::rotation(std::size_t, Workspace&) const;
 template void Engine<double>::clamp_rows(std::size_t, std::size_t, double*) const;
 template void Engine<double>::write_offsets(std::size_t, std::size_t, std::size_t, double*, Workspace&) const;
 template void Engine<double>::write_candidates(std::size_t, std::size_t, std::size_t, double*, Workspace&) const;
+template void Engine<double>::write_points(std::size_t, std::size_t, const double*, double*) const;
 template void Engine<double>::candidates(std::size_t, std::size_t, double*, std::size_t);
 template void Engine<double>::replacements(std::size_t, std::size_t, double*, std::size_t);
 

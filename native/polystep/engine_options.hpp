@@ -50,6 +50,7 @@ struct EngineOptions {
   bool adaptive_radius = false, adaptive_per_particle = false, adaptive_by_mean = false;
   AdaptiveRadiusOptions adaptive;
   bool newton_refinement = false, trust_region = false, biased_rotation = false;
+  double screening_keep = 0;       ///< share of the directions of a row that are scored in full; 0: all, unscreened
   std::uint64_t absorb_every = 0;  ///< 0: only when the loss stagnates under an adaptive radius
   bool redraw_every_step = false;  ///< subspace bases of step t are those of epoch t
   LeadingOptions leading;          ///< of bases that are redrawn

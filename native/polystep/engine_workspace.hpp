@@ -28,6 +28,7 @@ struct Engine<Scalar>::Workspace {
       distances;
   LargeVector<Scalar> offsets, points;
   std::vector<double> values, tile_weights, tile_projection;
+  std::vector<std::uint32_t> chosen;  // candidates of a row that are scored in full; none: all
   typename Subspace<Scalar>::DirectionStorage directions;
 };
 

@@ -104,6 +104,17 @@ class Objective {
 
   virtual std::unique_ptr<Evaluator<float>> float32_evaluator(std::uint64_t seed) const = 0;
   virtual std::unique_ptr<Evaluator<double>> float64_evaluator(std::uint64_t seed) const = 0;
+  /// The same, looking at the first `share` of the data of each step only; null where there are no data.
+  virtual std::unique_ptr<Evaluator<float>> float32_screen(std::uint64_t seed, double share) const {
+    static_cast<void>(seed);
+    static_cast<void>(share);
+    return nullptr;
+  }
+  virtual std::unique_ptr<Evaluator<double>> float64_screen(std::uint64_t seed, double share) const {
+    static_cast<void>(seed);
+    static_cast<void>(share);
+    return nullptr;
+  }
 };
 
 }  // namespace dd::polystep

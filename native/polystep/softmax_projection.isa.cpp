@@ -1,6 +1,6 @@
 // Softmax over the vertices of an orthoplex. Rows are short (4 to 16 costs), so the exponentials, where the time goes,
-// are taken over whole vectors of several rows at a time; all other passes stay in the first cache. Without fused operations: the same
-// bits at every level.
+// are taken over whole vectors of several rows at a time; all other passes stay in the first cache. Without fused
+// operations: the same bits at every level.
 #include "linalg/for_vectors.hpp"
 #include "polystep/softmax_projection_isa.hpp"
 

@@ -16,8 +16,9 @@ namespace {
 template <class Scalar>
 class NetworkEvaluator final : public Evaluator<Scalar> {
  public:
-  NetworkEvaluator(const Network& network, std::uint64_t seed)
+  NetworkEvaluator(const Network& network, std::uint64_t seed, double share = 1)
       : network_(network),
+        share_(share),
         order_(network.samples().count, network.batch_size(), seed),
         parameters_(network.dimension()),
         effective_(network.graph().effective) {
@@ -26,7 +27,9 @@ class NetworkEvaluator final : public Evaluator<Scalar> {
 
   void begin_step(std::uint64_t step, std::size_t) override {
     if (batch_.count != 0 && network_.batch_size() >= network_.samples().count) return;
-    gather(network_.samples(), order_.of_step(step), batch_);
+    const std::span<const std::uint32_t> chosen = order_.of_step(step);
+    const auto count = static_cast<std::size_t>(std::ceil(share_ * static_cast<double>(chosen.size())));
+    gather(network_.samples(), chosen.first(std::clamp<std::size_t>(count, 1, chosen.size())), batch_);
     const std::size_t rows = batch_.groups * network_.graph().nodes.front().units;
     lit_.resize(rows);
     for (std::size_t i = 0; i < rows; ++i) {
@@ -371,6 +374,7 @@ class NetworkEvaluator final : public Evaluator<Scalar> {
   }
 
   const Network& network_;
+  double share_;
   BatchOrder order_;
   Batch<Scalar> batch_;
   std::vector<Scalar> parameters_;
@@ -405,6 +409,13 @@ std::unique_ptr<Evaluator<float>> Network::float32_evaluator(std::uint64_t seed)
 }
 std::unique_ptr<Evaluator<double>> Network::float64_evaluator(std::uint64_t seed) const {
   return std::make_unique<NetworkEvaluator<double>>(*this, seed);
+}
+
+std::unique_ptr<Evaluator<float>> Network::float32_screen(std::uint64_t seed, double share) const {
+  return std::make_unique<NetworkEvaluator<float>>(*this, seed, share);
+}
+std::unique_ptr<Evaluator<double>> Network::float64_screen(std::uint64_t seed, double share) const {
+  return std::make_unique<NetworkEvaluator<double>>(*this, seed, share);
 }
 
 template <class Scalar>

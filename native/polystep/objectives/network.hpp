@@ -25,6 +25,8 @@ class Network final : public Objective {
   std::size_t bytes() const noexcept override { return samples_.bytes() + places_.size() * sizeof(ParameterPlace); }
   std::unique_ptr<Evaluator<float>> float32_evaluator(std::uint64_t seed) const override;
   std::unique_ptr<Evaluator<double>> float64_evaluator(std::uint64_t seed) const override;
+  std::unique_ptr<Evaluator<float>> float32_screen(std::uint64_t seed, double share) const override;
+  std::unique_ptr<Evaluator<double>> float64_screen(std::uint64_t seed, double share) const override;
 
   const Graph& graph() const noexcept { return graph_; }
   const GroupLayout& layout() const noexcept { return layout_; }
