@@ -148,6 +148,8 @@ void Search<Scalar>::score_steps(const Evaluator<Scalar>& evaluator, std::size_t
   for (const StepTensor& tensor : tensors) width += tensor.numbers();
   std::vector<Scalar> factors;
   std::vector<std::size_t> chosen, written;
+  factors.reserve(losses.size());
+  chosen.reserve(losses.size());
   for (std::size_t c = 0; c < losses.size(); ++c) {
     const SearchMethod::StepChoice choice = method_->step_choice(step_, first + c);
     factors.push_back(static_cast<Scalar>(choice.factor));
@@ -162,6 +164,7 @@ void Search<Scalar>::score_steps(const Evaluator<Scalar>& evaluator, std::size_t
                    [](double value) { return static_cast<Scalar>(value); });
   }
   std::vector<const Scalar*> rows;
+  rows.reserve(chosen.size());
   for (const std::size_t i : chosen) rows.push_back(numbers.data() + i * width);
   evaluator.evaluate_products(ProductSteps<Scalar>{tensors, factors, rows}, losses);
 }
