@@ -5,6 +5,7 @@ import { boolean, functionOf, integer, object, optional, parse, withDefault } fr
 import { type History, HistoryColumns, type StepRecord } from './history';
 import type { nativeStops, Reals } from './native';
 import { isNative, type Objective } from './objective';
+import { conflict } from './start';
 
 /** What ends a run and what is made of its end. */
 export interface LoopOptions<Searcher> {
@@ -12,6 +13,12 @@ export interface LoopOptions<Searcher> {
   maxSteps?: number;
   /** Called after every step; returning true stops the run. */
   onStep?: (record: StepRecord, search: Searcher) => unknown;
+  /**
+   * Called after every epoch, `stepsPerEpoch` steps, with the number of epochs taken; returning true stops the run.
+   */
+  onEpoch?: (epoch: number, record: StepRecord, search: Searcher) => unknown;
+  /** Steps of an epoch; default: those in which a network looks at all of its data. */
+  stepsPerEpoch?: number;
   /** Whether `x` is the best candidate (default) or the last iterate. */
   restoreBest?: boolean;
   /** Whether the last iterate is scored once more, where the budget holds it; default true. */
@@ -31,7 +38,7 @@ export interface Minimum {
   /** Steps taken, those that coast included. */
   readonly steps: number;
   /**
-   * `'steps'`, `'evaluations'`: the limit was reached; `'patience'`, `'converged'`; `'stopped'` by `onStep`;
+   * `'steps'`, `'evaluations'`: the limit was reached; `'patience'`, `'converged'`; `'stopped'` by `onStep` or `onEpoch`;
    * `'cancelled'`; `'time-limit'`.
    */
   readonly status: 'steps' | 'evaluations' | 'patience' | 'converged' | 'stopped' | 'cancelled' | 'time-limit';
@@ -69,6 +76,8 @@ export type StepRun = Parameters<typeof runAsync>[0];
 const loopMembers = {
   maxSteps: optional(integer({ min: 0 })),
   onStep: optional(functionOf<(record: StepRecord, search: never) => unknown>()),
+  onEpoch: optional(functionOf<(epoch: number, record: StepRecord, search: never) => unknown>()),
+  stepsPerEpoch: optional(integer({ min: 1 })),
   restoreBest: withDefault(boolean, true),
   scoreFinal: withDefault(boolean, true),
 };
@@ -80,6 +89,8 @@ export interface LoopSettings<Searcher> {
     /** Infinity where something else ends the run. */
     maxSteps: number;
     onStep: ((record: StepRecord, search: Searcher) => unknown) | undefined;
+    onEpoch: ((epoch: number, record: StepRecord, search: Searcher) => unknown) | undefined;
+    stepsPerEpoch: number | undefined;
     restoreBest: boolean;
     scoreFinal: boolean;
   };
@@ -124,7 +135,7 @@ export async function descend<Searcher extends Searching>(
   objective: Objective,
   {
     run: { signal, onAbort, onProgress, timeLimitMs, ...common },
-    loop: { maxSteps, onStep, restoreBest, scoreFinal },
+    loop: { maxSteps, onStep, onEpoch, stepsPerEpoch, restoreBest, scoreFinal },
     maxEvaluations,
     restarts,
   }: LoopSettings<Searcher> & { restarts?: { count: number; next: (number: number) => void } | undefined },
@@ -133,6 +144,9 @@ export async function descend<Searcher extends Searching>(
   const deadline = begun + (timeLimitMs ?? Infinity);
   const columns = new HistoryColumns();
   const native = isNative(objective);
+  const epoch = stepsPerEpoch ?? (isNative(objective) ? objective.stepsPerEpoch : undefined);
+  if (onEpoch !== undefined && epoch === undefined)
+    conflict('stepsPerEpoch', 'must be given: the objective has no epochs');
   let restarted = 0;
   let paused = begun;
   let reported = -Infinity;
@@ -149,7 +163,8 @@ export async function descend<Searcher extends Searching>(
       ended = 'steps';
       break;
     }
-    const count = native && onStep === undefined ? Math.min(stepsPerJob, maxSteps - columns.length) : 1;
+    const untilEpoch = onEpoch === undefined ? Infinity : (epoch as number) - (columns.length % (epoch as number));
+    const count = native && onStep === undefined ? Math.min(stepsPerJob, maxSteps - columns.length, untilEpoch) : 1;
     const limit = Math.max(deadline - performance.now(), 1e-3);
     const job = {
       ...common,
@@ -166,6 +181,10 @@ export async function descend<Searcher extends Searching>(
       stop = taken.stop;
       if (onStep !== undefined) {
         for (const record of taken.records) if ((await onStep(record, search)) === true) ended = 'stopped';
+      }
+      const last = taken.records.at(-1);
+      if (onEpoch !== undefined && last !== undefined && columns.length % (epoch as number) === 0) {
+        if ((await onEpoch(columns.length / (epoch as number), last, search)) === true) ended = 'stopped';
       }
     } catch (reason) {
       if (reason !== interrupted) throw reason;

@@ -36,6 +36,8 @@ export interface NativeLoss {
     /** Extents; the first one counts rows. */
     readonly shape: readonly number[];
   }[];
+  /** Steps in which all of its data are looked at once, where it has any. */
+  readonly stepsPerEpoch?: number;
   /** Whether blocks are best updated one after the other. */
   readonly sequential?: boolean;
   /** Whether its outputs are spikes: see the warning of `preset: 'paper'` with a scheduled step radius. */

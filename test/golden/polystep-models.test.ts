@@ -117,3 +117,24 @@ test('the pole: single steps and a run', () => {
     close(state, expected);
   }
 });
+
+interface Delta {
+  delta_identity: { W: number[][]; U: number[][]; coef: number[][]; x: number[][]; out: number[][][] };
+}
+
+test('delta_identity: a layer of steps along directions is the layer of the weights they make', () => {
+  const { W, U, coef, x, out } = vectors<Delta>('polystep/subspaces.json').delta_identity;
+  const [outputs, inputs] = [W.length, x[0]?.length as number];
+  // Direction j is a column of the basis: parameters x coordinates, row by row.
+  const basis = W.flat().flatMap((_, i) => U.map((direction) => direction[i] as number));
+  const subspace = polystep.createSubspace({ shapes: [[outputs, inputs]], rank: 1, bases: [basis], maxSubspaceDim: 3 });
+  using layer = models.mlp({
+    layers: [inputs, outputs],
+    data: { inputs: Float64Array.from(x.flat()), labels: x.map(() => 0) },
+  });
+  coef.forEach((c, n) => {
+    const weights = subspace.expand(W.flat(), c);
+    const found = layer.predictions([...weights, ...W.map(() => 0)]);
+    (out[n] as number[][]).flat().forEach((value, i) => expect(found[i]).toBeCloseTo(value, 9));
+  });
+});

@@ -95,6 +95,7 @@ export interface NetworkParts {
   handle: NativeObjectiveHandle;
   graph: NativeGraph;
   tensors: readonly ParameterTensor[];
+  stepsPerEpoch: number;
   inputs: Scalars;
   labels: Int32Array | undefined;
 }
@@ -151,13 +152,16 @@ export function makeNetwork(builder: GraphBuilder, graph: NativeGraph, options: 
       }),
     homes({ options: ['data', 'loss', 'batchSize'] }),
   );
-  return { handle, graph, tensors: builder.tensors, inputs, labels };
+  const stepsPerEpoch = Math.max(1, Math.floor(samples / (options.batchSize ?? samples)));
+  return { handle, graph, tensors: builder.tensors, inputs, labels, stepsPerEpoch };
 }
 
 /** A network with its data as an objective: a point is the vector of all its parameters. */
 export class Network extends NativeObjective {
   /** Names, shapes and places of the parameters. */
   readonly tensors: readonly ParameterTensor[];
+  /** Steps in which all samples are looked at once; what is left after whole batches waits for another epoch. */
+  readonly stepsPerEpoch: number;
   /** Numbers of a sample. */
   readonly inputs: number;
   /** Numbers that come out: one per class, or one for two classes. */
@@ -169,12 +173,13 @@ export class Network extends NativeObjective {
   readonly #outputBias: number | undefined;
 
   /** @internal */
-  constructor({ handle, graph, tensors, inputs, labels }: NetworkParts, outputBias?: number) {
+  constructor({ handle, graph, tensors, inputs, labels, stepsPerEpoch }: NetworkParts, outputBias?: number) {
     super(handle, graph.parameters);
     this.tensors = tensors;
     this.nodes = graph.nodes;
     this.inputs = (graph.nodes[0] as NativeNode).units;
     this.outputs = (graph.nodes.at(-1) as NativeNode).units;
+    this.stepsPerEpoch = stepsPerEpoch;
     this.#inputs = inputs;
     this.#labels = labels;
     this.#outputBias = outputBias;

@@ -132,9 +132,9 @@ TEST_CASE_TEMPLATE("network: steps along directions are worth what whole points 
       }
     }
   }
-  for (const auto& [kind, count] : changed) {
-    CAPTURE(static_cast<int>(kind));
-    CHECK(count > 0);
+  for (const auto& entry : changed) {
+    CAPTURE(static_cast<int>(entry.first));
+    CHECK(entry.second > 0);
   }
 }
 

@@ -149,3 +149,27 @@ test('arguments of what a network is asked', () => {
   network.dispose();
   expect(() => network.predict(parameters)).toThrow(errorWith('ERR_DISPOSED', 'objective'));
 });
+
+test('onEpoch is called after all data, and may stop a run', async () => {
+  using network = models.mlp({ layers: [2, 3], data, batchSize: 1 });
+  const samples = network.stepsPerEpoch;
+  const options = { maxSteps: 3 * samples + 1, seed: 1 };
+  const seen: number[][] = [];
+  await polystep.minimize(network, {
+    ...options,
+    onEpoch: (epoch, record, search) => void seen.push([epoch, record.step, search.steps]),
+  });
+  expect(seen).toEqual([1, 2, 3].map((epoch) => [epoch, epoch * samples - 1, epoch * samples]));
+  const whole = await polystep.minimize(network, { ...options, maxSteps: 2 * samples, scoreFinal: false });
+  const stopped = await polystep.minimize(network, { ...options, onEpoch: (epoch) => epoch === 2, scoreFinal: false });
+  expect(stopped).toMatchObject({ status: 'stopped', steps: 2 * samples });
+  expect(stopped.iterate).toEqual(whole.iterate);
+  const counted: number[] = [];
+  const flat: polystep.BatchedLoss = (_view, _count, out) => void out.fill(1);
+  const loop = { dimension: 2, maxSteps: 5, onEpoch: (epoch: number) => void counted.push(epoch) };
+  await polystep.minimize(flat, { ...loop, stepsPerEpoch: 2 });
+  expect(counted).toEqual([1, 2]);
+  await expect(polystep.minimize(flat, loop)).rejects.toThrow(
+    errorWith('ERR_INVALID_ARG_VALUE', 'options.stepsPerEpoch'),
+  );
+});
