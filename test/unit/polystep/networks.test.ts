@@ -153,7 +153,7 @@ test('arguments of what a network is asked', () => {
 test('onEpoch is called after all data, and may stop a run', async () => {
   using network = models.mlp({ layers: [2, 3], data, batchSize: 1 });
   const samples = network.stepsPerEpoch;
-  const options = { maxSteps: 3 * samples + 1, seed: 1 };
+  const options = { maxSteps: 3 * samples + 1, seed: 1, stepRadius: 0.1 };
   const seen: number[][] = [];
   await polystep.minimize(network, {
     ...options,
