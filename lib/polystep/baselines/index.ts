@@ -26,6 +26,7 @@ export type {
   RandomSearchOptions,
   SpsaOptions,
 } from './options';
+export type { OptimizerName } from './native';
 export type { BaselineSearch } from './search';
 
 /** Numbers that the state of a method holds, roughly. */
