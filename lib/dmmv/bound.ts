@@ -1,5 +1,6 @@
 // Lower bounds and their certificates: numbers that anyone can check with one matrix-vector product.
-import { callNative } from '../runtime/errors';
+import { callNative, homes } from '../runtime/errors';
+import { availableMemory } from '../runtime/memory';
 import type { NativeRun } from '../runtime/native';
 import {
   type RunOptions,
@@ -46,11 +47,13 @@ export interface LowerBoundOptions extends RunOptions {
   tolerance?: number;
   /** Limit of exchanges (default 50 n + 2500) or first-order steps (default 50 000). */
   maxIterations?: number;
+  /** Bytes that large allocations may take; default: what is free. */
+  memoryLimitBytes?: number;
 }
 
 /** Options of {@link lowerBoundSync}. */
 export interface LowerBoundSyncOptions
-  extends SyncRunOptions, Pick<LowerBoundOptions, 'method' | 'tolerance' | 'maxIterations'> {}
+  extends SyncRunOptions, Pick<LowerBoundOptions, 'method' | 'tolerance' | 'maxIterations' | 'memoryLimitBytes'> {}
 
 const methodNumbers = { exchange: 1, 'first-order': 2 } as const;
 
@@ -58,20 +61,30 @@ const boundMembers = {
   method: optional(oneOf(['exchange', 'first-order'])),
   tolerance: withDefault(number({ above: 0, max: 1 }), 1e-6),
   maxIterations: withDefault(integer({ min: 1 }), 0),
+  memoryLimitBytes: optional(number({ min: 0 })),
 };
+
+const argumentsAt = homes({ options: ['memoryLimitBytes'] });
 
 interface CheckedBound {
   backend: 'auto' | 'cpu' | 'cuda';
   method: keyof typeof methodNumbers | undefined;
   tolerance: number;
   maxIterations: number;
+  memoryLimitBytes: number | undefined;
 }
 
 function start(problem: Problem, options: CheckedBound): (run: NativeRun) => unknown {
   const { backend, method, tolerance, maxIterations } = options;
   requireBackend(backend, 'the linear relaxation runs on the CPU only');
   const { handle } = problem;
-  const given = { method: method === undefined ? 0 : methodNumbers[method], tolerance, maxIterations };
+  const memoryLimitBytes = options.memoryLimitBytes ?? availableMemory();
+  const given = {
+    method: method === undefined ? 0 : methodNumbers[method],
+    tolerance,
+    maxIterations,
+    memoryLimitBytes,
+  };
   return (run) => nativeDmmv.lowerBound(handle, given, run);
 }
 
@@ -81,7 +94,7 @@ function start(problem: Problem, options: CheckedBound): (run: NativeRun) => unk
  *
  * @param problem  m rows, n variables
  * @param options  see {@link LowerBoundOptions}; `seed` plays no part. Stopped by its time limit, a run returns what it can prove
- * @throws ERR_OUT_OF_MEMORY  `'exchange'` would need more than 2^31 entries
+ * @throws ERR_OUT_OF_MEMORY  `'exchange'` would need more than `memoryLimitBytes`, or 2^31 entries
  * Cost: about n exchanges of m n + n^2 operations, or two passes over the entries a first-order step. Source: arXiv
  * 2508.13437; weighted Remez exchange; restarted primal-dual hybrid gradient (PDLP, NeurIPS 2021); eigenvalue bound of
  * discrepancy (Lovasz, Spencer, Vesztergombi, European J. Combin. 7, 1986).
@@ -89,14 +102,14 @@ function start(problem: Problem, options: CheckedBound): (run: NativeRun) => unk
 export async function lowerBound(problem: Problem, options: LowerBoundOptions = {}): Promise<LowerBound> {
   parse(problem, 'problem', problemSchema);
   const checked = parse(options, 'options', object({ ...runMembers, ...boundMembers }));
-  return runAsync(checked, start(problem, checked));
+  return runAsync(checked, start(problem, checked), argumentsAt);
 }
 
 /** The synchronous twin of {@link lowerBound}. */
 export function lowerBoundSync(problem: Problem, options: LowerBoundSyncOptions = {}): LowerBound {
   parse(problem, 'problem', problemSchema);
   const checked = parse(options, 'options', object({ ...syncRunMembers, ...boundMembers }));
-  return runSync(checked, start(problem, checked));
+  return runSync(checked, start(problem, checked), argumentsAt);
 }
 
 /**

@@ -1,5 +1,6 @@
 // Optima with proof.
 import { homes } from '../runtime/errors';
+import { availableMemory } from '../runtime/memory';
 import type { NativeRun } from '../runtime/native';
 import { type RunOptions, requireBackend, runAsync, runMembers } from '../runtime/run';
 import { integer, number, object, optional, parse, withDefault } from '../runtime/validate';
@@ -14,6 +15,8 @@ export interface ExactOptions extends RunOptions<Int32Array> {
   searchIterations?: number;
   /** Relative gap that is left: nothing is better than (1 - gap) times the result; default 1e-9. */
   gap?: number;
+  /** Bytes that large allocations may take; default: what is free. */
+  memoryLimitBytes?: number;
 }
 
 /** Where the time of an exact run went, in seconds. */
@@ -62,7 +65,7 @@ export interface ExactResult {
  * @param problem  m rows, n variables; soft rows play no part
  * @param options  see {@link ExactOptions}
  * @throws ERR_OUT_OF_RANGE   `initial` holds something that is not a level
- * @throws ERR_OUT_OF_MEMORY  (m + n) n is above 2^26
+ * @throws ERR_OUT_OF_MEMORY  (m + n) n is above 2^26, or the proof would need more than `memoryLimitBytes`; before any work
  * Source: this package's own; enumeration after Kannan, STOC 1983, and Schnorr and Euchner, Math. Programming 66, 1994.
  */
 export async function solveExact(problem: Problem, options: ExactOptions = {}): Promise<ExactResult> {
@@ -75,11 +78,13 @@ export async function solveExact(problem: Problem, options: ExactOptions = {}): 
       initial: optional(indicesSchema(problem)),
       searchIterations: withDefault(integer({ min: 1 }), 0),
       gap: withDefault(number({ min: 0, max: 0.99 }), 1e-9),
+      memoryLimitBytes: optional(number({ min: 0 })),
     }),
   );
   requireBackend(given.backend, 'the exact solver runs on the CPU only');
   const { initial, searchIterations, gap, seed } = given;
+  const memoryLimitBytes = given.memoryLimitBytes ?? availableMemory();
   const start = (run: NativeRun): unknown =>
-    nativeDmmv.solveExact(handle, { initial, searchIterations, gap, seed }, run);
-  return runAsync(given, start, homes({ options: ['initial', 'gap'] }));
+    nativeDmmv.solveExact(handle, { initial, searchIterations, gap, seed, memoryLimitBytes }, run);
+  return runAsync(given, start, homes({ options: ['initial', 'gap', 'memoryLimitBytes'] }));
 }

@@ -6,7 +6,7 @@ import { fail, integer, object, optional, parse, typedArray } from '../runtime/v
 import { type FirSpecification, firSpecification, halfLength } from './fir-specification';
 import { type NativeFir, nativeDmmv } from './native';
 import type { Numbers } from './problem';
-import { nativeSearch, searchMembers, type SearchOptions, type SearchResult } from './search';
+import { nativeSearch, searchAt, searchMembers, type SearchOptions, type SearchResult } from './search';
 
 interface FirStart {
   /**
@@ -69,7 +69,7 @@ function initialSchema(specification: NativeFir): ReturnType<typeof optional<Int
   });
 }
 
-const argumentsAt = homes({ specification: ['maxSignedPowers'], options: ['initial'] });
+const argumentsAt = { ...searchAt, ...homes({ specification: ['maxSignedPowers'] }) };
 
 type NativeDesign = Omit<FirDesign, 'response'>;
 

@@ -26,6 +26,7 @@ export interface NativeSearch {
   maxIterations: number;
   bound: number;
   l2Guard: number | undefined;
+  memoryLimitBytes: number;
 }
 
 /** A FIR specification at the edge. @internal */
@@ -98,7 +99,7 @@ interface NativeDmmv {
   levelValues(problem: NativeProblem, indices: Int32Array): Float64Array;
   lowerBound(
     problem: NativeProblem,
-    options: { method: number; tolerance: number; maxIterations: number },
+    options: { method: number; tolerance: number; maxIterations: number; memoryLimitBytes: number },
     run: NativeRun,
   ): unknown;
   solve(problem: NativeProblem, options: NativeSearch, run: NativeRun): unknown;
@@ -106,7 +107,13 @@ interface NativeDmmv {
   roundWeights(layer: NativeRounding, options: NativeRoundingOptions, run: NativeRun): unknown;
   solveExact(
     problem: NativeProblem,
-    options: { initial: Int32Array | undefined; searchIterations: number; gap: number; seed: number },
+    options: {
+      initial: Int32Array | undefined;
+      searchIterations: number;
+      gap: number;
+      seed: number;
+      memoryLimitBytes: number;
+    },
     run: NativeRun,
   ): unknown;
   projector(

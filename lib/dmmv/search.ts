@@ -1,4 +1,6 @@
 // Options and results that `solve` and `designFir` share.
+import { homes } from '../runtime/errors';
+import { availableMemory } from '../runtime/memory';
 import type { RunOptions } from '../runtime/run';
 import { arrayOf, boolean, integer, number, oneOf, optional, withDefault } from '../runtime/validate';
 import type { NativeSearch } from './native';
@@ -43,6 +45,8 @@ export interface SearchOptions extends RunOptions<Int32Array> {
    * without swaps and soft rows.
    */
   l2Guard?: number;
+  /** Bytes that large allocations may take; default: what is free. */
+  memoryLimitBytes?: number;
 }
 
 /** A new best value and when it was found. */
@@ -101,6 +105,15 @@ export const searchMembers = {
   decay: withDefault(number({ above: 0, max: 1 }), 0.9),
   tabu: withDefault(integer({ min: 0, max: 1e6 }), 2),
   l2Guard: optional(number({ min: 0 })),
+  memoryLimitBytes: optional(number({ min: 0 })),
+};
+
+/** Where the user gave what native code names by itself. @internal */
+export const searchAt = {
+  ...homes({
+    options: ['initial', 'continuous', 'eta', 'decay', 'moves', 'target', 'l2Guard', 'memoryLimitBytes'],
+  }),
+  engine: 'options.engines',
 };
 
 interface CheckedSearch {
@@ -113,6 +126,7 @@ interface CheckedSearch {
   decay: number;
   tabu: number;
   l2Guard: number | undefined;
+  memoryLimitBytes: number | undefined;
   seed: number;
 }
 
@@ -133,6 +147,7 @@ export function nativeSearch(
     seed: options.seed,
     target: options.target,
     l2Guard: options.l2Guard,
+    memoryLimitBytes: options.memoryLimitBytes ?? availableMemory(),
     maxIterations: options.maxIterations,
     bound: options.bound === undefined ? 0 : options.bound ? 1 : 2,
   };

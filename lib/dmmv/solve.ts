@@ -4,7 +4,7 @@ import { requireBackend, runAsync, runMembers, runSync, type SyncRunOptions, syn
 import { object, optional, parse, type Schema, typedArray } from '../runtime/validate';
 import { nativeDmmv } from './native';
 import { indicesSchema, type Numbers, type Problem, problemSchema } from './problem';
-import { nativeSearch, searchMembers, type SearchOptions, type SearchResult } from './search';
+import { nativeSearch, searchAt, searchMembers, type SearchOptions, type SearchResult } from './search';
 
 interface Starts {
   /** Level indices to start from, n integers; default: made by the solver. */
@@ -67,19 +67,20 @@ function start(problem: Problem, options: CheckedSolve): (run: NativeRun) => unk
  *
  * @param problem  m rows, n variables
  * @param options  see {@link SolveOptions}
- * @throws ERR_OUT_OF_RANGE  `initial` holds something that is not a level
+ * @throws ERR_OUT_OF_RANGE   `initial` holds something that is not a level
+ * @throws ERR_OUT_OF_MEMORY  the moves asked for would need more than `memoryLimitBytes`, before they are made
  * @throws the signal's reason, or an exception of `onProgress`, after the run has stopped
  * Source: arXiv 2508.13437 for the problem; weighted target search over lattice moves is this package's own.
  */
 export async function solve(problem: Problem, options: SolveOptions = {}): Promise<SolveResult> {
   parse(problem, 'problem', problemSchema);
   const checked = parse(options, 'options', object({ ...runMembers, ...searchMembers, ...startMembers(problem) }));
-  return runAsync(checked, start(problem, checked));
+  return runAsync(checked, start(problem, checked), searchAt);
 }
 
 /** The synchronous twin of {@link solve}: blocks the calling thread. */
 export function solveSync(problem: Problem, options: SolveSyncOptions = {}): SolveResult {
   parse(problem, 'problem', problemSchema);
   const checked = parse(options, 'options', object({ ...syncRunMembers, ...searchMembers, ...startMembers(problem) }));
-  return runSync(checked, start(problem, checked));
+  return runSync(checked, start(problem, checked), searchAt);
 }

@@ -153,10 +153,13 @@ Napi::Value level_values(const Napi::CallbackInfo& info) {
 
 class LowerBound final : public Computation {
  public:
-  LowerBound(std::shared_ptr<const Problem> problem, const dmmv::LinearRelaxationOptions& options)
-      : problem_(std::move(problem)), options_(options) {}
+  LowerBound(std::shared_ptr<const Problem> problem, const dmmv::LinearRelaxationOptions& options, double memory_limit)
+      : problem_(std::move(problem)), options_(options), memory_limit_(memory_limit) {}
 
-  void run(RunControl& control) override { relaxation_ = dmmv::lower_bound(*problem_, options_, control); }
+  void run(RunControl& control) override {
+    control.limit_memory(memory_limit_);
+    relaxation_ = dmmv::lower_bound(*problem_, options_, control);
+  }
   Napi::Value result(Napi::Env env) override {
     Napi::Object object = Napi::Object::New(env);
     object.Set("bound", relaxation_.bound);
@@ -172,6 +175,7 @@ class LowerBound final : public Computation {
  private:
   std::shared_ptr<const Problem> problem_;
   dmmv::LinearRelaxationOptions options_;
+  double memory_limit_;
   dmmv::LinearRelaxation relaxation_;
 };
 
@@ -181,7 +185,9 @@ Napi::Value lower_bound(const Napi::CallbackInfo& info) {
   options.method = static_cast<dmmv::RelaxationMethod>(size(given.Get("method"), "method"));
   options.tolerance = number(given.Get("tolerance"), "tolerance");
   options.iteration_limit = size(given.Get("maxIterations"), "maxIterations");
-  return run_computation(info[2], std::make_unique<LowerBound>(object_of<Problem>(info[0], "problem"), options));
+  return run_computation(info[2],
+                         std::make_unique<LowerBound>(object_of<Problem>(info[0], "problem"), options,
+                                                      number(given.Get("memoryLimitBytes"), "memoryLimitBytes")));
 }
 
 /// Search options with the arrays they point to.
@@ -189,6 +195,7 @@ struct SearchArguments {
   dmmv::SolveOptions options;
   std::vector<std::int32_t> initial;
   std::vector<double> continuous;
+  double memory_limit = 0;
 
   explicit SearchArguments(const Napi::Object& given) {
     if (const Napi::Value value = given.Get("initial"); !value.IsUndefined()) {
@@ -213,6 +220,7 @@ struct SearchArguments {
       options.l2_guard = number(value, "l2Guard");
     }
     options.bound = static_cast<dmmv::BoundRequest>(size(given.Get("bound"), "bound"));
+    memory_limit = number(given.Get("memoryLimitBytes"), "memoryLimitBytes");
   }
   SearchArguments(const SearchArguments&) = delete;
   SearchArguments& operator=(const SearchArguments&) = delete;
@@ -259,7 +267,10 @@ class Solve final : public Computation {
   Solve(std::shared_ptr<const Problem> problem, const Napi::Object& options)
       : problem_(std::move(problem)), search_(options) {}
 
-  void run(RunControl& control) override { found_ = dmmv::solve(*problem_, search_.options, control); }
+  void run(RunControl& control) override {
+    control.limit_memory(search_.memory_limit);
+    found_ = dmmv::solve(*problem_, search_.options, control);
+  }
   Napi::Value result(Napi::Env env) override {
     Napi::Object object = search_object(env, found_);
     object.Set("values", copy_to_typed_array<double>(env, dmmv::level_values(*problem_, found_.indices)));
@@ -315,7 +326,10 @@ class DesignFir final : public Computation {
     dmmv::check_specification(specification_);
   }
 
-  void run(RunControl& control) override { design_ = dmmv::design_fir(specification_, search_.options, control); }
+  void run(RunControl& control) override {
+    control.limit_memory(search_.memory_limit);
+    design_ = dmmv::design_fir(specification_, search_.options, control);
+  }
   Napi::Value result(Napi::Env env) override {
     Napi::Object object = search_object(env, design_.search);
     object.Set("coefficients", copy_to_typed_array<std::int32_t>(env, design_.coefficients));

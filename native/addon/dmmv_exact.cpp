@@ -25,8 +25,12 @@ class SolveExact final : public Computation {
     options_.seed = size(chosen.Get("seed"), "seed");
     options_.search_iterations = size(chosen.Get("searchIterations"), "searchIterations");
     options_.gap = number(chosen.Get("gap"), "gap");
+    memory_limit_ = number(chosen.Get("memoryLimitBytes"), "memoryLimitBytes");
   }
-  void run(RunControl& control) override { found_ = dmmv::solve_exact(*problem_, options_, control); }
+  void run(RunControl& control) override {
+    control.limit_memory(memory_limit_);
+    found_ = dmmv::solve_exact(*problem_, options_, control);
+  }
   Napi::Value result(Napi::Env env) override {
     using Status = dmmv::ExactResult::Status;
     Napi::Object object = Napi::Object::New(env);
@@ -59,6 +63,7 @@ class SolveExact final : public Computation {
   std::shared_ptr<const dmmv::Problem> problem_;
   std::vector<std::int32_t> initial_;
   dmmv::ExactOptions options_;
+  double memory_limit_ = 0;
   dmmv::ExactResult found_;
 };
 

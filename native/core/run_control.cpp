@@ -18,6 +18,7 @@ RunControl::RunControl(std::size_t threads, double time_limit_seconds) noexcept
 RunControl::RunControl(const RunControl& parent, double time_limit_seconds) noexcept
     : RunControl(parent.threads_, time_limit_seconds) {
   parent_ = &parent;
+  memory_limit_bytes_ = parent.memory_limit_bytes_;
 }
 
 double RunControl::seconds() const noexcept { return std::chrono::duration<double>(Clock::now() - start_).count(); }

@@ -10,11 +10,13 @@
 #include "core/error.hpp"
 #include "dmmv/evaluate.hpp"
 #include "dmmv/proof_tree.hpp"
+#include "dmmv/unit_rows.hpp"
 
 namespace dd::dmmv {
 
 void enumerate_from(const Problem& problem, std::span<const std::int32_t> incumbent, double gap, ExactResult& result,
                     RunControl& control) {
+  require_proof_memory(problem, control);
   result.indices.assign(incumbent.begin(), incumbent.end());
   result.objective = objective(problem, result.indices);
   while (!result.proven && !control.should_stop()) {
@@ -37,6 +39,7 @@ ExactResult solve_exact(const Problem& problem, const ExactOptions& options, Run
     throw Error(ErrorCode::invalid_argument_value, "gap",
                 "`gap` must be at least 0 and below 1, got " + std::to_string(options.gap));
   }
+  require_proof_memory(problem, control);
   ExactResult result;
   const double begun = control.seconds();
   SolveOptions search;

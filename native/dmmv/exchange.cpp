@@ -16,8 +16,10 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 /// columns +-(e_j; 0) cost rho_j. Its multipliers are (x, -t).
 class Exchange {
  public:
-  explicit Exchange(const Problem& problem)
+  Exchange(const Problem& problem, const RunControl& control)
       : problem_(problem), scaled_(problem), m_(problem.rows()), n_(problem.variables()) {
+    const auto rows = static_cast<double>(m_), columns = static_cast<double>(n_ + 1);
+    control.require_memory(8 * columns * (rows + 2 * columns), "the dense linear relaxation");
     if (n_ > 0 && m_ > (std::size_t{1} << 31) / n_) {
       throw Error(ErrorCode::out_of_memory, "matrix", "`matrix` is too large for the dense linear relaxation");
     }
@@ -229,7 +231,7 @@ class Exchange {
 }  // namespace
 
 LinearRelaxation exchange_relaxation(const Problem& problem, std::uint64_t iteration_limit, const RunControl& control) {
-  return Exchange(problem).run(iteration_limit, control);
+  return Exchange(problem, control).run(iteration_limit, control);
 }
 
 }  // namespace dd::dmmv

@@ -13,7 +13,7 @@ namespace dd::dmmv {
 namespace {
 
 constexpr std::size_t vector_rows = 16;
-constexpr std::size_t largest_dictionary = std::size_t{1} << 29;  // entries: 4 GiB
+constexpr double largest_dictionary = 0x1p29;  // entries: 4 GiB
 
 double column_step(const Problem& problem, std::size_t j) { return problem.levels().step(j); }
 
@@ -92,6 +92,8 @@ SearchLattice search_lattice(const Problem& problem, const SearchRows& rows, std
                              const RunControl& control) {
   SearchLattice lattice;
   if (!problem.levels().equally_spaced()) return lattice;
+  const auto all_rows = static_cast<double>(rows.hard), all_columns = static_cast<double>(problem.variables());
+  control.require_memory(8 * all_columns * (3 * all_rows + 4 * all_columns), "the lattice of all columns");
   std::vector<double> column(rows.stride);
   std::vector<double> matrix;
   for (std::size_t j = 0; j < problem.variables(); ++j) {
@@ -144,20 +146,28 @@ SearchLattice search_lattice(const Problem& problem, const SearchRows& rows, std
   return lattice;
 }
 
-MoveDictionary make_moves(const Problem& problem, const SearchRows& rows, const SearchLattice& lattice, Moves kinds) {
+MoveDictionary make_moves(const Problem& problem, const SearchRows& rows, const SearchLattice& lattice, Moves kinds,
+                          const RunControl& control) {
   const LevelSets& levels = problem.levels();
   MoveDictionary moves;
   moves.starts.push_back(0);
   const std::vector<std::size_t> free = free_variables(problem);
-  const auto reserve = [&](std::size_t pairs) {
-    if (rows.stride > 0 && pairs > largest_dictionary / rows.stride) {
+  // Pairs, the bytes of one beside its effects, and how many searches have effects of their own, at least.
+  const auto require = [&](double pairs, double beside, double copies) {
+    const auto stride = static_cast<double>(rows.stride);
+    control.require_memory(pairs * (copies * (sizeof(double) + sizeof(float)) * stride + beside),
+                           "the effects of all moves");
+    if (pairs * stride > largest_dictionary) {
       throw Error(ErrorCode::out_of_memory, "problem", "`problem` is too large for a dense move dictionary");
     }
+  };
+  const auto reserve = [&](std::size_t pairs) {
     moves.effects = AlignedBuffer<double>(pairs * rows.stride, 0.0);
     moves.single_effects = AlignedBuffer<float>(pairs * rows.stride, 0.0f);
   };
 
   if (!levels.equally_spaced()) {
+    require(2 * static_cast<double>(free.size()), 32, 3);
     moves.follows_levels = true;
     for (const std::size_t j : free) {
       for (int side = 0; side < 2; ++side) {
@@ -172,6 +182,12 @@ MoveDictionary make_moves(const Problem& problem, const SearchRows& rows, const 
     return moves;  // the search fills in the effects, which depend on the levels
   }
 
+  {
+    const auto count = static_cast<double>(free.size());
+    require(
+        count + static_cast<double>(lattice.variables.size()) + (has(kinds, Moves::pair) ? count * (count - 1) : 0.0),
+        has(kinds, Moves::pair) ? 400 : 32, 1);
+  }
   // A direction and its negative are one pair: its first entry is made positive. The map drops repetitions.
   std::map<std::vector<std::pair<std::int32_t, std::int32_t>>, std::size_t> known;
   std::vector<std::vector<std::pair<std::int32_t, std::int32_t>>> directions;

@@ -62,10 +62,14 @@ struct SearchLattice {
 };
 
 /// LLL with deep insertions of the columns of W A step (damped when they are dependent). `row_factors` (one per hard
-/// row, may be empty) reweights the rows. Not available: unequal levels, no free variable, or ill-conditioned.
+/// row, may be empty) reweights the rows. Not available: unequal levels, no free variable, or ill-conditioned. Throws
+/// dd::Error: out_of_memory, by what `control` allows and before anything is allocated.
 SearchLattice search_lattice(const Problem& problem, const SearchRows& rows, std::span<const double> row_factors,
                              const RunControl& control);
 
-MoveDictionary make_moves(const Problem& problem, const SearchRows& rows, const SearchLattice& lattice, Moves kinds);
+/// Throws dd::Error: out_of_memory, by what `control` allows and before anything is allocated; 4 GiB of effects at
+/// most.
+MoveDictionary make_moves(const Problem& problem, const SearchRows& rows, const SearchLattice& lattice, Moves kinds,
+                          const RunControl& control);
 
 }  // namespace dd::dmmv

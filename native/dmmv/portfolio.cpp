@@ -91,7 +91,7 @@ class Portfolio {
     }
     SearchLattice lattice;
     if (has(kinds_, Moves::lattice)) lattice = search_lattice(problem_, rows_, {}, control_);
-    moves_ = make_moves(problem_, rows_, lattice, kinds_);
+    moves_ = make_moves(problem_, rows_, lattice, kinds_, control_);
     result_.seconds.reduction = control_.seconds() - begun;
 
     begun = control_.seconds();

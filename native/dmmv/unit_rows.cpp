@@ -11,7 +11,7 @@
 namespace dd::dmmv {
 namespace {
 
-constexpr std::size_t most_entries = std::size_t{1} << 26;
+constexpr double most_entries = 0x1p26;
 
 /// Coordinates of a reduced basis where variables step by integers; else the variables, largest columns last.
 void reduce(const Problem& problem, std::size_t hard, const std::vector<double>& matrix, UnitRows& unit,
@@ -83,6 +83,16 @@ bool bound_coordinates(UnitRows& unit) {
 
 }  // namespace
 
+void require_proof_memory(const Problem& problem, const RunControl& control) {
+  double n = 0;
+  for (std::size_t j = 0; j < problem.variables(); ++j) n += problem.levels().count(j) > 1 ? 1 : 0;
+  const double m = static_cast<double>(problem.rows()) + n;
+  if (m * n > most_entries) {
+    throw Error(ErrorCode::out_of_memory, "problem", "`problem` is too large to be solved exactly");
+  }
+  control.require_memory(8 * (5 * m * n + n * n * n / 3), "the proof");
+}
+
 UnitRows unit_rows(const Problem& problem, const SearchRows& rows, std::span<const std::int32_t> base, double threshold,
                    const RunControl& control) {
   UnitRows unit;
@@ -92,9 +102,6 @@ UnitRows unit_rows(const Problem& problem, const SearchRows& rows, std::span<con
   unit.integer = problem.levels().equally_spaced();
   const LevelSets& levels = problem.levels();
   const std::size_t n = unit.variables.size(), m = rows.hard + n;
-  if (n > 0 && m > most_entries / n) {
-    throw Error(ErrorCode::out_of_memory, "problem", "`problem` is too large to be solved exactly");
-  }
   unit.rows = m;
   unit.columns = n;
   std::vector<double> matrix(m * n, 0.0), column(rows.stride);

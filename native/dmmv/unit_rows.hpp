@@ -25,8 +25,11 @@ struct UnitRows {
   bool usable = false;   ///< false where the columns are dependent to working precision
 };
 
-/// The rows around the assignment `base`, whose coordinates are all 0. Throws dd::Error: out_of_memory (more than 2^26
-/// entries). Cost: a lattice reduction, and 2 rows columns^2.
+/// Throws dd::Error (out_of_memory) where a proof is too large: more than 2^26 entries, or more than `control` allows
+/// for rows, residuals of every depth and its relaxation.
+void require_proof_memory(const Problem& problem, const RunControl& control);
+
+/// The rows around the assignment `base`, whose coordinates are all 0. Cost: a lattice reduction, and 2 rows columns^2.
 UnitRows unit_rows(const Problem& problem, const SearchRows& rows, std::span<const std::int32_t> base, double threshold,
                    const RunControl& control);
 

@@ -138,6 +138,66 @@ test('level counts that would fill any memory', async () => {
   expect(found.objective).toBeLessThan(0.4);
 });
 
+test('memory is asked for before it is taken: moves, the dense relaxation, a proof', async () => {
+  const size = 3000;
+  const problem = dmmv.createProblem({
+    matrix: sparseMatrix({
+      rows: size,
+      columns: size,
+      columnPointers: Int32Array.from({ length: size + 1 }, (_, j) => j),
+      rowIndices: Int32Array.from({ length: size }, (_, j) => j),
+      values: new Float64Array(size).fill(1),
+    }),
+    lower: new Float64Array(size).fill(0.3),
+    upper: new Float64Array(size).fill(0.3),
+    levels: [0, 1],
+  });
+  const refused = { code: 'ERR_OUT_OF_MEMORY', argument: 'options.memoryLimitBytes' };
+  const memoryLimitBytes = 5e7;
+  await expect(dmmv.solve(problem, { moves: ['unit', 'pair'], memoryLimitBytes })).rejects.toMatchObject(refused);
+  await expect(dmmv.solve(problem, { moves: ['lattice'], memoryLimitBytes })).rejects.toMatchObject(refused);
+  await expect(dmmv.solve(problem, { l2Guard: 0, memoryLimitBytes })).rejects.toMatchObject(refused);
+  await expect(dmmv.lowerBound(problem, { method: 'exchange', memoryLimitBytes })).rejects.toMatchObject(refused);
+  await expect(dmmv.solveExact(problem, { searchIterations: 10, memoryLimitBytes })).rejects.toMatchObject(refused);
+  // By its entries and by first-order steps it is small; a time limit's part of the run inherits the memory limit.
+  const found = await dmmv.solve(problem, {
+    maxIterations: 20_000,
+    bound: true,
+    timeLimitMs: 60_000,
+    memoryLimitBytes,
+  });
+  expect(found.objective).toBe(0.3);
+  // Petabytes, whatever machine this is.
+  const wide = 1 << 20;
+  const enormous = dmmv.createProblem({
+    matrix: sparseMatrix({
+      rows: wide,
+      columns: wide,
+      columnPointers: Int32Array.from({ length: wide + 1 }, (_, j) => j),
+      rowIndices: Int32Array.from({ length: wide }, (_, j) => j),
+      values: new Float64Array(wide).fill(1),
+    }),
+    lower: new Float64Array(wide),
+    upper: new Float64Array(wide),
+    levels: [0, 1],
+  });
+  await expect(dmmv.solve(enormous, { moves: ['pair'] })).rejects.toMatchObject(refused);
+});
+
+test('what native code refuses is named as the caller named it', async () => {
+  const problem = dmmv.createProblem({ ...valid, levels: [-1, 0, 2] });
+  await expect(dmmv.solve(problem, { initial: [0, 0, 9] })).rejects.toMatchObject({ argument: 'options.initial[2]' });
+  await expect(dmmv.solve(problem, { moves: ['lattice'] })).rejects.toMatchObject({ argument: 'options.moves' });
+  await expect(dmmv.solve(problem, { engines: ['norm-annealing'] })).rejects.toMatchObject({
+    argument: 'options.engines',
+    message: expect.stringContaining('`options.engines`') as string,
+  });
+  const softRows = { matrix: denseMatrix(1, 3, [1, 1, 1]), lower: [0], upper: [0], multipliers: [1] };
+  expect(() => dmmv.solveSync(dmmv.createProblem({ ...valid, softRows }))).toThrow(
+    errorWith('ERR_INVALID_ARG_VALUE', 'options.target'),
+  );
+});
+
 test("backend 'cuda' is refused where the search has no device code", async () => {
   await expect(dmmv.solve(dmmv.createProblem(valid), { backend: 'cuda' })).rejects.toMatchObject({
     code: 'ERR_BACKEND_UNAVAILABLE',
