@@ -31,13 +31,17 @@ function isObject(value: unknown): value is Members {
 }
 
 /** `[[row], ...]`, or `{ rows, columns, columnPointers, rowIndices, values }`. */
-function matrixOf(value: unknown): Matrix {
+function matrixOf(value: unknown, name: string): Matrix {
   if (isObject(value)) return sparseMatrix(value as Parameters<typeof sparseMatrix>[0]);
   const rows = value as number[][];
   const columns = Array.isArray(rows) && Array.isArray(rows[0]) ? rows[0].length : 0;
   if (!Array.isArray(rows) || rows.some((row) => !Array.isArray(row) || row.length !== columns)) {
-    throw new UsageError('`matrix` must be an array of rows of the same length, or an object of compressed columns');
+    throw new UsageError(`\`${name}\` must be an array of rows of the same length, or an object of compressed columns`);
   }
+  rows.forEach((row, i) => {
+    const k = row.findIndex((entry) => !Number.isFinite(entry));
+    if (k >= 0) throw new UsageError(`\`${name}[${i}][${k}]\` must be a finite number, got ${JSON.stringify(row[k])}`);
+  });
   return denseMatrix(rows.length, columns, rows.flat());
 }
 
@@ -45,26 +49,30 @@ function problemOf(file: string): dmmv.Problem {
   const given = readJson(file);
   if (!isObject(given)) throw new UsageError(`${file} must hold an object { matrix, lower, upper, levels, ... }`);
   const { matrix, lower, upper, softRows, ...rest } = given;
-  const soft = isObject(softRows)
-    ? {
-        softRows: {
-          ...softRows,
-          matrix: matrixOf(softRows.matrix),
-          lower: sides(softRows.lower, -Infinity),
-          upper: sides(softRows.upper, Infinity),
-        },
-      }
-    : {};
+  if (softRows !== undefined && !isObject(softRows)) {
+    throw new UsageError('`softRows` must be an object { matrix, lower, upper, multipliers }');
+  }
+  const soft = softRows && {
+    softRows: {
+      ...softRows,
+      matrix: matrixOf(softRows.matrix, 'softRows.matrix'),
+      lower: sides(softRows.lower, -Infinity),
+      upper: sides(softRows.upper, Infinity),
+    },
+  };
   return dmmv.createProblem({
     ...rest,
     ...soft,
-    matrix: matrixOf(matrix),
+    matrix: matrixOf(matrix, 'matrix'),
     lower: sides(lower, -Infinity),
     upper: sides(upper, Infinity),
   } as unknown as dmmv.ProblemOptions);
 }
 
 async function solve(file: string, flags: DmmvFlags): Promise<void> {
+  if (flags.exact === true && flags.target !== undefined) {
+    throw new UsageError('--target ends a search: with --exact it has no meaning');
+  }
   const problem = problemOf(file);
   const bar = progressBar(path.basename(file));
   const run = {

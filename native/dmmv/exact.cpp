@@ -39,6 +39,7 @@ ExactResult solve_exact(const Problem& problem, const ExactOptions& options, Run
     throw Error(ErrorCode::invalid_argument_value, "gap",
                 "`gap` must be at least 0 and below 1, got " + std::to_string(options.gap));
   }
+  if (problem.soft_rows() != nullptr) return solve_exact(problem.without_soft_rows(), options, control);
   require_proof_memory(problem, control);
   ExactResult result;
   const double begun = control.seconds();

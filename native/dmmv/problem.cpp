@@ -325,6 +325,12 @@ Problem Problem::with_rows(std::span<const std::size_t> rows, std::vector<double
   return problem;
 }
 
+Problem Problem::without_soft_rows() const {
+  Problem problem = *this;
+  problem.soft_.reset();
+  return problem;
+}
+
 void Problem::check_indices(std::span<const std::int32_t> indices, const char* argument) const {
   check_length(argument, indices.size(), variables(), "variable");
   for (std::size_t j = 0; j < indices.size(); ++j) {

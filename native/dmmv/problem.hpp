@@ -171,6 +171,9 @@ class Problem {
   /// The same variables, levels, weights and soft rows with these rows only (ascending, not empty) and their bounds.
   Problem with_rows(std::span<const std::size_t> rows, std::vector<double> lower, std::vector<double> upper) const;
 
+  /// The same without soft rows.
+  Problem without_soft_rows() const;
+
   /// Throws shape_mismatch or out_of_range (naming `argument` and the index) unless indices[j] is a level of j.
   void check_indices(std::span<const std::int32_t> indices, const char* argument) const;
 

@@ -104,9 +104,33 @@ test.each([
   ['no object', '[]'],
   ['rows of different lengths', '{"matrix": [[1, 2], [3]], "lower": [0, 0], "upper": [0, 0], "levels": [0, 1]}'],
   ['no levels', '{"matrix": [[1]], "lower": [0], "upper": [0]}'],
+  ['an entry that is no number', '{"matrix": [[1, null]], "lower": [0], "upper": [0], "levels": [0, 1]}'],
+  ['soft rows that are no object', '{"matrix": [[1]], "lower": [0], "upper": [0], "levels": [0, 1], "softRows": 3}'],
 ])('dmmv solve: %s exits with 2', (_, text) => {
   fs.writeFileSync(path.join(folder, 'bad.json'), text);
   expect(run(main, 'dmmv', 'solve', 'bad.json').status).toBe(2);
+});
+
+test('dmmv solve: soft rows need a target, play no part in a proof; a proof has no target', () => {
+  const problem = {
+    matrix: { rows: 2, columns: 3, columnPointers: [0, 1, 2, 3], rowIndices: [0, 1, 0], values: [1, 2, 3] },
+    lower: [0.4, null],
+    upper: [0.4, 1],
+    levels: { offset: -1, step: 0.5, count: 5 },
+    softRows: { matrix: [[1, 1, 1]], lower: [2], upper: [null], multipliers: [1] },
+  };
+  fs.writeFileSync(path.join(folder, 'soft.json'), JSON.stringify(problem));
+  const solve = (...flags: string[]): ReturnType<typeof run> => run(main, 'dmmv', 'solve', 'soft.json', ...flags);
+  expect(solve().status).toBe(2);
+  const soft = solve('--target', '1', '--time', '0.3', '--json');
+  const proven = solve('--exact', '--json');
+  expect([soft.status, proven.status]).toEqual([0, 0]);
+  const { values } = JSON.parse(soft.stdout) as { values: number[] };
+  expect(values.reduce((sum, value) => sum + value, 0)).toBeGreaterThan(0);
+  const { objective, status } = JSON.parse(proven.stdout) as { objective: number; status: string };
+  expect(objective).toBeCloseTo(0.1, 12);
+  expect(status).toBe('optimal');
+  expect(solve('--exact', '--target', '1').status).toBe(2);
 });
 
 test('fir writes words for $readmemh that are the coefficients in two s complement', () => {
