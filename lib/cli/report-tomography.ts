@@ -19,10 +19,11 @@ const ellipses = [
   [2, 0.1, -0.6, 0.3, 0.12, 0.2],
 ] as const;
 
-function phantom(): Float64Array {
-  return Float64Array.from({ length: size * size }, (_, k) => {
-    const x = (2 * (k % size) + 1) / size - 1;
-    const y = 1 - (2 * Math.floor(k / size) + 1) / size;
+/** Ellipses of levels 0 to 2, side x side numbers. */
+export function ellipsePhantom(side: number): Float64Array {
+  return Float64Array.from({ length: side * side }, (_, k) => {
+    const x = (2 * (k % side) + 1) / side - 1;
+    const y = 1 - (2 * Math.floor(k / side) + 1) / side;
     return ellipses.reduce<number>((value, [level, centreX, centreY, a, b, turn]) => {
       const [dx, dy] = [x - centreX, y - centreY];
       const [cos, sin] = [Math.cos(turn), Math.sin(turn)];
@@ -39,7 +40,7 @@ export interface TomographyCard {
 
 /** Measures the phantom and finds it again. */
 export async function tomographyCard(timeLimitSeconds: number, seed: number): Promise<TomographyCard> {
-  const truth = phantom();
+  const truth = ellipsePhantom(size);
   const { columnPointers, rowIndices, values } = dmmv.projector({ size, angles, detectors });
   const uniform = uniforms(seed);
   const sinogram = Float64Array.from({ length: angles * detectors }, () => (2 * uniform() - 1) * noise);

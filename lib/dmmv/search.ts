@@ -11,7 +11,7 @@ export type EngineName = 'target-search' | 'norm-annealing';
 /**
  * Integer directions that the search may step along: single variables, pairs, rows of a reduced basis. `'swap'` is none of
  * them: from where a walk ends the objective is lowered by any level of one variable, and by one that rises while another
- * falls; never a default, since it made no measured result better.
+ * falls; never a default, since it hardly ever changed a measured result.
  */
 export type MoveName = 'unit' | 'pair' | 'lattice' | 'swap';
 
