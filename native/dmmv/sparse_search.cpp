@@ -1,5 +1,6 @@
 // The walk: a violated row, the best change of its columns by kernel K5, weights that learn at local minima. Once every
-// hard row keeps its target, violated soft rows are worked on, changes being accepted by a temperature.
+// hard row keeps its target, violated soft rows are worked on. Where there are soft rows, changes for the worse are accepted
+// by a temperature.
 #include "dmmv/sparse_search.hpp"
 
 #include <algorithm>
@@ -271,11 +272,9 @@ void SparseSearch::run(std::uint64_t steps, double target, FunctionRef<bool()> s
       if (!soft) learn();
       continue;
     }
-    if (soft) {
-      if (change > 0 && random_.next_uniform() >= std::exp(-change / temperature())) continue;
-    } else if (change >= 0) {
-      learn();
-    }
+    if (!soft && change >= 0) learn();
+    // Without soft rows weights that grow turn the walk round; beside soft rows they are bounded, and it would drift.
+    if (soft_rows && change > 0 && random_.next_uniform() >= std::exp(-change / temperature())) continue;
     apply(chosen);
     const bool improved = is_better(rows_, parameters_.feasible, violations_.largest(), soft_, best_);
     if (!improved) continue;
