@@ -26,8 +26,8 @@ enum class Moves : std::uint8_t {
   pair = 2,       ///< two variables, one level each
   lattice = 4,    ///< rows of the LLL transform and their short sums
   /// Not steps of a walk: from where one ends, t is lowered by levels of single variables and by one rising while
-  /// another falls (swap_descent.hpp), and walks that lead to a record go on there. Never automatic: it hardly ever changed a
-  /// measured result. Only where the problem has no soft rows.
+  /// another falls (swap_descent.hpp), and walks that lead to a record go on there. Never automatic: it hardly ever
+  /// changed a measured result. Only where the problem has no soft rows.
   swap = 8,
 };
 constexpr Moves operator|(Moves a, Moves b) noexcept {

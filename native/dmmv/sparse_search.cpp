@@ -1,6 +1,6 @@
 // The walk: a violated row, the best change of its columns by kernel K5, weights that learn at local minima. Once every
-// hard row keeps its target, violated soft rows are worked on. Where there are soft rows, changes for the worse are accepted
-// by a temperature.
+// hard row keeps its target, violated soft rows are worked on. Where there are soft rows, changes for the worse are
+// accepted by a temperature.
 #include "dmmv/sparse_search.hpp"
 
 #include <algorithm>
