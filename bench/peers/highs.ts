@@ -19,7 +19,8 @@ export interface HighsResult {
   status: string;
 }
 
-interface HighsModule {
+/** What is used of the package. */
+export interface HighsModule {
   solve(
     model: string,
     options: Record<string, number | string | boolean>,
@@ -29,7 +30,8 @@ interface HighsModule {
   };
 }
 
-async function loadHighs(): Promise<HighsModule | undefined> {
+/** The solver; undefined where the package is not installed. */
+export async function loadHighs(): Promise<HighsModule | undefined> {
   try {
     const module = (await import('highs')) as unknown as { default: () => Promise<HighsModule> };
     return await module.default();
