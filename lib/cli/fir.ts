@@ -56,6 +56,7 @@ function zeroTapsFlag(text: string): number | number[] {
 function specificationsOf(flags: FirFlags): { specifications: dmmv.FirSpecification[]; several: boolean } {
   const given = flags.spec === undefined ? {} : readJson(flags.spec);
   const several = Array.isArray(given);
+  if (several && given.length === 0) throw new UsageError(`${flags.spec} holds an array without a specification`);
   const specifications = (several ? given : [given]).map((members) => {
     const specification = {
       ...(members as dmmv.FirSpecification),

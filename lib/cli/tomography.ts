@@ -35,7 +35,13 @@ const nonNegative = (text: string): number => {
 
 /** Angles x detectors numbers of an NPY file. */
 function readSinogram(file: string): { angles: number; detectors: number; data: Float64Array } {
-  const { shape, data } = formats.readNpy(file);
+  let array: ReturnType<typeof formats.readNpy>;
+  try {
+    array = formats.readNpy(file);
+  } catch (cause) {
+    throw new UsageError(`cannot read ${file}: ${(cause as Error).message}`);
+  }
+  const { shape, data } = array;
   const [angles = 0, detectors = 0] = shape;
   if (shape.length !== 2 || angles === 0 || detectors === 0) {
     throw new UsageError(`${file} must hold an array of angles x detectors, got the shape [${shape.join(', ')}]`);

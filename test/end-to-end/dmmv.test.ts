@@ -78,6 +78,17 @@ test('a sinogram of the wrong shape exits with 2', () => {
   expect(stderr).toContain('angles x detectors');
 });
 
+test('a sinogram that is missing or no array, and a list of no filters, exit with 2', () => {
+  fs.writeFileSync(path.join(folder, 'no-array.npy'), 'text');
+  fs.writeFileSync(path.join(folder, 'none.json'), '[]');
+  for (const file of ['missing.npy', 'no-array.npy']) {
+    const { status, stderr } = run(main, 'tomography', file, '--levels', '0,1', '--noise', '1');
+    expect(status).toBe(2);
+    expect(stderr).toContain(`cannot read ${file}`);
+  }
+  expect(run(main, 'fir', '--spec', 'none.json').status).toBe(2);
+});
+
 test('dmmv solve reads a problem, one-sided rows and soft rows included, and proves optima', () => {
   const problem = {
     matrix: [
