@@ -4,6 +4,7 @@ import type { SafetensorsEntry } from '../formats';
 import { dequantize } from './dequantize';
 import { type MultiplyOptions, pack, type PackedWeights } from './packed-weights';
 import { layerTensors } from './storage';
+import { levelBits } from './stored-levels';
 import type { NativeQuantizedLayer } from './native';
 
 /** How a run ended: `'time'` and `'cancelled'` give the best complete pass, or rounding where there was none. */
@@ -25,23 +26,10 @@ export interface QuantizeSeconds {
   readonly refine: number;
 }
 
-/** Numbers of levels that mode `'levels'` chooses from; an index into them is 5 bits. */
-const levelOptions: ReadonlySet<number> = new Set([
-  1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256,
-]);
-
 /** Bits a code takes when it is stored: whole bits, or mixed radix in words of 64 (`packRadix`) where that is shorter. */
 function storedBits(levels: number): number {
   const bits = Math.log2(levels);
   return Math.min(Math.ceil(bits), 64 / Math.floor(64 / bits));
-}
-
-/** Bits that say how many levels a column has. */
-function levelBits(levels: Uint32Array): number {
-  const kinds = new Set(levels);
-  if (kinds.size === 1) return 0;
-  if ([...kinds].every((count) => Number.isInteger(Math.log2(count)))) return 4;
-  return [...kinds].every((count) => levelOptions.has(count)) ? 5 : 16;
 }
 
 /** Rows of a table that must be stored: one where all are equal. */

@@ -5,15 +5,19 @@
 //   NAME.codes     U8: for each number of levels above 1, ascending, the columns that have it (in their order), rows x columns,
 //                  as a bit stream whose rows start at whole bytes (packing `bits`) or as 64-bit words of mixed radix
 //                  (packing `radix`, numbers of levels that are no powers of two, where that is shorter)
-//   NAME.bits      U8: bits of each column, where all numbers of levels are powers of two, or else
-//   NAME.levels    U16: levels of each column minus 1
+//   NAME.levels    U16: the different numbers of levels minus 1, ascending
+//   NAME.level_index  U8: for each column the place of its number there, a bit stream of ceil(log2(how many)) bits; absent
+//                  where there is one
 //   NAME.range, NAME.ratio (F32, rows) | NAME.scale (F32), NAME.zero (U8, I16, I32 or F32) | NAME.low, NAME.high (F32)
 //   NAME.group     I32: group of each column, unless groups are equal runs of columns
+// Version 1, which is read as well, has instead of the levels' two tensors NAME.bits (U8, of each column) or NAME.levels
+// (U16, of each column minus 1).
 import { type SafetensorsContents, type SafetensorsEntry, type SafetensorsFile, writeSafetensors } from '../formats';
 import { invalidFormat } from '../formats/bytes';
 import { makeError } from '../runtime/errors';
 import type { CodedWeights, QuantizationGrid } from './coded-weights';
 import { packBits, packRadix, radixCodesPerWord, unpackBits, unpackRadix } from './packing';
+import { decodeLevels, decodeLevelsOfVersion1, encodeLevels, type TensorBytes } from './stored-levels';
 
 /** A quantised layer and what is to be known about it. */
 export interface StoredLayer {
@@ -46,7 +50,7 @@ interface Header {
   details: Record<string, unknown>;
 }
 
-const version = 1;
+const version = 2;
 const headerKey = (name: string): string => `${name}.quantized`;
 const widthOf = (levels: number): number => Math.ceil(Math.log2(levels));
 
@@ -123,14 +127,6 @@ function decodeCodes(
   return codes;
 }
 
-function encodeLevels(levels: Uint32Array): [string, SafetensorsEntry] {
-  const shape = [levels.length];
-  if (levels.every((count) => Number.isInteger(Math.log2(count)))) {
-    return ['bits', { dtype: 'U8', shape, data: Uint8Array.from(levels, (count) => Math.log2(count)) }];
-  }
-  return ['levels', { dtype: 'U16', shape, data: Uint16Array.from(levels, (count) => count - 1) }];
-}
-
 /** Whole numbers in the narrowest type that holds them all. */
 function encodeZeros(zeros: Float32Array, shape: number[]): SafetensorsEntry {
   const within = (low: number, high: number): boolean =>
@@ -170,7 +166,7 @@ function* gridTensors({ rows, columns, grid }: CodedWeights): Generator<[string,
 export function* layerTensors(weights: CodedWeights, packing: CodePacking): Generator<[string, SafetensorsEntry]> {
   const codes = encodeCodes(weights, packing);
   yield ['codes', { dtype: 'U8', shape: [codes.length], data: codes }];
-  yield encodeLevels(weights.levels);
+  yield* encodeLevels(weights.levels);
   yield* gridTensors(weights);
 }
 
@@ -178,7 +174,7 @@ export function* layerTensors(weights: CodedWeights, packing: CodePacking): Gene
 export function storedBytes(weights: CodedWeights, packing: CodePacking = 'radix'): number {
   const { rows, levels } = weights;
   const codes = runsOf(levels).reduce((sum, run) => sum + runBytes(rows, run, packing).bytes, 0);
-  return [encodeLevels(levels), ...gridTensors(weights)].reduce((sum, [, { data }]) => {
+  return [...encodeLevels(levels), ...gridTensors(weights)].reduce((sum, [, { data }]) => {
     return sum + (data as ArrayBufferView).byteLength;
   }, codes);
 }
@@ -231,8 +227,8 @@ function readHeader(file: SafetensorsFile, name: string): Header {
     throw invalidFormat('file', `layer \`${name}\`: its description is not JSON`, error);
   }
   const { rows, columns, groups, grid, packing, details } = header ?? {};
-  if (header?.version !== version) {
-    throw invalidFormat('file', `layer \`${name}\`: version ${String(header?.version)} is not ${version}`);
+  if (header?.version !== version && header?.version !== 1) {
+    throw invalidFormat('file', `layer \`${name}\`: version ${String(header?.version)} is neither 1 nor ${version}`);
   }
   const whole = [rows, columns, groups].every((extent) => Number.isSafeInteger(extent) && (extent as number) >= 0);
   const known = ['range', 'scale', 'ternary'].includes(grid as string) && ['bits', 'radix'].includes(packing as string);
@@ -264,7 +260,7 @@ export function readQuantized(file: SafetensorsFile, name: string): Required<Sto
 
 function readWeights(file: SafetensorsFile, name: string, header: Header): CodedWeights {
   const { rows, columns } = header;
-  const bytes = (part: string, dtypes: readonly string[], count: number): Uint8Array<ArrayBuffer> => {
+  const bytes: TensorBytes = (part, dtypes, count) => {
     const info = file.info(`${name}.${part}`);
     const size = info.shape.reduce((product, extent) => product * extent, 1);
     if (!dtypes.includes(info.dtype) || size !== count) {
@@ -273,13 +269,17 @@ function readWeights(file: SafetensorsFile, name: string, header: Header): Coded
     return file.bytes(info.name);
   };
   const floats = (part: string, count: number): Float32Array => new Float32Array(bytes(part, ['F32'], count).buffer);
-  const levels = file.has(`${name}.bits`)
-    ? Uint32Array.from(bytes('bits', ['U8'], columns), (bits) => 2 ** bits)
-    : Uint32Array.from(new Uint16Array(bytes('levels', ['U16'], columns).buffer), (count) => count + 1);
-  if (levels.some((count) => count < 1 || count > 65536)) throw invalidFormat('file', 'a column of too many levels');
+  const codeBytes = file.info(`${name}.codes`).byteLength;
+  const levels =
+    header.version === 1
+      ? decodeLevelsOfVersion1(bytes, columns, file.has(`${name}.bits`))
+      : decodeLevels(bytes, columns, {
+          kinds: file.info(`${name}.levels`).byteLength / 2,
+          mostColumns: rows === 0 ? 0 : (8 * codeBytes) / rows,
+        });
   // First what says how large the layer is: memory is only taken for what the file holds.
   const grid = readGrid(file, name, header, bytes, floats);
-  const codes = decodeCodes(bytes('codes', ['U8'], file.info(`${name}.codes`).byteLength), header, levels);
+  const codes = decodeCodes(bytes('codes', ['U8'], codeBytes), header, levels);
   return { rows, columns, codes, levels, grid };
 }
 
@@ -287,7 +287,7 @@ function readGrid(
   file: SafetensorsFile,
   name: string,
   { rows, columns, groups, grid }: Header,
-  bytes: (part: string, dtypes: readonly string[], count: number) => Uint8Array<ArrayBuffer>,
+  bytes: TensorBytes,
   floats: (part: string, count: number) => Float32Array,
 ): QuantizationGrid {
   if (grid === 'range') return { kind: 'range', range: floats('range', rows), ratio: floats('ratio', rows) };

@@ -197,9 +197,12 @@ describe('a result', () => {
     // Three values: 40 codes in a word of 64 bits, two numbers a row.
     expect(cost({ method: 'gptq', ternary: true })).toEqual([Math.log2(3), 1.6 + 64 / columns]);
     const levels = [4, 2, 16, 1];
-    expect(cost({ method: 'gptq', levels })).toEqual([7 / 4, 7 / 4 + 64 / columns + 4 / rows]);
-    expect(cost({ method: 'gptq', levels: [4, 5, 16, 1] })[1]).toBe((6 + 64 / 27) / 4 + 64 / columns + 5 / rows);
-    expect(cost({ method: 'gptq', levels: [1001, 5, 16, 1] })[1]).toBeGreaterThan(5 + 64 / columns);
+    expect(cost({ method: 'gptq', levels })).toEqual([7 / 4, 7 / 4 + 64 / columns + 2 / rows]);
+    expect(cost({ method: 'gptq', levels: [4, 5, 16, 1] })[1]).toBe((6 + 64 / 27) / 4 + 64 / columns + 2 / rows);
+    expect(cost({ method: 'gptq', levels: [1001, 5, 16, 1] })[1]).toBeCloseTo(
+      (14 + 64 / 27) / 4 + 64 / columns + 2 / rows,
+      12,
+    );
   });
 
   test('reports phases, damping and the Hessian that was given', async () => {
@@ -295,5 +298,5 @@ test('a layer multiplies by its packed codes and gives its tensors', () => {
     for (let j = 0; j < 24; j += 1) sum += (values[row * 24 + j] as number) * (x[token * 24 + j] as number);
     expect(Math.abs(value - sum)).toBeLessThan(1e-4);
   });
-  expect([...layer.toTensors().keys()]).toEqual(['codes', 'bits', 'range', 'ratio']);
+  expect([...layer.toTensors().keys()]).toEqual(['codes', 'levels', 'range', 'ratio']);
 });
