@@ -1,7 +1,8 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 // The second moment of a layer's inputs, gathered batch by batch.
 import { callNative, makeError } from '../runtime/errors';
-import { runAsync, runMembers } from '../runtime/run';
+import { type NativeJob, type NativeRun } from '../runtime/native';
+import { type RunOptions, runAsync, runMembers } from '../runtime/run';
 import { fail, integer, object, optional, parse, type Schema, typedArray, withDefault } from '../runtime/validate';
 import { type NativeHessian, nativeQuantize } from './native';
 
@@ -12,6 +13,9 @@ export interface BatchOptions {
   /** Threads to use; default: the processors this process may run on, at most 16. Results do not depend on it. */
   threads?: number;
 }
+
+/** How a batch counts, and who may stop it or watch. */
+export interface AsyncBatchOptions extends BatchOptions, Pick<RunOptions, 'signal' | 'onProgress'> {}
 
 /**
  * H = (2 / n) sum_t x_t x_t^T over all tokens, n being the number of sequences: the curvature of the layer's output
@@ -64,24 +68,42 @@ export class Hessian {
 
   /**
    * Adds a copy of a batch without blocking the calling thread. Batches are added in the order of the calls; a
-   * promise is rejected where its batch was refused, and the others count. What is asked of the Hessian before a
-   * promise is settled waits for the batch that is under way, and does not know of those behind it.
+   * promise is rejected where its batch was refused or aborted, and the others count. What is asked of the Hessian
+   * before a promise is settled waits for the batch that is under way, and does not know of those behind it.
+   *
+   * A batch that `signal` aborts is added as a whole or not at all: when the promise is rejected with `signal.reason`
+   * it was not. Batches of 4096 tokens and more stop within 512 tokens, at the price of a copy of H while they run;
+   * shorter ones only before their turn. `onProgress` is about such long batches; an exception in it aborts them, and
+   * the promise is rejected with it (`tokens` tells whether it came too late).
    *
    * @param activations  tokens x columns, row-major
    * @throws as {@link Hessian.add}; ERR_DISPOSED also where the Hessian is disposed before the batch's turn
    */
-  async addAsync(activations: Float32Array | readonly number[], options: BatchOptions = {}): Promise<this> {
+  async addAsync(activations: Float32Array | readonly number[], options: AsyncBatchOptions = {}): Promise<this> {
     if (this.#disposed) throw disposed();
     const given = parse(activations, 'activations', activationsSchema(this.columns)).slice();
-    const { sequences, threads } = parse(options, 'options', batch);
-    const run = parse({ threads }, 'options', object(runMembers));
-    const added = this.#last.then(() =>
-      runAsync(run, (native) => nativeQuantize.addActivationsJob(this.handle, given, sequences, native)),
-    );
-    this.#last = added.catch(() => undefined);
-    await added;
-    this.#sequences += sequences;
-    this.#tokens += given.length / this.columns;
+    const { sequences, ...members } = parse(options, 'options', asyncBatch);
+    const run = parse(members, 'options', object(runMembers));
+    let isAdded = false;
+    const start = (native: NativeRun): unknown => {
+      const job = nativeQuantize.addActivationsJob(this.handle, given, sequences, native) as NativeJob<boolean>;
+      void job.promise.then(
+        (added) => (isAdded = added),
+        () => undefined,
+      );
+      return job;
+    };
+    const turn = this.#last.then(() => runAsync<boolean>(run, start));
+    this.#last = turn.catch(() => undefined);
+    try {
+      await turn;
+    } catch (reason) {
+      // An abort that came too late is none.
+      if (!isAdded || run.signal?.aborted !== true || reason !== run.signal.reason) throw reason;
+    } finally {
+      if (isAdded) this.#sequences += sequences;
+      if (isAdded) this.#tokens += given.length / this.columns;
+    }
     return this;
   }
 
@@ -119,10 +141,12 @@ function disposed(): Error {
   return makeError('ERR_DISPOSED', 'hessian', '`hessian` has been disposed');
 }
 
-const batch = object({
+const batchMembers = {
   sequences: withDefault(integer({ min: 1 }), 1),
   threads: optional(integer({ min: 1, max: 256 })),
-});
+};
+const batch = object(batchMembers);
+const asyncBatch = object({ ...batchMembers, signal: runMembers.signal, onProgress: runMembers.onProgress });
 
 const numbers = typedArray(['Float32Array']);
 

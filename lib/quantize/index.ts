@@ -1,6 +1,6 @@
 // Quantisation of trained weights, and the budgeted assignments that decide where bits go.
 export type { CodedWeights, QuantizationGrid, RangeGrid, ScaleGrid, TernaryGrid } from './coded-weights';
-export { type BatchOptions, createHessian, type Hessian } from './hessian';
+export { type AsyncBatchOptions, type BatchOptions, createHessian, type Hessian } from './hessian';
 export {
   type LayerInput,
   quantizeLayer,

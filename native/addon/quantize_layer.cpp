@@ -50,6 +50,13 @@ class SharedHessian {
     sum_.add(activations, sequences, threads);
     slot_ = std::make_shared<FactorSlot>();
   }
+  /// Whether they were added.
+  bool add(MatrixView<const float> activations, std::size_t sequences, RunControl& control) const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (!sum_.add(activations, sequences, control)) return false;
+    slot_ = std::make_shared<FactorSlot>();
+    return true;
+  }
   void write(std::span<double> matrix) const {
     const std::lock_guard<std::mutex> lock(mutex_);
     sum_.write(matrix);
@@ -96,17 +103,18 @@ class AddActivations final : public Computation {
       : hessian_(std::move(hessian)), activations_(activations.begin(), activations.end()), sequences_(sequences) {}
 
   void run(RunControl& control) override {
-    hessian_->add(activations_of(activations_, hessian_->columns()), sequences_, control.threads());
+    added_ = hessian_->add(activations_of(activations_, hessian_->columns()), sequences_, control);
   }
-  Napi::Value result(Napi::Env env) override { return env.Undefined(); }
+  Napi::Value result(Napi::Env env) override { return Napi::Boolean::New(env, added_); }
 
  private:
   std::shared_ptr<const SharedHessian> hessian_;
   std::vector<float> activations_;
   std::size_t sequences_;
+  bool added_ = false;
 };
 
-/// (handle, activations, sequences, run): adds a copy of them.
+/// (handle, activations, sequences, run): adds a copy of them; true, or false where it was cancelled and added nothing.
 Napi::Value add_activations_job(const Napi::CallbackInfo& info) {
   return run_computation(info[3], std::make_unique<AddActivations>(object_of<SharedHessian>(info[0], "hessian"),
                                                                    typed_array<float>(info[1], "activations"),

@@ -2,6 +2,7 @@
 #include "linalg/syrk.hpp"
 
 #include "core/thread_pool.hpp"
+#include "linalg/blocking.hpp"
 #include "linalg/product.hpp"
 
 namespace dd::linalg {
@@ -30,6 +31,10 @@ void syrk(std::type_identity_t<T> alpha, MatrixView<const std::type_identity_t<T
 void syrk(double alpha, MatrixView<const float> a, double beta, MatrixView<double> c, Triangle triangle,
           std::size_t threads) {
   multiply_symmetric<float, double>(alpha, a, beta, c, triangle, threads);
+}
+
+std::size_t syrk_chain(std::size_t samples) noexcept {
+  return product_depth_step(samples, product_depth_of<float, double>);
 }
 
 template void syrk<float>(float, MatrixView<const float>, float, MatrixView<float>, Triangle, std::size_t);

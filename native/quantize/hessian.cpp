@@ -20,6 +20,26 @@ namespace {
 // Above it float64 would take longer than what is saved by half the operations.
 constexpr std::size_t largest_float64_columns = 512;
 constexpr int damping_attempts = 6;
+// Below, the copy that lets a batch be undone would be a notable part of its time.
+constexpr std::size_t least_interruptible_tokens = 4096;
+
+/// The lower triangle of a square matrix, put aside.
+class TriangleCopy {
+ public:
+  TriangleCopy(std::span<const double> matrix, std::size_t columns)
+      : columns_(columns), values_(columns * (columns + 1) / 2) {
+    double* to = values_.data();
+    for (std::size_t i = 0; i < columns; ++i) to = std::copy_n(&matrix[i * columns], i + 1, to);
+  }
+  void restore(std::span<double> matrix) const {
+    const double* from = values_.data();
+    for (std::size_t i = 0; i < columns_; from += ++i) std::copy_n(from, i + 1, &matrix[i * columns_]);
+  }
+
+ private:
+  std::size_t columns_;
+  AlignedBuffer<double> values_;
+};
 
 void check_finite(MatrixView<const float> activations, std::size_t threads) {
   const auto fail = [&](std::size_t token, std::size_t column) {
@@ -49,17 +69,53 @@ HessianSum::HessianSum(std::size_t columns) : columns_(columns) {
   sum_ = AlignedBuffer<double>(columns * columns, 0.0);
 }
 
-void HessianSum::add(MatrixView<const float> activations, std::size_t sequences, std::size_t threads) {
+void HessianSum::check(MatrixView<const float> activations, std::size_t threads) const {
   if (activations.columns != columns_ || activations.rows == 0) {
     throw Error(ErrorCode::shape_mismatch, "activations",
                 "`activations` must have at least one token and " + std::to_string(columns_) + " columns, got " +
                     std::to_string(activations.rows) + " x " + std::to_string(activations.columns));
   }
   check_finite(activations, threads);
+}
+
+void HessianSum::accumulate(MatrixView<const float> activations, std::size_t threads) {
   linalg::syrk(1.0, activations.transposed(), 1.0, MatrixView<double>::row_major(sum_.data(), columns_, columns_),
                linalg::Triangle::lower, threads);
+}
+
+void HessianSum::add(MatrixView<const float> activations, std::size_t sequences, std::size_t threads) {
+  check(activations, threads);
+  accumulate(activations, threads);
   sequences_ += std::max<std::size_t>(sequences, 1);
   tokens_ += activations.rows;
+}
+
+bool HessianSum::add(MatrixView<const float> activations, std::size_t sequences, RunControl& control) {
+  if (control.should_stop()) return false;
+  const std::size_t tokens = activations.rows, threads = control.threads();
+  if (tokens < least_interruptible_tokens) {
+    add(activations, sequences, threads);
+    return true;
+  }
+  check(activations, threads);
+  const TriangleCopy before(sum_.span(), columns_);
+  // In pieces that have the bits of the whole.
+  const std::size_t piece = linalg::syrk_chain(tokens);
+  for (std::size_t first = 0; first < tokens; first += piece) {
+    if (control.should_stop()) {
+      before.restore(sum_.span());
+      return false;
+    }
+    Progress progress;
+    progress.phase = "hessian";
+    progress.fraction = static_cast<double>(first) / static_cast<double>(tokens);
+    control.report(progress);
+    const std::size_t count = std::min(piece, tokens - first);
+    accumulate(activations.block(first, 0, count, columns_), threads);
+  }
+  sequences_ += std::max<std::size_t>(sequences, 1);
+  tokens_ += tokens;
+  return true;
 }
 
 void HessianSum::write(std::span<double> matrix, std::size_t threads) const {

@@ -8,6 +8,7 @@
 
 #include "core/aligned_buffer.hpp"
 #include "core/matrix_view.hpp"
+#include "core/run_control.hpp"
 
 namespace dd::quantize {
 
@@ -22,6 +23,10 @@ class HessianSum {
   /// Results depend on how tokens are split into calls in the last bits of float32, never on `threads`.
   /// Throws ERR_SHAPE_MISMATCH (columns, no tokens) or ERR_NOT_FINITE with the first place, before anything is added.
   void add(MatrixView<const float> activations, std::size_t sequences = 1, std::size_t threads = 1);
+  /// The same bits on the threads of `control`, which is asked at least every 512 tokens: false when it stopped the
+  /// batch, of which nothing has been added then. From 4096 tokens on that takes a copy of the sum, 4 columns^2 bytes;
+  /// shorter batches are stopped only before they begin.
+  bool add(MatrixView<const float> activations, std::size_t sequences, RunControl& control);
 
   std::size_t columns() const noexcept { return columns_; }
   std::size_t sequences() const noexcept { return sequences_; }
@@ -31,6 +36,9 @@ class HessianSum {
   void write(std::span<double> matrix, std::size_t threads = 1) const;
 
  private:
+  void check(MatrixView<const float> activations, std::size_t threads) const;
+  void accumulate(MatrixView<const float> activations, std::size_t threads);
+
   std::size_t columns_, sequences_ = 0, tokens_ = 0;
   AlignedBuffer<double> sum_;  // lower triangle, row-major
 };

@@ -59,6 +59,47 @@ double factor_error(const DampedHessian& damped) {
 }
 
 TEST_SUITE("quantize hessian") {
+  TEST_CASE("batches that can be stopped have the bits of those that cannot, and leave nothing when they are") {
+    for (const std::size_t tokens : {100U, 4095U, 4096U, 5001U}) {
+      CAPTURE(tokens);
+      const std::size_t n = 37;
+      const std::vector<float> first = normals(50 * n, 1), x = normals(tokens * n, tokens);
+      const auto view = MatrixView<const float>::row_major(x.data(), tokens, n);
+      HessianSum whole(n), pieces(n);
+      for (HessianSum* sum : {&whole, &pieces}) sum->add(MatrixView<const float>::row_major(first.data(), 50, n));
+      std::vector<double> before(n * n), wanted(n * n), found(n * n);
+      pieces.write(before);
+      RunControl stopped;
+      stopped.cancel();
+      CHECK_FALSE(pieces.add(view, 3, stopped));
+      if (tokens >= 4096) {
+        RunControl cut;
+        std::size_t reports = 0;
+        cut.on_progress(
+            [&](const Progress& progress) {
+              CHECK(progress.fraction * static_cast<double>(tokens) <= static_cast<double>(512 * reports));
+              CHECK(progress.fraction * static_cast<double>(tokens) >= static_cast<double>(400 * reports));
+              if (++reports == 4) cut.cancel();
+            },
+            0);
+        CHECK_FALSE(pieces.add(view, 3, cut));
+        CHECK(reports == 4);
+      }
+      CHECK(pieces.tokens() == 50);
+      CHECK(pieces.sequences() == 1);
+      pieces.write(found);
+      CHECK(found == before);
+      RunControl control(2);
+      CHECK(pieces.add(view, 3, control));
+      whole.add(view, 3);
+      CHECK(pieces.tokens() == whole.tokens());
+      CHECK(pieces.sequences() == whole.sequences());
+      whole.write(wanted);
+      pieces.write(found);
+      CHECK(found == wanted);
+    }
+  }
+
   TEST_CASE("golden vectors of the official code") {
     const test::Json file = test::read_vectors("quant/hessian.json");
     const double relative = file["tolerance"]["rtol"].number, absolute = file["tolerance"]["atol"].number;
