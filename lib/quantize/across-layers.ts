@@ -17,7 +17,7 @@ export interface AcrossLayers {
   /**
    * What is added up over layers. `'sensitivity'` (default where the model can be run, that is with
    * `calibration.inputs`): the relative error scaled by how much the outputs of the model change when this layer alone is
-   * quantised, which takes two more runs of the model over its calibration per layer. `'relative'` (default elsewhere):
+   * quantised, which takes a run of the model over its calibration per layer, and one more. `'relative'` (default elsewhere):
    * the error of each layer's output relative to that output. `'loss'`: the losses as they are, so that layers with large
    * outputs count most.
    *

@@ -84,11 +84,11 @@ export class Hessian {
     const given = parse(activations, 'activations', activationsSchema(this.columns)).slice();
     const { sequences, ...members } = parse(options, 'options', asyncBatch);
     const run = parse(members, 'options', object(runMembers));
-    let isAdded = false;
+    const outcome = { added: false };
     const start = (native: NativeRun): unknown => {
       const job = nativeQuantize.addActivationsJob(this.handle, given, sequences, native) as NativeJob<boolean>;
       void job.promise.then(
-        (added) => (isAdded = added),
+        (added) => (outcome.added = added),
         () => undefined,
       );
       return job;
@@ -99,10 +99,12 @@ export class Hessian {
       await turn;
     } catch (reason) {
       // An abort that came too late is none.
-      if (!isAdded || run.signal?.aborted !== true || reason !== run.signal.reason) throw reason;
+      if (!outcome.added || run.signal?.aborted !== true || reason !== run.signal.reason) throw reason;
     } finally {
-      if (isAdded) this.#sequences += sequences;
-      if (isAdded) this.#tokens += given.length / this.columns;
+      if (outcome.added) {
+        this.#sequences += sequences;
+        this.#tokens += given.length / this.columns;
+      }
     }
     return this;
   }

@@ -4,7 +4,8 @@ import path from 'node:path';
 import { OnnxModel, openOnnx, openSafetensors, SafetensorsFile } from '../formats';
 import { makeError } from '../runtime/errors';
 import { findOnnxLayers, type OnnxLayer, onnxLayerInputs, onnxLayerWeights, withOnnxWeights } from './onnx-model';
-import { type OnnxRuntime, onnxRuntime, type OnnxSession, type OnnxValue, type OnnxValues } from './onnx-runtime';
+import { type OnnxRuntime, onnxRuntime, type OnnxValues } from './onnx-runtime';
+import { ModelOutputs } from './output-change';
 import { findSafetensorsLayers, writeSafetensorsModel } from './safetensors-model';
 
 /** Inputs of the model itself (ONNX): it is run on them, and what goes into its layers is what layers are fitted to. */
@@ -124,32 +125,6 @@ function* givenFingerprint(given: LayerActivations['activations']): Generator<Ui
   }
 }
 
-interface Change {
-  moved: number;
-  whole: number;
-}
-
-/** Numbers of an output of floats. */
-function floatsOf(value: OnnxValue | undefined): Float32Array | Float64Array | undefined {
-  const name = value?.data.constructor.name;
-  return name === 'Float32Array' || name === 'Float64Array' ? (value?.data as Float32Array | Float64Array) : undefined;
-}
-
-/** Adds |y - y'|^2 and |y|^2 of each of the outputs that are floats; one that changes its shape has changed as a whole. */
-function addChanges(changes: Map<string, Change>, outputs: readonly string[], runs: readonly OnnxValues[]): void {
-  for (const name of outputs) {
-    const [before, after] = runs.map((values) => floatsOf(values[name]));
-    if (before === undefined) continue;
-    const other = after?.length === before.length ? after : new Float32Array(before.length);
-    const change = changes.get(name) ?? { moved: 0, whole: 0 };
-    before.forEach((value, i) => {
-      change.whole += value ** 2;
-      change.moved += (value - (other[i] as number)) ** 2;
-    });
-    changes.set(name, change);
-  }
-}
-
 function runsOf({ inputs }: ModelInputs): Iterable<OnnxValues> | AsyncIterable<OnnxValues> {
   return typeof inputs === 'function' ? inputs() : inputs;
 }
@@ -157,6 +132,7 @@ function runsOf({ inputs }: ModelInputs): Iterable<OnnxValues> | AsyncIterable<O
 class OnnxSource implements ModelSource {
   readonly #model: OnnxModel;
   readonly #calibration: Calibration | undefined;
+  #outputs: ModelOutputs | undefined;
   readonly layers: readonly OnnxLayer[];
 
   constructor(file: string, calibration: Calibration | undefined, { include, ...filter }: LayerSelection) {
@@ -204,22 +180,9 @@ class OnnxSource implements ModelSource {
   async outputChange(layer: number, values: Float32Array, signal?: AbortSignal): Promise<number> {
     const calibration = this.#calibration as ModelInputs;
     const runtime = calibration.runtime ?? onnxRuntime();
-    const changes = new Map<string, Change>();
-    const sessions: OnnxSession[] = [];
-    try {
-      for (const model of [this.#model, this.#withWeights(new Map([[layer, () => values]]))]) {
-        sessions.push(await runtime(model.serialize()));
-      }
-      for await (const inputs of runsOf(calibration)) {
-        signal?.throwIfAborted();
-        addChanges(changes, this.#model.outputs, await Promise.all(sessions.map((session) => session.run(inputs))));
-      }
-    } finally {
-      for (const session of sessions) await session.release();
-    }
-    let sum = 0;
-    for (const { moved, whole } of changes.values()) sum += whole === 0 ? 0 : moved / whole;
-    if (changes.size > 0 && Number.isFinite(sum)) return sum;
+    this.#outputs ??= new ModelOutputs(this.#model, runtime, () => runsOf(calibration));
+    const change = await this.#outputs.changeOf(this.#withWeights(new Map([[layer, () => values]])), signal);
+    if (Number.isFinite(change)) return change;
     const { name } = this.layers[layer] as ModelLayer;
     const message = `what layer \`${name}\` does to the outputs of the model cannot be measured: they must be finite floats`;
     throw makeError('ERR_INVALID_ARG_VALUE', 'request.acrossLayers.importance', message);
@@ -253,7 +216,7 @@ class OnnxSource implements ModelSource {
   }
 
   close(): void {
-    // the model lies in memory
+    this.#outputs = undefined; // the model lies in memory
   }
 }
 

@@ -141,7 +141,7 @@ class Run {
         let hessian = hessians.get(layer);
         if (hessian === undefined) hessians.set(layer, (hessian = createHessian(columns)));
         try {
-          hessian.add(rows, this.#threads());
+          await hessian.addAsync(rows, this.#shared());
         } catch (cause) {
           throw namedLayer(cause, name);
         }
@@ -153,14 +153,15 @@ class Run {
     return hessians;
   }
 
-  #threads(): { threads?: number } {
-    return this.#options.threads === undefined ? {} : { threads: this.#options.threads };
+  /** What every part of the run gets. */
+  #shared(): { threads?: number; signal?: AbortSignal } {
+    const { threads, signal } = this.#options;
+    return { ...(threads !== undefined && { threads }), ...(signal !== undefined && { signal }) };
   }
 
   async #quantize(layer: number, rate: number, hessian: Hessian | undefined): Promise<void> {
     const { rows, columns, name } = this.#source.layers[layer] as { rows: number; columns: number; name: string };
     this.#report(name, 0);
-    const { signal } = this.#options;
     const begin = performance.now();
     try {
       const quantized = await quantizeLayer(
@@ -169,8 +170,7 @@ class Run {
           ...layerOptions(this.#request),
           averageBits: this.#rates[rate] as number,
           measureEnergy: true,
-          ...this.#threads(),
-          ...(signal !== undefined && { signal }),
+          ...this.#shared(),
           onProgress: ({ fraction }) => this.#report(name, Number.isFinite(fraction) ? fraction : 0),
         },
       );

@@ -339,8 +339,15 @@ test('what a layer is worth is measured by the outputs of the model, where it ca
   });
   await expect(aborted).rejects.toThrow('enough');
   expect(phases).toContain('A alone');
-  const report = await quantize.quantizeModel(probed);
+  let count = 0;
+  const counted: quantize.OnnxRuntime = async (bytes) => {
+    const session = await runtime(bytes);
+    return { ...session, run: (inputs) => ((count += 1), session.run(inputs)) };
+  };
+  const report = await quantize.quantizeModel({ ...probed, calibration: { inputs: runs, runtime: counted } });
   expect(report.layers.map(({ resumed }) => resumed)).toEqual([true, false]);
+  // Calibration was done; the model itself and one layer were not: three inputs each.
+  expect(count).toBe(6);
   expect(report.acrossLayers?.importance).toBe('sensitivity');
   for (const [index, name] of ['A', 'B'].entries()) {
     const alone = await quantize.quantizeModel({
