@@ -1,6 +1,6 @@
 // Exports byte for byte as the formats' own code writes them: GPTQ tensors by AutoGPTQ, blocks and files by the package
 // gguf of llama.cpp (test/support/foreign-formats.py made the vectors, and decoded them with that code as well).
-import { serializeGguf } from '../../lib/formats';
+import { type GgufTensor, serializeGguf } from '../../lib/formats';
 import { type CodedWeights, type GgufType, ggufBlocks, gptqTensors } from '../../lib/quantize';
 import { vectors } from '../support/vectors';
 
@@ -83,7 +83,7 @@ test('a GGUF file', () => {
     return [`layer.${entry.type}`, tensor] as const;
   });
   const bytes = serializeGguf({
-    tensors: new Map([
+    tensors: new Map<string, GgufTensor>([
       ...blocks,
       ['bias', { dtype: 'F32', shape: [3], data: Float32Array.of(1, -2, 3) }],
       // 1, 2, 3 and 4.
