@@ -66,9 +66,15 @@ interface QuantizeMembers {
   exactGroups?: boolean;
   /** Columns of the blocks that `exactGroups: false` speaks of; default 128. */
   blockSize?: number;
-  /** true: from -max |w| to max |w|; `'official'`: as published, rows without negative weights start at 0. */
+  /**
+   * true: from -max |w| to max |w|; `'official'`: as published, rows without negative weights start at 0. Not in BAQ's mode
+   * `'official'`, whose code ignores it.
+   */
   symmetric?: boolean | 'official';
-  /** Shrink ranges to the least sum |w - q|^2.4 (`'mse'`) or sum H_jj (w - q)^2 (`'hessian'`); default `'none'`. */
+  /**
+   * Shrink ranges to the least sum |w - q|^2.4 (`'mse'`) or sum H_jj (w - q)^2 (`'hessian'`); default `'none'`. In BAQ
+   * before the first pass, for the bits that all columns could have; not in mode `'official'`.
+   */
   search?: 'none' | 'mse' | 'hessian';
   /** Three values a row: smallest, 0, largest; `averageBits` plays no part. */
   ternary?: boolean;

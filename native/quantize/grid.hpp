@@ -92,5 +92,9 @@ void find_grid(MatrixView<const float> w, std::span<const double> diagonal, cons
 
 /// Range and ratio of each row. A row of zeros gets range 2 and ratio 0.5. first, second: rows entries.
 void find_ranges(MatrixView<const float> w, float* range, float* ratio, std::size_t threads);
+/// The same with the symmetry and the search of a rule: symmetric ranges have the ratio 0.5, a search shrinks them to
+/// what suits columns of `levels` levels best. diagonal: columns, or empty where nothing is searched by Hessian.
+void find_ranges(MatrixView<const float> w, std::span<const double> diagonal, const GridRule& rule, float* range,
+                 float* ratio, std::size_t threads);
 
 }  // namespace dd::quantize

@@ -83,11 +83,13 @@ void check_options(const LayerOptions& options, std::size_t columns, bool has_he
       (options.method != Method::round_to_nearest || refining || options.search == GridSearch::hessian)) {
     refuse(ErrorCode::invalid_argument_value, "hessian", "given for this method", "nothing");
   }
-  if (options.method == Method::baq &&
-      (options.group_size != 0 || options.ternary || options.per_tensor || options.symmetry != Symmetry::asymmetric ||
-       options.search != GridSearch::none)) {
-    refuse(ErrorCode::invalid_argument_value, "method", "'rtn' or 'gptq' with grids other than a range per row",
-           "'baq'");
+  if (options.method == Method::baq && (options.group_size != 0 || options.ternary || options.per_tensor)) {
+    refuse(ErrorCode::invalid_argument_value, "method", "'rtn' or 'gptq' with grids other than one per row", "'baq'");
+  }
+  const bool plain = options.symmetry == Symmetry::asymmetric && options.search == GridSearch::none;
+  if (options.method == Method::baq && options.allocation == Allocation::official && !plain) {
+    refuse(ErrorCode::invalid_argument_value, "mode", "another than 'official', which has no symmetry and no search",
+           "'official'");
   }
   if (options.method == Method::baq && options.allocation == Allocation::official && refining) {
     refuse(ErrorCode::invalid_argument_value, "mode", "another than 'official', which has no refinement", "'official'");
@@ -226,12 +228,15 @@ const char* layer_status_name(LayerStatus status) noexcept {
   return "complete";
 }
 
-CodedGrid LayerRun::range_grid() const {
+CodedGrid LayerRun::range_grid(std::uint32_t levels) const {
   CodedGrid grid;
   grid.kind = GridKind::range;
   grid.first.resize(rows);
   grid.second.resize(rows);
-  find_ranges(weights(), grid.first.data(), grid.second.data(), threads());
+  std::vector<double> diagonal(options.search == GridSearch::hessian ? columns : 0);
+  for (std::size_t p = 0; p < diagonal.size(); ++p) diagonal[p] = hessian.matrix_view()(p, p);
+  const GridRule rule{levels, options.symmetry, options.search, false, false};
+  find_ranges(weights(), diagonal, rule, grid.first.data(), grid.second.data(), threads());
   return grid;
 }
 

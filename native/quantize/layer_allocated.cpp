@@ -274,12 +274,12 @@ void quantize_official(LayerRun& run, const CodedGrid& grid) {
 }  // namespace
 
 void quantize_allocated(LayerRun& run) {
+  const Options options = options_of(run);
   CodedGrid grid;
   {
     const PhaseTimer timer(run.seconds.grid);
-    grid = run.range_grid();
+    grid = run.range_grid(options.levels[uniform_option(options, run.columns)]);
   }
-  const Options options = options_of(run);
   switch (run.options.allocation) {
     case Allocation::official:
       quantize_official(run, grid);

@@ -57,8 +57,8 @@ struct LayerRun {
   }
   /// Codes of the columns' levels on `grid` without any correction, into `best`.
   void round_to_nearest(const CodedGrid& grid, std::vector<std::uint32_t> levels);
-  /// One grid per row by range and ratio, from the weights as they are corrected: processing order.
-  CodedGrid range_grid() const;
+  /// One grid per row by range and ratio, with the symmetry of the options and a search for columns of `levels` levels.
+  CodedGrid range_grid(std::uint32_t levels) const;
   /// GPTQ on `grid` (scale or range) into `codes`, with E where `errors` has room. False when it was stopped.
   bool pass(const CodedGrid& grid, std::vector<std::uint32_t> levels, LayerCodes& codes, AlignedBuffer<float>* errors);
   /// The same with any number of levels up to 65536, and ternary grids.

@@ -48,7 +48,7 @@ struct Layer {
 };
 
 std::vector<LayerOptions> all_options() {
-  std::vector<LayerOptions> all(9);
+  std::vector<LayerOptions> all(11);
   all[0] = {.method = Method::round_to_nearest, .average_bits = 3};
   all[1] = {.method = Method::gptq, .average_bits = 3, .act_order = true};
   all[2] = {
@@ -59,6 +59,16 @@ std::vector<LayerOptions> all_options() {
   all[6] = {.allocation = Allocation::integer, .average_bits = 2.5, .act_order = true};
   all[7] = {.allocation = Allocation::table, .average_bits = 2, .sweeps = 3, .refit = true};
   all[8] = {.allocation = Allocation::levels, .average_bits = 2.2, .max_bits = 6, .sweeps = 3};
+  all[9] = {.allocation = Allocation::table,
+            .average_bits = 2.5,
+            .symmetry = Symmetry::symmetric,
+            .search = GridSearch::hessian,
+            .sweeps = 2,
+            .refit = true};
+  all[10] = {.allocation = Allocation::integer,
+             .average_bits = 3,
+             .symmetry = Symmetry::official_symmetric,
+             .search = GridSearch::power};
   return all;
 }
 
@@ -148,6 +158,50 @@ TEST_SUITE("quantize layer") {
       for (std::size_t i = 0; i < rows; ++i) squares += std::pow(static_cast<double>(layer.view()(i, j)), 2);
       CHECK(one[3 * j] == doctest::Approx(squares).epsilon(1e-5));
       CHECK(one[3 * j + 2] < one[3 * j]);
+    }
+  }
+
+  TEST_CASE("BAQ on symmetric and searched ranges") {
+    Layer layer(33, 60);
+    for (std::size_t j = 0; j < layer.columns; ++j) layer.weights[j] = std::abs(layer.weights[j]);
+    const DampedHessian damped = damp_and_factor(layer.hessian, layer.columns);
+    std::vector<float> w = layer.weights;
+    for (std::size_t i = 0; i < layer.rows; ++i) w[i * layer.columns + damped.dead[0]] = 0;
+    LayerOptions options{.allocation = Allocation::integer, .average_bits = 3, .range_fits = 0};
+    const QuantizedLayer plain = layer.run(options);
+    const auto largest = [&](std::size_t i, float sign) {
+      float most = 0;
+      for (std::size_t j = 0; j < layer.columns; ++j) most = std::max(most, sign * w[i * layer.columns + j]);
+      return most;
+    };
+    for (const Symmetry symmetry : {Symmetry::symmetric, Symmetry::official_symmetric}) {
+      options.symmetry = symmetry;
+      const QuantizedLayer found = layer.run(options);
+      for (std::size_t i = 0; i < layer.rows; ++i) {
+        const float most = std::max(largest(i, 1), largest(i, -1));
+        // As published, the first row, which has no negative weights, has only half of the range.
+        const bool half = i == 0 && symmetry == Symmetry::official_symmetric;
+        CHECK(found.grid.first[i] == (half ? most : 2 * most));
+        CHECK(found.grid.second[i] == 0.5f);
+        CHECK(plain.grid.first[i] == doctest::Approx(largest(i, 1) + largest(i, -1)));
+      }
+    }
+    options.symmetry = Symmetry::asymmetric;
+    for (const GridSearch search : {GridSearch::power, GridSearch::hessian}) {
+      options.search = search;
+      const QuantizedLayer found = layer.run(options);
+      std::vector<float> scale(layer.rows), zero(layer.rows);
+      std::vector<double> diagonal(layer.columns);
+      for (std::size_t j = 0; j < layer.columns; ++j) diagonal[j] = damped.matrix_view()(j, j);
+      find_grid(MatrixView<const float>::row_major(w.data(), layer.rows, layer.columns), diagonal,
+                {.levels = 8, .search = search}, scale.data(), zero.data(), 1, 1);
+      bool shrunk = false;
+      for (std::size_t i = 0; i < layer.rows; ++i) {
+        CHECK(found.grid.first[i] == doctest::Approx(7 * scale[i]).epsilon(1e-6));
+        CHECK(found.grid.second[i] == plain.grid.second[i]);
+        shrunk = shrunk || found.grid.first[i] < 0.95f * plain.grid.first[i];
+      }
+      CHECK(shrunk);
     }
   }
 

@@ -81,6 +81,9 @@ describe('options that are refused', () => {
       'options.groupSize',
     ],
     ['groups with BAQ', { groupSize: 2 }, 'ERR_INVALID_ARG_VALUE', 'options.method'],
+    ['one grid for all with BAQ', { perTensor: true }, 'ERR_INVALID_ARG_VALUE', 'options.method'],
+    ['symmetry of the published code', { mode: 'official', symmetric: true }, 'ERR_INVALID_ARG_VALUE', 'options.mode'],
+    ['search of the published code', { mode: 'official', search: 'mse' }, 'ERR_INVALID_ARG_VALUE', 'options.mode'],
     [
       'groups and one grid for all',
       { ...gptq, groupSize: 2, perTensor: true },
@@ -203,6 +206,11 @@ describe('a result', () => {
       (14 + 64 / 27) / 4 + 64 / columns + 2 / rows,
       12,
     );
+  });
+
+  test('BAQ on symmetric grids has a zero in the middle of every range', () => {
+    const found = quantize.quantizeLayerSync(valid, { averageBits: 2, symmetric: true });
+    expect(found.grid).toMatchObject({ kind: 'range', ratio: new Float32Array(rows).fill(0.5) });
   });
 
   test('reports phases, damping and the Hessian that was given', async () => {
