@@ -58,7 +58,8 @@ struct KnapsackSolution {
 ///
 /// Results do not depend on the number of threads. `dynamic_programming` needs K <= 256 after equal and (but for
 /// equalities) dominated options are dropped, and a reduced budget below 2^26. `hull` and `lagrangian` do not know
-/// equalities. `core` keeps at most some millions of partial assignments; when they do not suffice a table is solved
+/// equalities. `core` keeps at most some millions of partial assignments; when they do not suffice, shortest paths (for
+/// many groups of few kinds) and after them a table are tried
 /// where that takes seconds (`method` then says so), else the solution is the best found, with its gap.
 /// A run that is stopped gives the best so far, at least the hull's solution; an equality may have none yet, and then
 /// ERR_NOT_CONVERGED says so.

@@ -82,26 +82,49 @@ class Core {
     Found found;
     found.price = price_;
     if (best_ < infinity) (void)search(below(best_), first_copies, first_history);
-    double limit = first_limit();
-    while (stop_ == StopReason::none) {
-      limit = std::min(limit, below(best_));
-      const double before = best_;
-      const bool complete = search(limit, problem_.groups(), largest_history);
-      if (!complete) break;
-      // Everything below the limit has been seen.
-      if (best_ < before || limit >= below(best_) || (best_ == infinity && limit > largest_)) {
-        found.optimal = best_ < infinity;
-        break;
-      }
-      limit *= 4;
+    // First with little memory: where that does not suffice, thousands of groups are alike, and paths may.
+    if (!search_all(first_history, found) && stop_ == StopReason::none && !follow_paths(found)) {
+      (void)search_all(largest_history, found);
     }
+    found.lower_bound = lower_bound + std::min(least_, best_);
     found.positions = std::move(positions_);
     found.stopped = stop_;
-    found.lower_bound = lower_bound;
     return found;
   }
 
  private:
+  /// Searches farther and farther until the best is known to be that; false when it had to end before.
+  bool search_all(std::size_t most_history, Found& found) {
+    double limit = first_limit();
+    while (stop_ == StopReason::none) {
+      limit = std::min(limit, below(best_));
+      const double before = best_;
+      const bool complete = search(limit, problem_.groups(), most_history);
+      if (!complete) return false;
+      // Everything below the limit has been seen.
+      if (best_ < before || limit >= below(best_) || (best_ == infinity && limit > largest_)) {
+        found.optimal = best_ < infinity;
+        return true;
+      }
+      limit *= 4;
+    }
+    return false;
+  }
+
+  /// A better bound and perhaps a better solution by shortest paths; whether nothing is better than the best.
+  bool follow_paths(Found& found) {
+    Deviation path = shortest_deviation(problem_, price_, answers_, below(best_), control_);
+    least_ = std::max(least_, path.least);
+    if (!path.positions.empty() && path.distance < best_) {
+      best_ = path.distance;
+      positions_ = std::move(path.positions);
+    }
+    stop_ = control_.stop_reason();
+    // What is left of the difference are the roundings of sums over all groups.
+    found.optimal = best_ < infinity && least_ >= std::min(below(best_), best_ - rounding * size_);
+    return found.optimal;
+  }
+
   /// What an assignment must stay below to be better than one at `distance`, with room for rounding.
   double below(double distance) const noexcept { return distance - step_ * (255.0 / 256); }
 
@@ -133,6 +156,7 @@ class Core {
       answers_[i] = static_cast<std::int32_t>(best);
       second_[i] = second - smallest;
       cost_ += group[best].cost;
+      size_ += std::fabs(group[best].value) + price_ * static_cast<double>(group[best].cost);
       largest_ += largest - (smallest - group[0].value);
     }
   }
@@ -314,6 +338,8 @@ class Core {
   std::vector<double> second_;  ///< smallest reduced cost of another option
   std::int64_t cost_ = 0;       ///< of the answers
   double largest_ = 0;          ///< no assignment is farther
+  double size_ = 0;             ///< of the answers' values and costs, added up
+  double least_ = 0;            ///< no assignment is nearer
   double best_ = infinity;      ///< distance of `positions_`
   double limit_ = infinity;
   std::vector<std::uint32_t> open_;

@@ -54,6 +54,15 @@ Found solve_hull(const ReducedProblem& problem);
 Found solve_lagrangian(const ReducedProblem& problem, RunControl& control);
 /// Starts from the hull's solution and price.
 Found solve_core(const ReducedProblem& problem, const Found& hull, RunControl& control);
+/// How far assignments are from the relaxation's bound, the distances of knapsack_core.cpp.
+struct Deviation {
+  double least = 0;     ///< no assignment is nearer than this or `most`
+  Positions positions;  ///< an assignment, empty where none was found
+  double distance = 0;  ///< of `positions`
+};
+/// answers: an option of least value + price cost in every group. Tries nothing where that would take long.
+Deviation shortest_deviation(const ReducedProblem& problem, double price, const Positions& answers, double most,
+                             RunControl& control);
 /// Operations of the table, for the choice of a method.
 double table_operations(const ReducedProblem& problem);
 bool table_fits(const ReducedProblem& problem);

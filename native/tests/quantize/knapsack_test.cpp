@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <optional>
@@ -11,6 +12,7 @@
 
 #include "core/error.hpp"
 #include "core/philox.hpp"
+#include "quantize/knapsack_forms.hpp"
 #include "tests/json.hpp"
 
 namespace {
@@ -216,6 +218,90 @@ TEST_CASE("knapsack: core proves its solution where values have equal steps") {
       CHECK(core.value - hull.lower_bound < step * (1 + 1e-6));
     }
   }
+}
+
+TEST_CASE("knapsack: core proves its solution where thousands of groups are alike, whatever their values") {
+  const std::vector<std::int64_t> costs{0, 1024, 1623, 2048, 2378, 2647, 3072, 3402, 4096};
+  const std::vector<double> sizes{1, 1.41421356, 2.71828183, 3.14159265};
+  for (const double noise : {0.0, 1e-7, 1e-4}) {
+    PhiloxStream random(6, 2);
+    Instance one{.groups = 20000, .options = costs.size(), .values = {}, .costs = costs, .budget = 0};
+    for (std::size_t i = 0; i < one.groups; ++i) {
+      const double size = sizes[random.next_below(4)] * (1 + noise * random.next_uniform());
+      for (std::size_t k = 0; k < costs.size(); ++k) one.values.push_back(std::ldexp(size, -2 * static_cast<int>(k)));
+    }
+    one.budget = static_cast<std::int64_t>(one.groups) * 1100 + 1;
+    CAPTURE(noise);
+    const KnapsackSolution core = solve_knapsack(one.problem(), {.method = KnapsackMethod::core});
+    check_solution(one, core);
+    CHECK(core.method == KnapsackMethod::core);
+    CHECK(core.gap == 0);
+    CHECK(core.value <= solve_knapsack(one.problem(), {.method = KnapsackMethod::hull}).value);
+  }
+}
+
+TEST_CASE("knapsack: shortest paths bound the optimum, and are assignments where they say so") {
+  PhiloxStream random(7, 2);
+  int exact = 0, solved = 0;
+  for (int trial = 0; trial < 200; ++trial) {
+    const std::size_t kinds = 1 + random.next_below(4);
+    const Instance kind = random_instance(random, kinds, 2 + random.next_below(6), 60, false);
+    Instance one{.groups = 5 + random.next_below(60), .options = kind.options, .values = {}, .costs = {}, .budget = 0};
+    std::int64_t low = 0, high = 0;
+    for (std::size_t i = 0; i < one.groups; ++i) {
+      const std::size_t from = random.next_below(static_cast<std::uint32_t>(kinds)) * kind.options;
+      for (std::size_t k = 0; k < kind.options; ++k) {
+        one.values.push_back(kind.values[from + k]);
+        one.costs.push_back(kind.costs[from + k]);
+      }
+      const auto own = one.costs.end() - static_cast<std::ptrdiff_t>(kind.options);
+      low += *std::min_element(own, one.costs.end());
+      high += *std::max_element(own, one.costs.end());
+    }
+    one.budget = low + (high - low) * (20 + static_cast<std::int64_t>(random.next_below(60))) / 100;
+    for (const auto constraint : {KnapsackConstraint::at_most, KnapsackConstraint::largest_reachable}) {
+      one.constraint = KnapsackConstraint::largest_reachable;
+      if (constraint != KnapsackConstraint::at_most) one.budget = solve_knapsack(one.problem()).cost;
+      one.constraint = constraint == KnapsackConstraint::at_most ? constraint : KnapsackConstraint::equal;
+      const KnapsackSolution table = solve_knapsack(one.problem(), {.method = KnapsackMethod::dynamic_programming});
+      const knapsack::ReducedProblem reduced = knapsack::reduce(one.problem());
+      const double price = knapsack::solve_hull(reduced).price;
+      knapsack::Positions answers(one.groups);
+      double bound = -price * static_cast<double>(reduced.budget);
+      for (std::size_t i = 0; i < one.groups; ++i) {
+        double least = std::numeric_limits<double>::infinity();
+        for (std::size_t k = 0; k < reduced.group(i).size(); ++k) {
+          const knapsack::Option& option = reduced.group(i)[k];
+          const double value = option.value + price * static_cast<double>(option.cost);
+          if (value < least) answers[i] = static_cast<std::int32_t>(k);
+          least = std::min(least, value);
+        }
+        bound += least;
+      }
+      RunControl control;
+      const knapsack::Deviation found =
+          knapsack::shortest_deviation(reduced, price, answers, std::numeric_limits<double>::infinity(), control);
+      const double scale = 1 + std::abs(table.value) + std::abs(bound);
+      CAPTURE(trial);
+      CHECK(bound + found.least <= table.value + 1e-12 * scale);
+      exact += bound + found.least >= table.value - 1e-12 * scale ? 1 : 0;
+      if (found.positions.empty()) continue;
+      ++solved;
+      double value = 0;
+      std::int64_t cost = 0;
+      for (std::size_t i = 0; i < one.groups; ++i) {
+        const knapsack::Option& option = reduced.group(i)[static_cast<std::size_t>(found.positions[i])];
+        value += option.value;
+        cost += option.cost;
+      }
+      CHECK(value == doctest::Approx(bound + found.distance).epsilon(1e-12));
+      CHECK((constraint == KnapsackConstraint::at_most ? cost <= reduced.budget : cost == reduced.budget));
+      CHECK(found.distance >= found.least - 1e-12 * scale);
+    }
+  }
+  // As good as always it is an assignment, and then the optimum.
+  CHECK(solved > 200);
+  CHECK(exact > 200);
 }
 
 TEST_CASE("knapsack: ties go to lower cost, then to the lower option") {
