@@ -40,7 +40,7 @@ const argumentsAt = homes({ options: ['averageBits', 'maxBits'] });
  *
  * - `'continuous'`: real numbers in [0, maxBits], reverse water-filling.
  * - `'int'`: whole numbers, optimal, sum at most floor(averageBits N + 1e-9).
- * - `'levels'`: 1 to 256 levels from a list of 28; costs counted in 1/1024 bit.
+ * - `'levels'`: 1 to 256 levels from a list of 28, to 1024 from 36 where `maxBits` is 10 or more; costs counted in 1/1024 bit.
  * - `'official'`: what the code of BAQ does with measured losses; it keeps no budget, see `achievedBits`.
  *
  * Columns of sensitivity 0 get no bits and leave their share to the others.

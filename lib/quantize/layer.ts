@@ -49,7 +49,7 @@ interface QuantizeMembers {
   /** Bits per weight for the codes; default 4. A whole number from 1 to 8 but for BAQ. */
   averageBits?: number;
   /**
-   * How BAQ allocates: `'table'` (default) whole bits by measured tables, `'levels'` 28 numbers of levels by the same,
+   * How BAQ allocates: `'table'` (default) whole bits by measured tables, `'levels'` 28 numbers of levels by the same (36 with `maxBits: 10`),
    * `'int'` whole bits by a model, `'official'` as the published code does, its defects included (any number of levels,
    * the budget only on average, codes above 1000 destroyed).
    */
@@ -91,7 +91,7 @@ interface QuantizeMembers {
    * of all rounds counts. Default 3.
    */
   rangeFits?: number;
-  /** Most bits of a column in BAQ, 1 to 8; default 8. */
+  /** Most bits of a column in BAQ, 1 to 8, or to 10 in mode `'levels'` (codes of 16 bits where that is used); default 8. */
   maxBits?: number;
   /** Sweeps of descent on single codes; default 3 for BAQ but for `'official'`, else 0. */
   coordinateDescent?: number;
@@ -143,7 +143,7 @@ const members = {
   damping: withDefault(number({ min: 0 }), 0.01),
   rounds: withDefault(integer({ min: 1, max: 100 }), 3),
   rangeFits: withDefault(integer({ min: 0, max: 100 }), 3),
-  maxBits: withDefault(integer({ min: 1, max: 8 }), 8),
+  maxBits: withDefault(integer({ min: 1, max: 10 }), 8),
   coordinateDescent: optional(integer({ min: 0, max: 1000 })),
   refitScales: optional(boolean),
   measureEnergy: withDefault(boolean, false),

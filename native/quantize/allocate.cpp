@@ -14,8 +14,9 @@
 namespace dd::quantize {
 namespace {
 
-constexpr std::array<std::int32_t, 28> all_levels{1,  2,  3,  4,  5,  6,  7,  8,  10,  12,  14,  16,  20,  24,
-                                                  28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256};
+constexpr std::array<std::int32_t, 36> all_levels{1,   2,   3,   4,   5,   6,   7,   8,   10,  12,  14,  16,
+                                                  20,  24,  28,  32,  40,  48,  56,  64,  80,  96,  112, 128,
+                                                  160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 896, 1024};
 
 void check(std::span<const double> sensitivities, double average_bits, double max_bits) {
   if (sensitivities.empty()) {

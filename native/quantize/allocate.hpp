@@ -29,7 +29,8 @@ BitAllocation water_filling(std::span<const double> sensitivities, double averag
 /// most, to the lower j on ties. O(N log N): it starts just below the water.
 BitAllocation integer_bits(std::span<const double> sensitivities, double average_bits, int max_bits);
 
-/// The level counts that `level_allocation` chooses among (specs/quant.md, section 5.3).
+/// The level counts that `level_allocation` and layers choose among: 28 up to 256 (specs/quant.md, section 5.3), and
+/// eight more up to 1024 for those who allow more than 8 bits.
 std::span<const std::int32_t> level_options() noexcept;
 /// What a column of `levels` levels costs: round(1024 log2 levels), in 1/1024 bit.
 std::int64_t level_cost(std::int32_t levels) noexcept;

@@ -15,12 +15,12 @@ namespace dd::quantize {
 /// that makes 1/2 (w - q) H (w - q)^T smaller, and G -= (new - old) H_j:. A row ends early when a sweep changes
 /// nothing.
 ///
-/// hessian: columns x columns, symmetric, positive diagonal; levels: columns, 1 to 256, columns of one level stay;
+/// hessian: columns x columns, symmetric, positive diagonal; levels: columns, 1 to 1024, columns of one level stay;
 /// Row 0 of Q is row `grid_row` of the grid. gradient: G = (W - Q) H, kept up to date; quantized: Q, codes: of the same
-/// shape, rows x columns. All row-major without gaps. `control`: asked before every few rows; rows that are not reached
-/// stay as they were. Rows are independent: same bits for any number of threads, and on every level with a fused
-/// multiply-add. Cost: about 10 operations for each weight and sweep, and 2 columns for each code that changes. Source:
-/// specs/quant.md, section 5.3.
+/// shape, rows x columns; of those from 256 on it writes the low eight bits. All row-major without gaps. `control`:
+/// asked before every few rows; rows that are not reached stay as they were. Rows are independent: same bits for any
+/// number of threads, and on every level with a fused multiply-add. Cost: about 10 operations for each weight and
+/// sweep, and 2 columns for each code that changes. Source: specs/quant.md, section 5.3.
 void descend(MatrixView<const float> hessian, const CodedGrid& grid, std::size_t grid_row,
              std::span<const std::uint32_t> levels, MatrixView<float> gradient, MatrixView<float> quantized,
              MatrixView<std::uint8_t> codes, std::size_t sweeps, std::size_t threads, RunControl* control = nullptr);

@@ -78,7 +78,7 @@ size_t sweep_vector(const DescentArguments& a, size_t i, size_t j) {
     store(value, found.value);
     store(step, found.step);
     quantized[j + lane] = value[lane];
-    a.codes[i * a.columns + j + lane] = static_cast<std::uint8_t>(code[lane]);
+    a.codes[i * a.columns + j + lane] = static_cast<std::uint8_t>(static_cast<int>(code[lane]));
     subtract(gradient, a.hessian + (j + lane) * a.columns, step[lane], a.columns);
     behind = ~1u << lane;
     ++changes;

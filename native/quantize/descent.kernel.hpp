@@ -60,7 +60,7 @@ struct DescentBlock {
           if (t != lane) return;
           const float value = s.value[lane], code = s.code[lane];
           quantized[start + begin + lane] = value;
-          codes[start + begin + lane] = static_cast<std::uint8_t>(code);
+          codes[start + begin + lane] = static_cast<std::uint8_t>(static_cast<int>(code));
         });
         behind = lane + 1;
       }

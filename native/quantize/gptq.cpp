@@ -26,7 +26,7 @@ constexpr std::size_t most_task_strips = 8;
 // A task below this is not worth waking a thread for.
 constexpr double least_task_flops = 2e6;
 constexpr float largest_zero = 0x1p20f;
-constexpr float largest_ratio = 0x1p12f;  // times 255 codes is still a whole number of the right size
+constexpr float largest_ratio = 0x1p12f;  // times 1023 codes is still a whole number of the right size
 
 std::size_t divide_up(std::size_t a, std::size_t b) noexcept { return (a + b - 1) / b; }
 
@@ -73,7 +73,7 @@ void check_factor(MatrixView<const float> u, std::size_t threads) {
   throw_at(ErrorCode::invalid_argument_value, "u", j, j, "positive on the diagonal", u(j, j));
 }
 
-void check_grids(const GptqGrids& grids, std::size_t rows, std::size_t columns) {
+void check_grids(const GptqGrids& grids, std::size_t rows, std::size_t columns, std::uint32_t most_levels) {
   const std::size_t groups = grids.scale.columns;
   expect_rows(grids.scale, "scale", rows, groups);
   expect_rows(grids.zero, "zero", rows, groups);
@@ -97,10 +97,10 @@ void check_grids(const GptqGrids& grids, std::size_t rows, std::size_t columns) 
                     std::to_string(grids.levels.size()));
   }
   for (std::size_t j = 0; j < grids.levels.size(); ++j) {
-    if (grids.levels[j] < 1 || grids.levels[j] > gptq_largest_levels) {
-      throw Error(
-          ErrorCode::out_of_range, "levels",
-          "`levels` must be 1 to 256, got " + std::to_string(grids.levels[j]) + " at column " + std::to_string(j));
+    if (grids.levels[j] < 1 || grids.levels[j] > most_levels) {
+      throw Error(ErrorCode::out_of_range, "levels",
+                  "`levels` must be 1 to " + std::to_string(most_levels) + ", got " + std::to_string(grids.levels[j]) +
+                      " at column " + std::to_string(j));
     }
   }
   const bool integers = grids.form == GptqGridForm::scale_and_zero;
@@ -357,7 +357,7 @@ std::size_t gptq_quantize(MatrixView<const float> w, MatrixView<const float> u, 
                 "`column_losses` must be empty or have " + std::to_string(columns) + " entries, got " +
                     std::to_string(outputs.column_losses.size()));
   }
-  check_grids(grids, rows, columns);
+  check_grids(grids, rows, columns, outputs.codes.data != nullptr ? gptq_largest_levels : gptq_largest_wide_levels);
   check_factor(u, options.threads);
   if (rows == 0 || columns == 0) {
     std::fill(outputs.column_losses.begin(), outputs.column_losses.end(), 0.0);

@@ -12,6 +12,8 @@
 namespace dd::quantize {
 
 inline constexpr std::uint32_t gptq_largest_levels = 256;
+/// Where no codes are asked for: beyond, roundings of zeros would not be exact.
+inline constexpr std::uint32_t gptq_largest_wide_levels = 1024;
 
 enum class GptqGridForm : std::uint8_t {
   scale_and_zero,  ///< two numbers a row and group, the same for all its columns
@@ -27,7 +29,7 @@ struct GptqGrids {
   MatrixView<const float> zero;   ///< integers within +-2^20; or the ratio, within +-2^12
   /// Group of each column, in any order (columns sorted by act-order keep their group); empty: all in group 0.
   std::span<const std::uint32_t> group;
-  /// Levels of each column, or one number for all; 1 to 256.
+  /// Levels of each column, or one number for all; 1 to 256, to 1024 where no codes are asked for.
   std::span<const std::uint32_t> levels;
 };
 

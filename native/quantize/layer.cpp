@@ -55,6 +55,10 @@ void check_levels(const LayerOptions& options, std::size_t columns) {
       refuse(ErrorCode::out_of_range, "levels", "1 to 65536",
              std::to_string(options.levels[j]) + " at column " + std::to_string(j));
     }
+    if (options.levels[j] > gptq_largest_wide_levels && (options.sweeps > 0 || options.refit)) {
+      refuse(ErrorCode::invalid_argument_value, "levels", "at most 1024 where codes are refined",
+             std::to_string(options.levels[j]) + " at column " + std::to_string(j));
+    }
   }
 }
 
@@ -65,7 +69,8 @@ void check_bits(const LayerOptions& options) {
   if (whole && !(bits >= 1 && bits <= 8 && bits == std::floor(bits))) {
     refuse(ErrorCode::out_of_range, "averageBits", "a whole number from 1 to 8 with this method", std::to_string(bits));
   }
-  const double most = options.allocation == Allocation::official ? 8 : static_cast<double>(options.max_bits);
+  const double most =
+      options.allocation == Allocation::official ? 8 : std::min(8.0, static_cast<double>(options.max_bits));
   if (!whole && !(bits > 0 && bits <= most)) {
     refuse(ErrorCode::out_of_range, "averageBits", "above 0 and at most " + std::to_string(static_cast<int>(most)),
            std::to_string(bits));
@@ -75,8 +80,10 @@ void check_bits(const LayerOptions& options) {
 void check_options(const LayerOptions& options, std::size_t columns, bool has_hessian) {
   check_bits(options);
   check_levels(options, columns);
-  if (options.max_bits < 1 || options.max_bits > 8) {
-    refuse(ErrorCode::out_of_range, "maxBits", "1 to 8", std::to_string(options.max_bits));
+  const bool many = options.method == Method::baq && options.allocation == Allocation::levels;
+  if (options.max_bits < 1 || options.max_bits > (many ? 10U : 8U)) {
+    refuse(ErrorCode::out_of_range, "maxBits", many ? "1 to 10" : "1 to 8 but in mode 'levels'",
+           std::to_string(options.max_bits));
   }
   const bool refining = options.sweeps > 0 || options.refit;
   if (!has_hessian &&
@@ -274,19 +281,24 @@ bool LayerRun::pass(const CodedGrid& grid, std::vector<std::uint32_t> levels, La
   const PhaseTimer timer(seconds.quantize);
   codes.grid = grid;
   codes.levels = std::move(levels);
+  const bool wide = *std::max_element(codes.levels.begin(), codes.levels.end()) > gptq_largest_levels;
   codes.wide.clear();
   codes.column_losses.assign(columns, 0);
-  codes.codes.reserve_discarding(rows * columns);
+  if (!wide) codes.codes.reserve_discarding(rows * columns);
   codes.values.reserve_discarding(rows * columns);
   if (errors != nullptr) errors->reserve_discarding(rows * columns);
   const GptqGrids grids{grid.kind == GridKind::range ? GptqGridForm::range_and_ratio : GptqGridForm::scale_and_zero,
                         MatrixView<const float>::row_major(grid.first.data(), rows, grid.groups),
                         MatrixView<const float>::row_major(grid.second.data(), rows, grid.groups), grid.group,
                         codes.levels};
-  const GptqOutputs outputs{view(codes.codes), view(codes.values),
+  const GptqOutputs outputs{wide ? MatrixView<std::uint8_t>{} : view(codes.codes), view(codes.values),
                             errors != nullptr ? view(*errors) : MatrixView<float>{}, codes.column_losses};
   const GptqOptions how{threads(), &control, &workspace};
   if (gptq_quantize(weights(), hessian.factor_view(), grids, outputs, how) < columns) return false;
+  if (wide) {
+    codes.wide.resize(rows * columns);
+    read_codes(view(codes.values), codes.levels, grid, 0, view(codes.wide), threads());
+  }
   codes.loss = std::accumulate(codes.column_losses.begin(), codes.column_losses.end(), 0.0);
   return true;
 }
@@ -363,14 +375,15 @@ QuantizedLayer quantize_layer(MatrixView<const float> weights, const DampedHessi
   } else {
     quantize_allocated(run);
   }
-  if (!run.best.wide.empty() && (options.sweeps > 0 || options.refit)) {
-    refuse(ErrorCode::invalid_argument_value, "levels", "at most 256 where codes are refined", "more");
-  }
   if ((options.sweeps > 0 || options.refit) && !control.should_stop()) {
     const PhaseTimer timer(run.seconds.refine);
     run.report("refine", 0.9);
-    run.best.loss = refine(run.weights(), run.view(run.best.values), run.view(run.best.codes), run.best.levels,
-                           run.best.grid, run.hessian.matrix_view(), {options.sweeps, options.refit}, control);
+    const RefineOptions how{options.sweeps, options.refit};
+    const auto refined = [&](auto codes) {
+      return refine(run.weights(), run.view(run.best.values), codes, run.best.levels, run.best.grid,
+                    run.hessian.matrix_view(), how, control);
+    };
+    run.best.loss = run.best.wide.empty() ? refined(run.view(run.best.codes)) : refined(run.view(run.best.wide));
   }
   QuantizedLayer layer = unload(run);
   if (control.should_stop()) {

@@ -22,7 +22,7 @@ enum class Allocation : std::uint8_t {
   official,  ///< as the published code: sensitivities of a uniform pass, any number of levels, no budget, its defects
   integer,   ///< whole bits by the same sensitivities: c_j 4^-b, exact budget
   table,     ///< whole bits by measured tables of every column and option, exact budget
-  levels     ///< the same with 28 numbers of levels from 1 to 256
+  levels     ///< the same with 28 numbers of levels from 1 to 256, or 36 to 1024 where max_bits is 10
 };
 
 struct LayerOptions {
@@ -42,9 +42,9 @@ struct LayerOptions {
   std::size_t block_columns = 128;  ///< the blocks that `exact_groups = false` means
   bool act_order = false;
   double damping = 0.01;
-  std::size_t rounds = 3;      ///< table and levels: times that tables are measured and solved
-  std::size_t range_fits = 3;  ///< table and levels: further such rounds, the rows' ranges being fitted before each
-  std::uint32_t max_bits = 8;
+  std::size_t rounds = 3;       ///< table and levels: times that tables are measured and solved
+  std::size_t range_fits = 3;   ///< table and levels: further such rounds, the rows' ranges being fitted before each
+  std::uint32_t max_bits = 8;   ///< of a column in BAQ; at most 8, or 10 for `levels`
   std::size_t sweeps = 0;       ///< of coordinate descent over the codes
   bool refit = false;           ///< a scale for each row after that
   bool measure_energy = false;  ///< QuantizedLayer::energy, in 2 rows columns^2 operations

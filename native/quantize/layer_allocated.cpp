@@ -8,6 +8,7 @@
 
 #include "core/error.hpp"
 #include "linalg/sequential_rounding.hpp"
+#include "quantize/allocate.hpp"
 #include "quantize/knapsack.hpp"
 #include "quantize/layer_run.hpp"
 #include "quantize/range_candidates.hpp"
@@ -16,9 +17,6 @@
 namespace dd::quantize {
 namespace {
 
-// Numbers of levels that mode "levels" chooses from.
-constexpr std::array<std::uint32_t, 28> level_options{1,  2,  3,  4,  5,  6,  7,  8,  10,  12,  14,  16,  20,  24,
-                                                      28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256};
 // Costs of that mode are in parts of a bit.
 constexpr double parts_of_bit = 1024;
 
@@ -39,10 +37,10 @@ Options options_of(const LayerRun& run) {
   Options options;
   const double limit = run.options.average_bits * static_cast<double>(run.columns);
   if (run.options.allocation == Allocation::levels) {
-    for (const std::uint32_t count : level_options) {
-      if (count > 1U << run.options.max_bits) break;
-      options.levels.push_back(count);
-      options.costs.push_back(std::llround(parts_of_bit * std::log2(static_cast<double>(count))));
+    for (const std::int32_t count : level_options()) {
+      if (count > 1 << run.options.max_bits) break;
+      options.levels.push_back(static_cast<std::uint32_t>(count));
+      options.costs.push_back(level_cost(count));
     }
     options.budget = static_cast<std::int64_t>(std::floor(parts_of_bit * limit + 1e-9));
   } else {

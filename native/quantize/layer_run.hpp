@@ -47,6 +47,9 @@ struct LayerRun {
   MatrixView<T> view(AlignedBuffer<T>& buffer) const noexcept {
     return MatrixView<T>::row_major(buffer.data(), rows, columns);
   }
+  MatrixView<std::uint16_t> view(std::vector<std::uint16_t>& codes) const noexcept {
+    return MatrixView<std::uint16_t>::row_major(codes.data(), rows, columns);
+  }
   bool finished() const noexcept { return best.loss < std::numeric_limits<double>::infinity(); }
   void report(const char* phase, double fraction) {
     Progress progress;
@@ -59,9 +62,10 @@ struct LayerRun {
   void round_to_nearest(const CodedGrid& grid, std::vector<std::uint32_t> levels);
   /// One grid per row by range and ratio, with the symmetry of the options and a search for columns of `levels` levels.
   CodedGrid range_grid(std::uint32_t levels) const;
-  /// GPTQ on `grid` (scale or range) into `codes`, with E where `errors` has room. False when it was stopped.
+  /// GPTQ on `grid` (scale or range) into `codes`, with E in `errors` unless that is null; up to 1024 levels. False
+  /// when it was stopped.
   bool pass(const CodedGrid& grid, std::vector<std::uint32_t> levels, LayerCodes& codes, AlignedBuffer<float>* errors);
-  /// The same with any number of levels up to 65536, and ternary grids.
+  /// The same with any number of levels up to 65536, and ternary grids; slower.
   bool wide_pass(const CodedGrid& grid, std::vector<std::uint32_t> levels, LayerCodes& codes);
 };
 

@@ -69,9 +69,20 @@ class RefinedBlock {
     for_rows(w.rows, [&](std::size_t i) { losses_[i] = dot(&difference(i, 0), &gradient(i, 0), w.columns); });
   }
 
+  /// With codes that a byte does not hold: the descent's own are thrown away.
+  void descend(MatrixView<const float> w, MatrixView<float> q, MatrixView<std::uint16_t> codes,
+               std::span<const std::uint32_t> levels, const CodedGrid& grid, std::size_t first, std::size_t sweeps,
+               RunControl& control) {
+    bytes_.reserve_discarding(w.rows * w.columns);
+    descend(w, q, MatrixView<std::uint8_t>::row_major(bytes_.data(), w.rows, w.columns), levels, grid, first, sweeps,
+            control);
+    read_codes(q, levels, grid, first, codes, threads_);
+  }
+
   /// Rows of the block are `first` on in q, codes and grid.
-  void refit(std::size_t first, MatrixView<float> q, MatrixView<const std::uint8_t> codes,
-             std::span<const std::uint32_t> levels, CodedGrid& grid) {
+  template <class Code>
+  void refit(std::size_t first, MatrixView<float> q, MatrixView<Code> codes, std::span<const std::uint32_t> levels,
+             CodedGrid& grid) {
     const auto gradient = view(gradient_, q.rows);
     const std::vector<double> energies = energies_of(q);
     for_rows(q.rows, [&](std::size_t i) {
@@ -123,8 +134,34 @@ class RefinedBlock {
   MatrixView<const float> hessian_;
   std::size_t threads_;
   AlignedBuffer<float> difference_, gradient_;
+  AlignedBuffer<std::uint8_t> bytes_;
   std::vector<double> losses_;
 };
+
+template <class Code>
+double refine_codes(MatrixView<const float> w, MatrixView<float> q, MatrixView<Code> codes,
+                    std::span<const std::uint32_t> levels, CodedGrid& grid, MatrixView<const double> hessian,
+                    const RefineOptions& options, RunControl& control) {
+  const std::size_t columns = w.columns, threads = control.threads();
+  AlignedBuffer<float> narrow(columns * columns);
+  parallel_for(threads, columns, rows_per_task, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t j = begin; j < end; ++j) {
+      for (std::size_t k = 0; k < columns; ++k) narrow[j * columns + k] = static_cast<float>(hessian(j, k));
+    }
+  });
+  RefinedBlock block(std::min(block_rows, w.rows), MatrixView<const float>::row_major(narrow.data(), columns, columns),
+                     threads);
+  double sum = 0;
+  for (std::size_t first = 0; first < w.rows; first += block_rows) {
+    const std::size_t rows = std::min(block_rows, w.rows - first);
+    const auto own = q.block(first, 0, rows, columns);
+    const auto own_codes = codes.block(first, 0, rows, columns);
+    block.descend(w.block(first, 0, rows, columns), own, own_codes, levels, grid, first, options.sweeps, control);
+    if (options.refit && !control.should_stop()) block.refit(first, own, own_codes, levels, grid);
+    for (std::size_t i = 0; i < rows; ++i) sum += block.loss(i);
+  }
+  return sum / 2;
+}
 
 }  // namespace
 
@@ -147,25 +184,24 @@ double quadratic_loss(MatrixView<const float> w, MatrixView<const float> q, Matr
 double refine(MatrixView<const float> w, MatrixView<float> q, MatrixView<std::uint8_t> codes,
               std::span<const std::uint32_t> levels, CodedGrid& grid, MatrixView<const double> hessian,
               const RefineOptions& options, RunControl& control) {
-  const std::size_t columns = w.columns, threads = control.threads();
-  AlignedBuffer<float> narrow(columns * columns);
-  parallel_for(threads, columns, rows_per_task, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t j = begin; j < end; ++j) {
-      for (std::size_t k = 0; k < columns; ++k) narrow[j * columns + k] = static_cast<float>(hessian(j, k));
+  return refine_codes(w, q, codes, levels, grid, hessian, options, control);
+}
+
+double refine(MatrixView<const float> w, MatrixView<float> q, MatrixView<std::uint16_t> codes,
+              std::span<const std::uint32_t> levels, CodedGrid& grid, MatrixView<const double> hessian,
+              const RefineOptions& options, RunControl& control) {
+  return refine_codes(w, q, codes, levels, grid, hessian, options, control);
+}
+
+void read_codes(MatrixView<const float> values, std::span<const std::uint32_t> levels, const CodedGrid& grid,
+                std::size_t grid_row, MatrixView<std::uint16_t> codes, std::size_t threads) {
+  parallel_for(threads, values.rows, rows_per_task, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) {
+      for (std::size_t j = 0; j < values.columns; ++j) {
+        codes(i, j) = static_cast<std::uint16_t>(weight_grid(grid, grid_row + i, j, levels[j]).nearest(values(i, j)));
+      }
     }
   });
-  RefinedBlock block(std::min(block_rows, w.rows), MatrixView<const float>::row_major(narrow.data(), columns, columns),
-                     threads);
-  double sum = 0;
-  for (std::size_t first = 0; first < w.rows; first += block_rows) {
-    const std::size_t rows = std::min(block_rows, w.rows - first);
-    const auto own = q.block(first, 0, rows, columns);
-    const auto own_codes = codes.block(first, 0, rows, columns);
-    block.descend(w.block(first, 0, rows, columns), own, own_codes, levels, grid, first, options.sweeps, control);
-    if (options.refit && !control.should_stop()) block.refit(first, own, own_codes, levels, grid);
-    for (std::size_t i = 0; i < rows; ++i) sum += block.loss(i);
-  }
-  return sum / 2;
 }
 
 }  // namespace dd::quantize

@@ -30,5 +30,13 @@ struct RefineOptions {
 double refine(MatrixView<const float> w, MatrixView<float> q, MatrixView<std::uint8_t> codes,
               std::span<const std::uint32_t> levels, CodedGrid& grid, MatrixView<const double> hessian,
               const RefineOptions& options, RunControl& control);
+/// The same for up to 1024 levels.
+double refine(MatrixView<const float> w, MatrixView<float> q, MatrixView<std::uint16_t> codes,
+              std::span<const std::uint32_t> levels, CodedGrid& grid, MatrixView<const double> hessian,
+              const RefineOptions& options, RunControl& control);
+
+/// The codes of values that lie on `grid`, of which row 0 of `values` is row `grid_row`.
+void read_codes(MatrixView<const float> values, std::span<const std::uint32_t> levels, const CodedGrid& grid,
+                std::size_t grid_row, MatrixView<std::uint16_t> codes, std::size_t threads);
 
 }  // namespace dd::quantize

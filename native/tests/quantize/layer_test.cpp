@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <vector>
@@ -48,7 +49,7 @@ struct Layer {
 };
 
 std::vector<LayerOptions> all_options() {
-  std::vector<LayerOptions> all(11);
+  std::vector<LayerOptions> all(12);
   all[0] = {.method = Method::round_to_nearest, .average_bits = 3};
   all[1] = {.method = Method::gptq, .average_bits = 3, .act_order = true};
   all[2] = {
@@ -69,6 +70,12 @@ std::vector<LayerOptions> all_options() {
              .average_bits = 3,
              .symmetry = Symmetry::official_symmetric,
              .search = GridSearch::power};
+  all[11] = {.allocation = Allocation::levels,
+             .average_bits = 7.5,
+             .act_order = true,
+             .max_bits = 10,
+             .sweeps = 2,
+             .refit = true};
   return all;
 }
 
@@ -202,6 +209,35 @@ TEST_SUITE("quantize layer") {
         shrunk = shrunk || found.grid.first[i] < 0.95f * plain.grid.first[i];
       }
       CHECK(shrunk);
+    }
+  }
+
+  TEST_CASE("more than 256 levels where they are allowed") {
+    for (const bool refined : {false, true}) {
+      const Layer layer(70, 150);
+      LayerOptions options{
+          .allocation = Allocation::levels, .average_bits = 7, .sweeps = refined ? 3U : 0U, .refit = refined};
+      const QuantizedLayer narrow = layer.run(options);
+      CHECK(narrow.wide.empty());
+      options.max_bits = 10;
+      const QuantizedLayer wide = layer.run(options);
+      REQUIRE_FALSE(wide.wide.empty());
+      CHECK(*std::max_element(wide.levels.begin(), wide.levels.end()) > 256);
+      CHECK(*std::max_element(wide.levels.begin(), wide.levels.end()) <= 1024);
+      CHECK(wide.loss < narrow.loss);
+      double bits = 0;
+      for (const std::uint32_t count : wide.levels) bits += std::log2(static_cast<double>(count));
+      CHECK(bits <= 7.0 * 150 + 1e-2 * 150);
+      // One column more than a byte holds changes no other, being the last.
+      std::vector<std::uint32_t> levels(150, 256);
+      const LayerOptions given{.method = Method::gptq, .levels = levels};
+      const QuantizedLayer bytes = layer.run(given);
+      levels[149] = 257;
+      const QuantizedLayer words = layer.run(given);
+      REQUIRE(words.wide.size() == bytes.codes.size());
+      for (std::size_t at = 0; at < bytes.codes.size(); ++at) {
+        if (at % 150 != 149) REQUIRE(words.wide[at] == bytes.codes[at]);
+      }
     }
   }
 

@@ -68,6 +68,8 @@ describe('options that are refused', () => {
     ['nine bits', { averageBits: 9 }, 'ERR_OUT_OF_RANGE', 'options.averageBits'],
     ['half bits without BAQ', { ...gptq, averageBits: 2.5 }, 'ERR_OUT_OF_RANGE', 'options.averageBits'],
     ['more bits than a column may have', { averageBits: 5, maxBits: 4 }, 'ERR_OUT_OF_RANGE', 'options.averageBits'],
+    ['nine bits of a column in whole bits', { maxBits: 9 }, 'ERR_OUT_OF_RANGE', 'options.maxBits'],
+    ['eleven bits of a column', { mode: 'levels', maxBits: 11 }, 'ERR_OUT_OF_RANGE', 'options.maxBits'],
     ['an unknown method', { method: 'awq' }, 'ERR_INVALID_ARG_VALUE', 'options.method'],
     ['an unknown mode', { mode: 'best' }, 'ERR_INVALID_ARG_VALUE', 'options.mode'],
     ['too few levels', { ...gptq, levels: [2, 2] }, 'ERR_SHAPE_MISMATCH', 'options.levels'],
@@ -107,7 +109,7 @@ describe('options that are refused', () => {
     ['refining the published code', { mode: 'official', refitScales: true }, 'ERR_INVALID_ARG_VALUE', 'options.mode'],
     [
       'refining wide codes',
-      { ...gptq, levels: [300, 2, 2, 2], refitScales: true },
+      { ...gptq, levels: [1025, 2, 2, 2], refitScales: true },
       'ERR_INVALID_ARG_VALUE',
       'options.levels',
     ],
