@@ -211,3 +211,20 @@ describe.each(['hard', 'mild'] as const)('orderings on %s layers', (preset: Pres
     expect(better.filter(Boolean).length).toBeGreaterThanOrEqual(14);
   });
 });
+
+test.each([7, 8])('columns that matter most get more than 256 levels where they may: seed %i', (seed) => {
+  const layer = generateLayer('hard', seed, { M: 64, N: 128, T: 512, r: 32 });
+  const { weights, rows, columns, hessian } = layer;
+  const run = (options: quantize.QuantizeSyncOptions): quantize.QuantizedLayer =>
+    quantize.quantizeLayerSync({ weights, rows, columns, hessian }, { averageBits: 5, ...options });
+  const [official, narrow, wide] = [
+    run({ mode: 'official' }),
+    run({ mode: 'levels' }),
+    run({ mode: 'levels', maxBits: 10 }),
+  ];
+  expect([narrow, wide].map(({ codes }) => codes.BYTES_PER_ELEMENT)).toEqual([1, 2]);
+  expect(wide.averageBits).toBeLessThanOrEqual(5.001);
+  const errorOf = (found: quantize.QuantizedLayer): number => relativeError(layer, found.dequantize());
+  expect(errorOf(wide)).toBeLessThan(0.9 * errorOf(narrow));
+  expect(errorOf(wide)).toBeLessThan(0.9 * errorOf(official));
+});
