@@ -167,7 +167,10 @@ class Core {
       if (positions[i] == answers_[i]) continue;
       const std::span<const Option> group = problem_.group(i);
       const auto from = static_cast<std::size_t>(answers_[i]), to = static_cast<std::size_t>(positions[i]);
-      const double size = std::fabs(group[from].value) + price_ * static_cast<double>(group[from].cost);
+      double size = 0;
+      for (const std::size_t k : {from, to}) {
+        size = std::max(size, std::fabs(group[k].value) + price_ * static_cast<double>(group[k].cost));
+      }
       if (reduced(group, to, from) > rounding * size) continue;
       cost_ += group[to].cost - group[from].cost;
       answers_[i] = positions[i];

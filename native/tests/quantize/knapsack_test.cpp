@@ -223,12 +223,16 @@ TEST_CASE("knapsack: core proves its solution where values have equal steps") {
 TEST_CASE("knapsack: core proves its solution where thousands of groups are alike, whatever their values") {
   const std::vector<std::int64_t> costs{0, 1024, 1623, 2048, 2378, 2647, 3072, 3402, 4096};
   const std::vector<double> sizes{1, 1.41421356, 2.71828183, 3.14159265};
-  for (const double noise : {0.0, 1e-7, 1e-4}) {
+  // Negative: values on lines, where at the best price all options of thousands of groups are equally good.
+  for (const double noise : {-1.0, 0.0, 1e-7, 1e-4}) {
     PhiloxStream random(6, 2);
     Instance one{.groups = 20000, .options = costs.size(), .values = {}, .costs = costs, .budget = 0};
     for (std::size_t i = 0; i < one.groups; ++i) {
-      const double size = sizes[random.next_below(4)] * (1 + noise * random.next_uniform());
-      for (std::size_t k = 0; k < costs.size(); ++k) one.values.push_back(std::ldexp(size, -2 * static_cast<int>(k)));
+      const double size =
+          noise < 0 ? 1 + random.next_below(5) : sizes[random.next_below(4)] * (1 + noise * random.next_uniform());
+      for (std::size_t k = 0; k < costs.size(); ++k) {
+        one.values.push_back(noise < 0 ? -size * static_cast<double>(k) : std::ldexp(size, -2 * static_cast<int>(k)));
+      }
     }
     one.budget = static_cast<std::int64_t>(one.groups) * 1100 + 1;
     CAPTURE(noise);
