@@ -93,13 +93,17 @@ function inPair(at: Shape3, { centre, radii, sides }: Pair): number {
 
 /** Options of {@link syntheticBrain}. */
 export interface SyntheticBrainOptions {
-  /** Draws another brain: size, tilt, folds, ventricles, nuclei and their symmetry. Default: the one of the tests. */
+  /** Draws another brain: size, tilt, folds, ventricles, nuclei and their symmetry; 0 to 2^31 - 1. Default: the middle. */
   seed?: number;
 }
 
 /**
- * A brain of `size`^3 voxels (4 to 1024) from formulas: an ellipsoid with a folded cortex, ventricles and nuclei. For
- * tests and examples; it is nobody's anatomy. The same seed gives the same brain at every size.
+ * A brain from formulas, fractions of white and grey matter at `size`^3 voxels: an ellipsoid with a folded cortex,
+ * ventricles and nuclei. For tests and examples; it is nobody's anatomy. The same seed gives the same brain at every
+ * size. Cost: proportional to the voxels.
+ *
+ * @param size  voxels along each axis, 4 to 1024.
+ * @throws ERR_OUT_OF_RANGE or ERR_INVALID_ARG_TYPE, for `size` and `options.seed`.
  */
 export function syntheticBrain(size: number, options: SyntheticBrainOptions = {}): Tissue {
   parse(size, 'size', integer({ min: 4, max: 1024 }));
