@@ -4,7 +4,12 @@
 set(DD_CUDA_FOUND OFF)
 set(DD_CUDA_ARCHITECTURES 75 80 86 89 90 100 120 CACHE STRING
     "Compute capabilities of the machine code (PTX of 75 is always added); one is enough for a sanitizer build")
-set(DD_CUDA_FATBIN "${CMAKE_CURRENT_BINARY_DIR}/cuda/kernels.fatbin")
+set(DD_CUDA_IMAGE "" CACHE FILEPATH "Fat binary that another build of this tree has made, instead of running nvcc again")
+if(DD_CUDA_IMAGE)
+  set(DD_CUDA_FATBIN "${DD_CUDA_IMAGE}")
+else()
+  set(DD_CUDA_FATBIN "${CMAKE_CURRENT_BINARY_DIR}/cuda/kernels.fatbin")
+endif()
 set(DD_CUDA_LOG "${CMAKE_CURRENT_BINARY_DIR}/cuda/ptxas.log")
 
 # `image` empty: a placeholder, for tests.
@@ -75,14 +80,25 @@ if(DD_CUDA_FOUND)
   foreach(flag IN LISTS DD_NVCC_FLAGS dd_generate dd_depfile_flags)
     string(APPEND dd_flags_text " \"${flag}\"")
   endforeach()
-  file(MAKE_DIRECTORY "${CMAKE_CURRENT_BINARY_DIR}/cuda")
-  add_custom_command(
-    OUTPUT "${DD_CUDA_FATBIN}" "${DD_CUDA_LOG}"
-    COMMAND "${CMAKE_COMMAND}" "-DNVCC=${DD_NVCC}" "-DLOG=${DD_CUDA_LOG}"
-            "-DFLAGS=-fatbin -o \"${DD_CUDA_FATBIN}\" \"${CMAKE_CURRENT_SOURCE_DIR}/native/cuda/kernels.cu\" ${dd_flags_text}"
-            -P "${CMAKE_CURRENT_SOURCE_DIR}/cmake/run_nvcc.cmake"
-    DEPENDS native/cuda/kernels.cu native/block_kernels.hpp ${dd_depfile}
-    COMMENT "Compiling the block kernels with nvcc"
-    VERBATIM)
+  if(NOT DD_CUDA_IMAGE)
+    file(MAKE_DIRECTORY "${CMAKE_CURRENT_BINARY_DIR}/cuda")
+    add_custom_command(
+      OUTPUT "${DD_CUDA_FATBIN}" "${DD_CUDA_LOG}"
+      COMMAND "${CMAKE_COMMAND}" "-DNVCC=${DD_NVCC}" "-DLOG=${DD_CUDA_LOG}"
+              "-DFLAGS=-fatbin -o \"${DD_CUDA_FATBIN}\" \"${CMAKE_CURRENT_SOURCE_DIR}/native/cuda/kernels.cu\" ${dd_flags_text}"
+              -P "${CMAKE_CURRENT_SOURCE_DIR}/cmake/run_nvcc.cmake"
+      DEPENDS native/cuda/kernels.cu native/block_kernels.hpp ${dd_depfile}
+      COMMENT "Compiling the block kernels with nvcc"
+      VERBATIM)
+  endif()
   dd_add_cuda_backend(discrete-descent-cuda "${DD_CUDA_FATBIN}" ${DD_CUDA_TOOLKIT_VERSION} "${CMAKE_BINARY_DIR}/lib")
+endif()
+
+# The fat binary alone: it is the same for every processor that the host code is built for. Without nvcc there is none,
+# and one that an earlier configuration left is removed.
+if(DD_CUDA_FOUND)
+  add_custom_target(dd_cuda_image DEPENDS "${DD_CUDA_FATBIN}")
+  add_dependencies(discrete-descent-cuda dd_cuda_image)
+else()
+  add_custom_target(dd_cuda_image COMMAND "${CMAKE_COMMAND}" -E rm -f "${CMAKE_CURRENT_BINARY_DIR}/cuda/kernels.fatbin")
 endif()

@@ -16,8 +16,15 @@ struct ListBlockKernel {
 }  // namespace
 }  // namespace dd
 
+// The file that registers a kernel has compiled it for every executor; here only the addresses are wanted.
+#define DD_COMPILED_ELSEWHERE(executor, ...)                                         \
+  extern template void ::dd::run_on_host<__VA_ARGS__, ::dd::HostExecutor::executor>( \
+      const void* arguments, ::dd::Grid grid, std::uint64_t seed);
 #undef DD_LIST_BLOCK_KERNEL
-#define DD_LIST_BLOCK_KERNEL(name, ...) \
+#define DD_LIST_BLOCK_KERNEL(name, ...)        \
+  DD_COMPILED_ELSEWHERE(ordered, __VA_ARGS__)  \
+  DD_COMPILED_ELSEWHERE(checking, __VA_ARGS__) \
+  DD_COMPILED_ELSEWHERE(threaded, __VA_ARGS__) \
   static const ::dd::ListBlockKernel dd_list_##name(::dd::block_kernel_info<__VA_ARGS__>);
 #include "block_kernels.hpp"
 #include "catalog.hpp"

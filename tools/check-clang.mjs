@@ -1,6 +1,7 @@
 // clang-format and clang-tidy over our own native files. The version is pinned, because each formats differently.
 //   node tools/check-clang.mjs --format [--fix] | --tidy
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -40,42 +41,41 @@ if (process.argv.includes('--format')) {
 }
 if (process.argv.includes('--tidy')) {
   const command = tool('clang-tidy');
-  const folder = process.env.DISCRETE_DESCENT_COMPILE_COMMANDS ?? `build-cmake/${process.platform}-${process.arch}`;
-  if (!fs.existsSync(path.join(root, folder, 'compile_commands.json'))) {
-    console.error(`no compile commands in ${folder}: run \`npm run compile:native\` first`);
-    process.exit(1);
-  }
+  // Files of a room are read several at once (cmake/unity.cmake): checks walk through the standard library, too.
+  const folder = path.join(root, 'build-cmake', 'tidy');
+  const definitions = ['-DDD_UNITY=ON', '-DDD_TESTS=ON', '-DDD_CUDA=OFF', `-DDD_NODE_EXECUTABLE=${process.execPath}`];
+  run('cmake', ['-S', root, '-B', folder, '--log-level=WARNING', ...definitions]);
   // Kernel files are compiled once per level from one source; the highest level, listed last, stands for all.
   const commands = new Map(
-    JSON.parse(fs.readFileSync(path.join(root, folder, 'compile_commands.json'), 'utf8')).map((entry) => [
-      entry.file,
-      entry,
-    ]),
+    JSON.parse(fs.readFileSync(path.join(folder, 'compile_commands.json'), 'utf8')).map((entry) => [entry.file, entry]),
   );
-  const once = fs.mkdtempSync(path.join(os.tmpdir(), 'discrete-descent-tidy-'));
-  process.on('exit', () => fs.rmSync(once, { recursive: true, force: true }));
-  fs.writeFileSync(path.join(once, 'compile_commands.json'), JSON.stringify([...commands.values()]));
-  const files = filesWith(/\.cpp$/).filter(
-    (file) => commands.has(file) && !file.includes(`${path.sep}tests${path.sep}`),
-  );
-  // A tenth of the paths that the analyser would look at by itself: three quarters of its time go into the rest.
-  const analyser = ['-Xclang', '-analyzer-config', '-Xclang', 'max-nodes=20000'];
+  const onePerFile = fs.mkdtempSync(path.join(os.tmpdir(), 'discrete-descent-tidy-'));
+  process.on('exit', () => fs.rmSync(onePerFile, { recursive: true, force: true }));
+  fs.writeFileSync(path.join(onePerFile, 'compile_commands.json'), JSON.stringify([...commands.values()]));
+  const ours = (file) => folders.some((name) => file.startsWith(path.join(root, name) + path.sep));
+  const isTest = (file) => file.startsWith(path.join(root, 'native', 'tests') + path.sep);
+  const files = [...commands.keys()].filter((file) => (ours(file) && !isTest(file)) || file.includes('/Unity/'));
+  // Included files are analysed like the one that includes them. A tenth of the paths that the analyser would look at
+  // by itself: three quarters of its time go into the rest.
+  const analyser = ['-analyzer-opt-analyze-headers', '-analyzer-config', 'max-nodes=20000'].flatMap((argument) => [
+    '-Xclang',
+    argument,
+  ]);
   const extra = ['-Wno-unknown-warning-option', ...analyser].map((argument) => `--extra-arg=${argument}`);
   const jobs = os.availableParallelism();
-  const chunks = Array.from({ length: jobs }, (_, job) => files.filter((_file, index) => index % jobs === job));
-  const { spawn } = await import('node:child_process');
-  const statuses = await Promise.all(
-    chunks.map(
-      (chunk) =>
-        new Promise((resolve) => {
-          const child = spawn(command, ['--quiet', ...extra, '-p', once, ...chunk], {
-            cwd: root,
-            stdio: ['ignore', 'inherit', 'ignore'],
-          });
-          child.on('close', resolve);
-        }),
-    ),
-  );
-  if (statuses.some((status) => status !== 0)) process.exit(1);
-  console.log(`clang-tidy: ${files.length} files`);
+  const waiting = [...files];
+  let failed = false;
+  const work = async () => {
+    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
+      const child = spawn(command, ['--quiet', ...extra, '-p', onePerFile, file], {
+        cwd: root,
+        stdio: ['ignore', 'inherit', 'ignore'],
+      });
+      const [status] = await once(child, 'close');
+      failed ||= status !== 0;
+    }
+  };
+  await Promise.all(Array.from({ length: jobs }, work));
+  if (failed) process.exit(1);
+  console.log(`clang-tidy: ${files.length} translation units`);
 }

@@ -7,4 +7,14 @@ const { buildAddon } = require('./build-native.cjs');
 
 const given = process.argv.find((argument) => argument.startsWith('--arch='));
 const arch = given === undefined ? process.arch : given.slice('--arch='.length);
-buildAddon({ arch, buildFolder: `build-cmake/prebuild-${process.platform}-${arch}`, definitions: ['-DDD_LINT=ON'] });
+const image = process.env.DISCRETE_DESCENT_CUDA_IMAGE;
+buildAddon({
+  arch,
+  buildFolder: `build-cmake/prebuild-${process.platform}-${arch}`,
+  definitions: [
+    '-DDD_LINT=ON',
+    // For this machine's processor the objects are often in a compiler cache, from the development build.
+    ...(arch === process.arch ? [] : ['-DDD_UNITY=ON']),
+    ...(image === undefined ? [] : [`-DDD_CUDA_IMAGE=${image}`]),
+  ],
+});

@@ -5,7 +5,7 @@
 const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
-const { has, packageRoot } = require('./build-native.cjs');
+const { buildWithCMake, has, packageRoot } = require('./build-native.cjs');
 
 const crossPrefix = 'aarch64-linux-gnu-';
 const release = path.join(packageRoot, 'build', 'Release');
@@ -21,11 +21,19 @@ function defaultTargets() {
   return targets;
 }
 
-function prebuild(arch) {
+/** The development build's fat binary of the block kernels, made now if it must be; undefined without nvcc. */
+function cudaImage() {
+  const folder = buildWithCMake({ targets: ['dd_cuda_image'] });
+  const image = path.join(folder, 'cuda', 'kernels.fatbin');
+  return fs.existsSync(image) ? image : undefined;
+}
+
+function prebuild(arch, image) {
   fs.rmSync(release, { recursive: true, force: true });
   const environment = {
     ...process.env,
     PREBUILD_NODE_GYP: path.join(__dirname, 'prebuild-backend.cjs'),
+    ...(image === undefined ? {} : { DISCRETE_DESCENT_CUDA_IMAGE: image }),
   };
   if (arch !== process.arch) environment.PREBUILD_STRIP_BIN = `${crossPrefix}strip`;
   const prebuildify = require.resolve('prebuildify/bin.js', { paths: [packageRoot] });
@@ -41,7 +49,8 @@ const targets = process.argv.length > 2 ? process.argv.slice(2) : defaultTargets
 const hadRelease = fs.existsSync(release);
 if (hadRelease) fs.renameSync(release, aside);
 try {
-  for (const arch of targets) prebuild(arch);
+  const image = cudaImage();
+  for (const arch of targets) prebuild(arch, image);
 } finally {
   fs.rmSync(release, { recursive: true, force: true });
   if (hadRelease) fs.renameSync(aside, release);

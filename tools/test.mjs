@@ -67,6 +67,7 @@ function sanitized(name, sanitizers, addon) {
     buildFolder,
     definitions: [
       '-DDD_TESTS=ON',
+      '-DDD_UNITY=ON',
       `-DDD_ADDON=${addon ? 'ON' : 'OFF'}`,
       `-DDD_SANITIZE=${sanitizers}`,
       '-DDD_CUDA=OFF',
@@ -141,6 +142,7 @@ if (native.has('ccache')) {
   process.env.CCACHE_DIR ??= path.join(root, 'build-cmake', 'ccache');
   process.env.CCACHE_BASEDIR ??= root;
   process.env.CCACHE_NOHASHDIR ??= '1';
+  process.env.CCACHE_SLOPPINESS ??= 'pch_defines,time_macros'; // what precompiled headers need
   // The development build comes first and turns warnings into errors; the same files need not be compiled again without.
   process.env.CCACHE_IGNOREOPTIONS ??= '-Werror';
 }

@@ -2,6 +2,7 @@
 // and lib/runtime/errors.ts into the class the user catches; nothing else crosses the edge.
 #pragma once
 
+#include <cstddef>
 #include <exception>
 #include <string>
 #include <utility>
@@ -41,5 +42,17 @@ class Error final : public std::exception {
   std::string argument_;
   std::string message_;
 };
+
+/// Throws the error of an argument: "`lower` must be ..., got ...", where `what` is the text behind the name.
+[[noreturn]] inline void fail(ErrorCode code, const std::string& argument, const std::string& what) {
+  throw Error(code, argument, "`" + argument + "` " + what);
+}
+
+inline void expect_size(const std::string& argument, std::size_t size, std::size_t expected) {
+  if (size != expected) {
+    fail(ErrorCode::shape_mismatch, argument,
+         "must have length " + std::to_string(expected) + ", got " + std::to_string(size));
+  }
+}
 
 }  // namespace dd

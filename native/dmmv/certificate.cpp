@@ -4,13 +4,13 @@
 #include <string>
 
 #include "core/error.hpp"
+#include "core/infinity.hpp"
 #include "dmmv/bound.hpp"
 #include "dmmv/doubled.hpp"
 
 namespace dd::dmmv {
 
 double check_certificate(const Problem& problem, std::span<const double> y) {
-  constexpr double infinity = std::numeric_limits<double>::infinity();
   const std::size_t rows = problem.rows();
   if (y.size() != rows) {
     throw Error(ErrorCode::shape_mismatch, "multipliers",

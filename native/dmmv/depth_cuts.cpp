@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <utility>
+
+#include "core/infinity.hpp"
 
 namespace dd::dmmv {
 namespace {
 
-constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr std::size_t most_cuts = 384;  // of one depth
 constexpr double rounding = 1e-11;      // of sums of a few hundred terms of size one, with room to spare
 

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "core/error.hpp"
+#include "core/infinity.hpp"
 #include "core/thread_pool.hpp"
 #include "dmmv/one_flip.hpp"
 #include "dmmv/residual_form.hpp"
@@ -21,7 +22,6 @@ double row_violation(double activity, double lower, double upper, double weight)
 }  // namespace
 
 RowOffsets row_offsets(std::span<const double> lower, std::span<const double> upper, std::span<const double> weights) {
-  constexpr double infinity = std::numeric_limits<double>::infinity();
   const std::size_t rows = lower.size();
   RowOffsets offsets{std::vector<double>(rows), std::vector<double>(rows, 0.0), std::vector<double>(rows, 0.0), true};
   for (std::size_t i = 0; i < rows; ++i) {

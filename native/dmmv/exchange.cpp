@@ -3,14 +3,13 @@
 #include <cmath>
 
 #include "core/error.hpp"
+#include "core/infinity.hpp"
 #include "core/philox.hpp"
 #include "dmmv/basis_factors.hpp"
 #include "dmmv/relaxation.hpp"
 
 namespace dd::dmmv {
 namespace {
-
-constexpr double infinity = std::numeric_limits<double>::infinity();
 
 /// min sum cost y over M y = (0, 1), y >= 0. Columns: (i, +1) = (h_i; 1) cost b_i; (i, -1) = (-h_i; 1) cost -b_i; box
 /// columns +-(e_j; 0) cost rho_j. Its multipliers are (x, -t).

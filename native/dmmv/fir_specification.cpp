@@ -13,10 +13,6 @@ namespace {
 
 constexpr std::size_t largest_level_table = std::size_t{1} << 22;
 
-[[noreturn]] void fail(ErrorCode code, const std::string& argument, const std::string& what) {
-  throw Error(code, argument, "`" + argument + "` " + what);
-}
-
 void check_finite(double value, const std::string& argument) {
   if (!std::isfinite(value)) fail(ErrorCode::not_finite, argument, "must be finite, got " + std::to_string(value));
 }

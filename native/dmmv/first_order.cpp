@@ -3,6 +3,7 @@
 #include <cmath>
 #include <utility>
 
+#include "core/infinity.hpp"
 #include "core/philox.hpp"
 #include "core/thread_pool.hpp"
 #include "dmmv/relaxation.hpp"
@@ -10,7 +11,6 @@
 namespace dd::dmmv {
 namespace {
 
-constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr std::uint64_t check_every = 40;
 constexpr int power_steps = 30;
 constexpr double margin = 1.1;

@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <vector>
 
+#include "core/infinity.hpp"
 #include "core/thread_pool.hpp"
 #include "dmmv/bound.hpp"
 #include "dmmv/chain.hpp"
@@ -19,8 +19,6 @@
 
 namespace dd::dmmv {
 namespace {
-
-constexpr double infinity = std::numeric_limits<double>::infinity();
 
 class Portfolio {
  public:

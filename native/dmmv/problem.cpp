@@ -15,10 +15,6 @@ std::string at(const char* argument, std::size_t index) {
   return std::string(argument) + "[" + std::to_string(index) + "]";
 }
 
-[[noreturn]] void fail(ErrorCode code, const std::string& argument, const std::string& what) {
-  throw Error(code, argument, "`" + argument + "` " + what);
-}
-
 void check_length(const char* argument, std::size_t got, std::size_t expected, const char* per) {
   if (got != expected) {
     fail(ErrorCode::shape_mismatch, argument,

@@ -2,15 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
+#include "core/infinity.hpp"
 #include "dmmv/evaluate.hpp"
 
 namespace dd::dmmv {
 namespace {
 
 constexpr double most_values = 0x1p22;  // of one coordinate at one node
-constexpr double infinity = std::numeric_limits<double>::infinity();
 
 /// The rows, timed.
 UnitRows timed_rows(const Problem& problem, std::span<const std::int32_t> base, double threshold, ExactResult& result,

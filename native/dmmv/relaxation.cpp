@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/infinity.hpp"
+
 namespace dd::dmmv {
 namespace {
-
-constexpr double infinity = std::numeric_limits<double>::infinity();
 
 /// Variables that cannot move any activity by more than this do not count as movable: reciprocals would overflow.
 constexpr double least_reach = 0x1p-960;

@@ -10,9 +10,9 @@
 namespace dd::dmmv {
 namespace {
 
-constexpr std::uint64_t recompute_every = 1024;
+constexpr std::uint64_t moves_between_sums = 1024;
 constexpr std::uint64_t screen_every = 64;  // accepted moves after which the worst tokens are others
-constexpr std::uint64_t poll_entries = 2'000'000;
+constexpr std::uint64_t annealing_poll_entries = 2'000'000;
 
 }  // namespace
 
@@ -180,7 +180,8 @@ void RowAnnealing::run(const RoundingRow& row, const RowObjective& objective, co
   doublings_ = schedule.first_doublings;
   begin_stage();
   best_value_ = value(largest_, square_);
-  const std::uint64_t poll = std::max<std::uint64_t>(1, poll_entries / std::max<std::size_t>(1, moves_.tokens));
+  const std::uint64_t poll =
+      std::max<std::uint64_t>(1, annealing_poll_entries / std::max<std::size_t>(1, moves_.tokens));
   const auto total = static_cast<double>(schedule.sweeps);
   const std::uint32_t stages = schedule.last_doublings - schedule.first_doublings + 1;
   bool stopped = largest_ == 0;
@@ -189,7 +190,7 @@ void RowAnnealing::run(const RoundingRow& row, const RowObjective& objective, co
     doublings_ = schedule.first_doublings + static_cast<std::uint32_t>(progress * stages);
     temperature_ =
         schedule.first_temperature * std::pow(schedule.last_temperature / schedule.first_temperature, progress);
-    if (accepted_ >= recompute_every) {
+    if (accepted_ >= moves_between_sums) {
       accepted_ = 0;
       recompute(row);
     }

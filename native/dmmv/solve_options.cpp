@@ -8,9 +8,6 @@
 namespace dd::dmmv {
 
 void check_options(const Problem& problem, const SolveOptions& options) {
-  const auto fail = [](ErrorCode code, const std::string& argument, const std::string& what) {
-    throw Error(code, argument, "`" + argument + "` " + what);
-  };
   if (!options.initial.empty() || problem.variables() == 0) problem.check_indices(options.initial, "initial");
   if (!options.continuous.empty()) {
     if (options.continuous.size() != problem.variables()) {

@@ -5,14 +5,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
+#include "core/infinity.hpp"
 #include "dmmv/sparse_flip.hpp"
 
 namespace dd::dmmv {
 namespace {
 
-constexpr double infinity = std::numeric_limits<double>::infinity();
-constexpr std::uint64_t recompute_every = 1u << 16;
+constexpr std::uint64_t changes_between_sums = 1u << 16;
 constexpr std::size_t most_candidates = 48;
 constexpr std::uint32_t nowhere = ~std::uint32_t{0};
 
@@ -224,7 +225,7 @@ void SparseSearch::apply(Change change) {
     }
     mark(i);
   }
-  if (++applied_ % recompute_every == 0) {
+  if (++applied_ % changes_between_sums == 0) {
     recompute();
     set_target();
   }

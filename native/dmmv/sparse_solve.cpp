@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "core/infinity.hpp"
 #include "core/thread_pool.hpp"
 #include "dmmv/bound.hpp"
 #include "dmmv/evaluate.hpp"
@@ -13,7 +14,6 @@
 namespace dd::dmmv {
 namespace {
 
-constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr std::size_t chain_count = 4;
 constexpr std::uint64_t longest_round = 1u << 16;
 

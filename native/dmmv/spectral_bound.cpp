@@ -3,6 +3,7 @@
 #include <cmath>
 #include <vector>
 
+#include "core/infinity.hpp"
 #include "core/matrix_view.hpp"
 #include "dmmv/bound.hpp"
 #include "linalg/cholesky.hpp"
@@ -11,7 +12,6 @@
 namespace dd::dmmv {
 namespace {
 
-constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr double epsilon = 0x1p-52;
 constexpr std::size_t most_columns = 1024;
 constexpr double most_work = 4e9;  // multiply-adds of the Gram matrix: about a second

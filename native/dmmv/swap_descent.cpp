@@ -2,19 +2,17 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
+#include "core/infinity.hpp"
+#include "dmmv/clearly_less.hpp"
 #include "dmmv/one_flip.hpp"
 #include "dmmv/swap_table.hpp"
 
 namespace dd::dmmv {
 namespace {
 
-constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr std::size_t screen_rows = 100;
 constexpr std::size_t firsts_a_table = 32;
-
-bool clearly_less(double a, double b) { return a < b - 1e-12 * std::abs(b); }
 
 }  // namespace
 

@@ -6,19 +6,17 @@
 #include <limits>
 
 #include "core/function_ref.hpp"
+#include "core/infinity.hpp"
+#include "dmmv/clearly_less.hpp"
 #include "dmmv/dictionary_penalty.hpp"
 #include "dmmv/walk_step.hpp"
 
 namespace dd::dmmv {
 namespace {
 
-constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr float infinity_single = std::numeric_limits<float>::infinity();
-constexpr std::uint64_t recompute_every = 1024;
+constexpr std::uint64_t steps_between_sums = 1024;
 constexpr std::uint64_t poll_entries = 1'000'000;  // some 0.2 ms of kernel K2
-
-/// Less by more than rounding; any number is less than infinity.
-bool clearly_less(double a, double b) { return b == infinity ? a < b : a < b - 1e-12 * std::abs(b); }
 
 }  // namespace
 
@@ -211,7 +209,7 @@ void TargetSearch::apply(std::size_t move, bool learn) {
     indices_[static_cast<std::size_t>(moves_->variables[k])] += sign * moves_->amounts[k];
   }
   if (moves_->follows_levels) follow_level(static_cast<std::size_t>(moves_->variables[moves_->starts[p]]));
-  if (++applied_ % recompute_every == 0) {
+  if (++applied_ % steps_between_sums == 0) {
     recompute();
     penalty_ = penalty_and_violation();
   }

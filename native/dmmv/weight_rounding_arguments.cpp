@@ -6,13 +6,7 @@
 #include "dmmv/weight_rounding.hpp"
 
 namespace dd::dmmv {
-namespace {
-
-[[noreturn]] void fail(ErrorCode code, const std::string& argument, const std::string& what) {
-  throw Error(code, argument, "`" + argument + "` " + what);
-}
-
-}  // namespace
+namespace {}  // namespace
 
 void check_rounding(const WeightRounding& problem, const WeightRoundingOptions& options) {
   const std::size_t rows = problem.weights.rows, columns = problem.weights.columns;

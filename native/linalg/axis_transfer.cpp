@@ -14,7 +14,7 @@ namespace dd::linalg {
 namespace {
 
 // Fine points per task: enough to be worth a thread, few enough for the caches.
-constexpr std::size_t points_per_task = std::size_t{1} << 16;
+constexpr std::size_t transfer_points_per_task = std::size_t{1} << 16;
 constexpr std::size_t most_terms = 8;
 
 }  // namespace
@@ -232,7 +232,8 @@ template <class T>
 void GridTransfer::to_fine(std::span<const T> coarse, T scale, std::span<const T> addend, std::span<T> fine,
                            std::size_t threads) const {
   // A plane deep in the grid has to be in one task with all its columns, so tasks are runs along the first axis.
-  const std::size_t grain = std::max<std::size_t>(1, points_per_task / std::max<std::size_t>(1, fine_stride_[0]));
+  const std::size_t grain =
+      std::max<std::size_t>(1, transfer_points_per_task / std::max<std::size_t>(1, fine_stride_[0]));
   parallel_for(threads, fine_points_ == 0 ? 0 : walked_[0].fine(), grain, [&](std::size_t begin, std::size_t end) {
     const Walk<T> walk(*this, scale, false);
     walk.widen(0, begin, end, coarse.data(), addend.empty() ? nullptr : addend.data(), fine.data());
@@ -241,7 +242,8 @@ void GridTransfer::to_fine(std::span<const T> coarse, T scale, std::span<const T
 
 template <class T>
 void GridTransfer::to_coarse(std::span<const T> fine, T scale, std::span<T> coarse, std::size_t threads) const {
-  const std::size_t grain = std::max<std::size_t>(1, points_per_task / 2 / std::max<std::size_t>(1, fine_stride_[0]));
+  const std::size_t grain =
+      std::max<std::size_t>(1, transfer_points_per_task / 2 / std::max<std::size_t>(1, fine_stride_[0]));
   parallel_for(threads, coarse_points_ == 0 ? 0 : walked_[0].coarse(), grain, [&](std::size_t begin, std::size_t end) {
     const Walk<T> walk(*this, scale, true);
     walk.narrow(0, begin, end, fine.data(), coarse.data());

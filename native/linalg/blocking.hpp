@@ -21,6 +21,8 @@ inline constexpr std::size_t inverse_leaf = 32;
 template <class T>
 inline constexpr std::size_t batch_lanes = 64 / sizeof(T);
 
+/// Half of n, rounded so that recursion leaves are alike at every ISA level.
+constexpr std::size_t recursion_half(std::size_t n) noexcept { return (n / 2 + 7) / 8 * 8; }
 /// k is cut evenly, so that no block is tiny; a multiple of 4 except for the last.
 constexpr std::size_t product_depth_step(std::size_t k, std::size_t depth = product_depth) noexcept {
   if (k <= depth) return (k + 3) / 4 * 4;

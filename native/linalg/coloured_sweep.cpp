@@ -12,7 +12,7 @@
 namespace dd::linalg {
 namespace {
 
-constexpr std::size_t points_per_task = std::size_t{1} << 15;
+constexpr std::size_t sweep_points_per_task = std::size_t{1} << 15;
 // Two chunks of the wave leave two planes at their common border for later, with their neighbours: more than 5 planes.
 constexpr std::size_t least_planes_per_task = 8;
 
@@ -155,7 +155,7 @@ void ColouredSweep<T>::sweep(const StencilOperator<T>& a, std::span<const T> b, 
     for (std::size_t s = 0; s < stages; ++s) {
       for (std::size_t parity = 0; parity < classes_[0]; ++parity) {
         if (!red_black_ && parity != stage(s)) continue;
-        const std::size_t grain = std::max<std::size_t>(1, points_per_task * planes / grid_.points());
+        const std::size_t grain = std::max<std::size_t>(1, sweep_points_per_task * planes / grid_.points());
         parallel_for(threads, planes, grain, [&](std::size_t begin, std::size_t end) {
           Worker own = worker();
           for (std::size_t plane = begin; plane < end; ++plane) {
@@ -176,7 +176,7 @@ void ColouredSweep<T>::sweep(const StencilOperator<T>& a, std::span<const T> b, 
     }
     while (done < end) own.run(done++, stage(1));
   };
-  const std::size_t chunk = std::max(least_planes_per_task, points_per_task * planes / grid_.points());
+  const std::size_t chunk = std::max(least_planes_per_task, sweep_points_per_task * planes / grid_.points());
   const std::size_t chunks = planes / chunk;
   if (threads == 1 || chunks < 2) {
     Worker one = worker();

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "core/thread_pool.hpp"
+#include "linalg/blocking.hpp"
 #include "linalg/product.hpp"
 #include "linalg/workspace.hpp"
 
@@ -14,9 +15,6 @@ namespace {
 constexpr std::size_t multiply_leaf = 48;
 constexpr std::size_t strip_rows = 96;
 constexpr double task_flops = 2e6;
-
-/// Half of n, rounded so that recursion leaves are alike at every ISA level.
-constexpr std::size_t split(std::size_t n) noexcept { return (n / 2 + 7) / 8 * 8; }
 
 template <class T>
 void call_solve(std::size_t rows, std::size_t columns, T* x, std::ptrdiff_t x_stride, const T* l,
@@ -60,7 +58,7 @@ template <class T>
 void solve_recursively(Strided<const T> l, Strided<T> x, const ProductOptions& options) {
   const std::size_t n = l.rows;
   if (n <= panel_columns) return solve_leaf(l, x);
-  const std::size_t half = split(n);
+  const std::size_t half = recursion_half(n);
   const Strided<T> first = x.block(0, 0, x.rows, half);
   const Strided<T> second = x.block(0, half, x.rows, n - half);
   solve_recursively<T>(l.block(0, 0, half, half), first, options);
@@ -101,7 +99,7 @@ void multiply_triangular_right(T alpha, Strided<T> b, Strided<const T> t) {
     multiply<T, T>(alpha, copied, full, T(0), b);
     return;
   }
-  const std::size_t half = split(n);
+  const std::size_t half = recursion_half(n);
   const Strided<T> first = b.block(0, 0, m, half), second = b.block(0, half, m, n - half);
   multiply_triangular_right<T>(alpha, first, t.block(0, 0, half, half));
   multiply<T, T>(alpha, second, t.block(half, 0, n - half, half), T(1), first);
@@ -123,7 +121,7 @@ void multiply_triangular_left(T alpha, Strided<const T> t, Strided<T> b) {
     multiply<T, T>(alpha, full, copied, T(0), b);
     return;
   }
-  const std::size_t half = split(n);
+  const std::size_t half = recursion_half(n);
   const Strided<T> first = b.block(0, 0, half, m), second = b.block(half, 0, n - half, m);
   multiply_triangular_left<T>(alpha, t.block(half, half, n - half, n - half), second);
   multiply<T, T>(alpha, t.block(half, 0, n - half, half), first, T(1), second);

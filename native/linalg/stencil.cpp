@@ -12,10 +12,10 @@
 namespace dd::linalg {
 namespace {
 
-constexpr std::size_t points_per_task = std::size_t{1} << 15;
+constexpr std::size_t stencil_points_per_task = std::size_t{1} << 15;
 
 std::size_t planes_per_task(const PointGrid& grid) {
-  return std::max<std::size_t>(1, points_per_task * planes_of(grid) / std::max<std::size_t>(1, grid.points()));
+  return std::max<std::size_t>(1, stencil_points_per_task * planes_of(grid) / std::max<std::size_t>(1, grid.points()));
 }
 
 std::string shift_text(const PointGrid& grid, const GridShift& shift) {
@@ -155,7 +155,7 @@ void StencilOperator<T>::find_uniform_rows(std::size_t threads) {
   }
   std::vector<unsigned char> found(rows, 0);
   if (before + after < length) {
-    parallel_for(threads, rows, 1 + points_per_task / length, [&](std::size_t begin, std::size_t end) {
+    parallel_for(threads, rows, 1 + stencil_points_per_task / length, [&](std::size_t begin, std::size_t end) {
       for (std::size_t row = begin; row < end; ++row) {
         bool same = true;
         for (std::size_t k = 0; k < shifts_.size() && same; ++k) {

@@ -9,7 +9,7 @@
 namespace dd::linalg {
 namespace {
 
-constexpr std::size_t tile = 64;
+constexpr std::size_t transposed_tile = 64;
 // Copying less than this per task costs more in waking threads than it saves.
 constexpr std::size_t task_elements = std::size_t{1} << 16;
 
@@ -21,7 +21,8 @@ void copy_matrix(MatrixView<const std::type_identity_t<T>> from, MatrixView<T> t
   const auto source = checked(from, "from");
   const auto target = checked_output(to, "to");
   if (from.rows == 0 || from.columns == 0) return;
-  const std::size_t grain = std::max<std::size_t>(tile, task_elements / from.rows / tile * tile);
+  const std::size_t grain =
+      std::max<std::size_t>(transposed_tile, task_elements / from.rows / transposed_tile * transposed_tile);
   parallel_for(threads, from.columns, grain, [&](std::size_t begin, std::size_t end) {
     copy<T>(source.block(0, begin, from.rows, end - begin), target.block(0, begin, from.rows, end - begin));
   });
@@ -38,7 +39,7 @@ void mirror_triangle(Triangle from, MatrixView<T> c, std::size_t threads) {
   expect_shape("c", c.rows, c.columns, c.rows, c.rows);
   Strided<T> lower = checked_output(c, "c");
   if (from == Triangle::upper) lower = lower.transposed();
-  parallel_for(threads, c.rows, tile, [&](std::size_t begin, std::size_t end) {
+  parallel_for(threads, c.rows, transposed_tile, [&](std::size_t begin, std::size_t end) {
     for (std::size_t j = begin; j < end; ++j) {
       for (std::size_t i = j + 1; i < end; ++i) lower(j, i) = lower(i, j);
     }

@@ -5,14 +5,13 @@
 #include <vector>
 
 #include "core/thread_pool.hpp"
+#include "linalg/blocking.hpp"
 #include "linalg/product.hpp"
 #include "linalg/solve.hpp"
 #include "linalg/workspace.hpp"
 
 namespace dd::linalg {
 namespace {
-
-constexpr std::size_t split(std::size_t n) noexcept { return (n / 2 + 7) / 8 * 8; }
 
 template <class T>
 void invert_leaf(Strided<T> l) {
@@ -38,7 +37,7 @@ void invert_leaf(Strided<T> l) {
 /// second are independent.
 template <class T>
 void join_inverses(Strided<T> l, std::size_t threads) {
-  const std::size_t n = l.rows, half = split(n), rest = n - half;
+  const std::size_t n = l.rows, half = recursion_half(n), rest = n - half;
   const Strided<const T> upper = l.block(0, 0, half, half), lower = l.block(half, half, rest, rest);
   const Strided<T> corner = l.block(half, 0, rest, half);
   const std::size_t pieces = threads <= 1 || n < 96 ? 1 : n < 1024 ? threads : threads * 2;
@@ -54,7 +53,7 @@ void join_inverses(Strided<T> l, std::size_t threads) {
 template <class T>
 void invert_serially(Strided<T> l) {
   if (l.rows <= inverse_leaf) return invert_leaf(l);
-  const std::size_t half = split(l.rows);
+  const std::size_t half = recursion_half(l.rows);
   invert_serially<T>(l.block(0, 0, half, half));
   invert_serially<T>(l.block(half, half, l.rows - half, l.rows - half));
   join_inverses<T>(l, 1);
@@ -70,7 +69,7 @@ void invert(Strided<T> l, std::size_t threads) {
   while (!balanced(levels.back().size()) && levels.back().front().rows >= 128) {
     std::vector<Strided<T>> next;
     for (const Strided<T>& node : levels.back()) {
-      const std::size_t half = split(node.rows);
+      const std::size_t half = recursion_half(node.rows);
       next.push_back(node.block(0, 0, half, half));
       next.push_back(node.block(half, half, node.rows - half, node.rows - half));
     }

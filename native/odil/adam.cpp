@@ -10,7 +10,7 @@
 namespace dd::odil {
 namespace {
 
-constexpr std::size_t elements_per_task = std::size_t{1} << 15;
+constexpr std::size_t adam_elements_per_task = std::size_t{1} << 15;
 
 const AdamOptions& checked(const AdamOptions& options) {
   require_positive(options.learning_rate, "learningRate");
@@ -35,7 +35,7 @@ template <class T>
 void adam_update(const AdamOptions& options, std::uint64_t step, std::span<const T> gradient, std::span<T> x,
                  std::span<T> first_moment, std::span<T> second_moment, std::size_t threads) {
   const T rate = static_cast<T>(adam_rate(options, step));
-  parallel_for(threads, x.size(), elements_per_task, [&](std::size_t begin, std::size_t end) {
+  parallel_for(threads, x.size(), adam_elements_per_task, [&](std::size_t begin, std::size_t end) {
     const AdamUpdate<T> arguments{gradient.data() + begin,
                                   x.data() + begin,
                                   first_moment.data() + begin,

@@ -10,7 +10,7 @@
 namespace dd::odil {
 namespace {
 
-constexpr std::size_t kept_bytes = std::size_t{64} << 20;
+constexpr std::size_t kept_coefficient_bytes = std::size_t{64} << 20;
 constexpr std::size_t grain = 32768;
 
 template <class T>
@@ -56,7 +56,7 @@ DataOperator<T>::DataOperator(const Problem& problem, const Evolution& evolution
           last = pointwise ? std::max(last, static_cast<std::size_t>(stretch.end)) : evolution.rows;
         }
       }
-      block.coefficients = std::make_unique<RowCoefficients<T>>(*block.program, pointwise ? 0 : kept_bytes);
+      block.coefficients = std::make_unique<RowCoefficients<T>>(*block.program, pointwise ? 0 : kept_coefficient_bytes);
       (pointwise ? pointwise_ : banded_).push_back(std::move(block));
     }
   });

@@ -1,7 +1,6 @@
 #include "odil/device_pass.hpp"
 
 #include <algorithm>
-#include <limits>
 #include <string>
 
 #include "core/error.hpp"
@@ -10,7 +9,6 @@ namespace dd::odil {
 namespace {
 
 /// Expressions over points hold no values at absolute places (problem.cpp sees to it).
-constexpr auto no_picks = [](std::int32_t, const Shift&) { return std::numeric_limits<double>::quiet_NaN(); };
 
 void check_outputs(const RegionOutputs& region) {
   std::vector<std::size_t> written;

@@ -14,26 +14,21 @@ namespace {
 
 constexpr std::size_t state_counters = 3;  // length of z, iterations, evaluations
 constexpr std::size_t state_values = 2;    // best loss, first gradient
-constexpr std::size_t elements_per_task = std::size_t{1} << 15;
-
-template <class T>
-double largest(std::span<const T> values, std::size_t threads) {
-  return static_cast<double>(max_abs(values, threads));
-}
+constexpr std::size_t vector_elements_per_task = std::size_t{1} << 15;
 
 /// max |b - a|, in four lanes: a chain of maxima waits for each of them.
 template <class T>
 double largest_change(std::span<const T> a, std::span<const T> b, std::size_t threads) {
   constexpr std::size_t lanes = 4;
-  std::vector<T> maxima((a.size() + elements_per_task - 1) / elements_per_task);
-  parallel_for(threads, a.size(), elements_per_task, [&](std::size_t begin, std::size_t end) {
+  std::vector<T> maxima((a.size() + vector_elements_per_task - 1) / vector_elements_per_task);
+  parallel_for(threads, a.size(), vector_elements_per_task, [&](std::size_t begin, std::size_t end) {
     T most[lanes] = {};
     for (std::size_t i = begin; i < end; ++i) {
       const T change = std::abs(b[i] - a[i]);
       T& lane = most[i % lanes];
       lane = change > lane ? change : lane;
     }
-    maxima[begin / elements_per_task] = *std::max_element(most, most + lanes);
+    maxima[begin / vector_elements_per_task] = *std::max_element(most, most + lanes);
   });
   return maxima.empty() ? 0 : static_cast<double>(*std::max_element(maxima.begin(), maxima.end()));
 }
@@ -101,7 +96,7 @@ double FirstOrderMethod<T>::evaluate(Objective<T>& objective, std::span<const T>
                                      std::size_t threads) {
   const double loss = objective.evaluate(z, gradient);
   ++evaluations_;
-  if (!std::isfinite(loss) || !std::isfinite(largest(std::span<const T>(gradient), threads))) {
+  if (!std::isfinite(loss) || !std::isfinite(max_abs(std::span<const T>(gradient), threads))) {
     objective.not_finite_at(z);
     return INFINITY;
   }
@@ -134,7 +129,7 @@ bool FirstOrderMethod<T>::converged(const StoppingRule& rule, double gradient_ma
                                     double fall, double loss, std::size_t threads, SolveStatus& status) const {
   const auto short_step = [&] {
     if (step_max == 0 || rule.step_tolerance == 0) return step_max == 0;
-    return step_max <= rule.step_tolerance * (largest(current(), threads) + rule.step_tolerance);
+    return step_max <= rule.step_tolerance * (max_abs(current(), threads) + rule.step_tolerance);
   };
   if (gradient_max <= rule.gradient_tolerance * first_gradient_) {
     status = SolveStatus::gradient;
@@ -169,7 +164,7 @@ FirstOrderResult DirectMethod<T>::run(Objective<T>& objective, const StoppingRul
       return result;
     }
     result.loss = loss;
-    const double gradient_max = largest(std::as_const(gradient).span(), threads);
+    const double gradient_max = max_abs(std::as_const(gradient).span(), threads);
     this->note(name(), loss, gradient_max, step_max, control, history);
     if (this->converged(rule, gradient_max, result.iterations > 0, step_max, last_loss - loss, loss, threads,
                         result.status)) {
@@ -183,7 +178,7 @@ FirstOrderResult DirectMethod<T>::run(Objective<T>& objective, const StoppingRul
       result.status = status_of(reason);
       return result;
     }
-    parallel_for(threads, before.size(), elements_per_task, [&](std::size_t begin, std::size_t end) {
+    parallel_for(threads, before.size(), vector_elements_per_task, [&](std::size_t begin, std::size_t end) {
       std::copy(this->current_.data() + begin, this->current_.data() + end, before.data() + begin);
     });
     step(std::as_const(gradient).span(), threads);

@@ -16,7 +16,7 @@ namespace {
 
 constexpr double least_gain = 1e-4;
 constexpr double first_lambda = 1e-6;  // where damping begins when there was none
-constexpr double largest_lambda = 1e16;
+constexpr double largest_damping = 1e16;
 constexpr double least_shortening = 1e-9;
 
 double norm(std::span<const double> values) {
@@ -130,7 +130,7 @@ bool GaussNewton::fall_back() {
 /// More damping; false where there is too much already.
 bool GaussNewton::raise_damping() {
   double& lambda = result_.state.lambda;
-  if (lambda > largest_lambda) return false;
+  if (lambda > largest_damping) return false;
   lambda = std::max(lambda * result_.state.growth, first_lambda);
   result_.state.growth *= 2;
   return true;
@@ -193,7 +193,7 @@ GaussNewton::Outcome GaussNewton::try_step() {
   const double gain = (result_.loss - loss) / (shortening_ * (result_.loss - model_));
   if (!std::isfinite(loss) || (damped() && !(loss < result_.loss && gain > least_gain))) {
     if (std::isfinite(loss) && too_short(length)) return end(SolveStatus::step), Outcome::ended;
-    const bool hopeless = newton ? shortening_ < least_shortening : damped() && result_.state.lambda > largest_lambda;
+    const bool hopeless = newton ? shortening_ < least_shortening : damped() && result_.state.lambda > largest_damping;
     if (!damped() || hopeless) {
       const std::string detail = not_finite(trial_residuals_);
       return end(detail.empty() ? SolveStatus::stalled : SolveStatus::not_finite, detail), Outcome::ended;

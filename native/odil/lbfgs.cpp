@@ -32,11 +32,6 @@ std::size_t pair_count(const Checkpoint& checkpoint) {
   return checkpoint.counters.empty() ? 0 : static_cast<std::size_t>(checkpoint.counters.back());
 }
 
-template <class T>
-double largest(std::span<const T> values, std::size_t threads) {
-  return static_cast<double>(max_abs(values, threads));
-}
-
 }  // namespace
 
 template <class T>
@@ -124,7 +119,7 @@ FirstOrderResult Lbfgs<T>::run(Objective<T>& objective, const StoppingRule& rule
       }
       result.loss = loss = value;
     }
-    const double gradient_max = largest(std::as_const(gradient).span(), threads);
+    const double gradient_max = max_abs(std::as_const(gradient).span(), threads);
     this->note("lbfgs", loss, gradient_max, step_max, control, history);
     if (this->converged(rule, gradient_max, result.iterations > 0, step_max, fall, loss, threads, result.status)) {
       return result;
@@ -174,7 +169,7 @@ FirstOrderResult Lbfgs<T>::run(Objective<T>& objective, const StoppingRule& rule
     loss = found.point.value;
     remember(gradient.span(), trial_gradient.span(), before.span(), threads);
     std::swap(gradient, trial_gradient);
-    step_max = std::abs(found.point.step) * largest(std::as_const(direction).span(), threads);
+    step_max = std::abs(found.point.step) * max_abs(std::as_const(direction).span(), threads);
     ++this->iterations_;
     ++result.iterations;
     result.loss = loss;

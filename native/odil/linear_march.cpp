@@ -9,8 +9,8 @@
 namespace dd::odil {
 namespace {
 
-constexpr std::size_t kept_bytes = std::size_t{64} << 20;  // coefficients that vary from row to row
-constexpr std::size_t threaded_points = 16384;             // less work per row is not worth waking anybody
+constexpr std::size_t kept_row_bytes = std::size_t{64} << 20;  // coefficients that vary from row to row
+constexpr std::size_t threaded_points = 16384;                 // less work per row is not worth waking anybody
 
 /// out -= (the bands' products), flat; then the entries around the ends.
 template <class T>
@@ -77,7 +77,7 @@ void throw_row_error(const Error& error, const Problem& problem, const Evolution
 
 template <class T>
 LinearMarch<T>::LinearMarch(const Problem& problem, const Evolution& evolution, const EvolutionPrograms& programs)
-    : problem_(problem), evolution_(evolution), coefficients_(programs.coefficients<T>(kept_bytes)) {}
+    : problem_(problem), evolution_(evolution), coefficients_(programs.coefficients<T>(kept_row_bytes)) {}
 
 template <class T>
 std::int32_t LinearMarch<T>::own_time(std::size_t row) const noexcept {

@@ -5,7 +5,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <span>
 #include <vector>
 
@@ -26,9 +25,6 @@ inline std::size_t block_length(const Program& program, std::size_t element_byte
   const std::size_t fitting = first_level_bytes / (element_bytes * rows) / 64 * 64;
   return std::clamp<std::size_t>(fitting, 64, 512);
 }
-
-/// Expressions over points hold no values at absolute places (problem.cpp sees to it).
-inline constexpr auto no_picks = [](std::int32_t, const Shift&) { return std::numeric_limits<double>::quiet_NaN(); };
 
 inline void run_block(const BlockRun<float>& run) { run_block_float32(&run); }
 inline void run_block(const BlockRun<double>& run) { run_block_float64(&run); }

@@ -1,6 +1,7 @@
 // Expressions without a point: evaluated once, in float64, whatever the precision of the fields.
 #pragma once
 
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -25,5 +26,8 @@ class Uniforms {
   std::vector<std::uint32_t> roots_;
   std::vector<double> known_;  // their values, where no root depends on anything
 };
+
+/// Expressions over points hold no values at absolute places (problem.cpp sees to it).
+inline constexpr auto no_picks = [](std::int32_t, const Shift&) { return std::numeric_limits<double>::quiet_NaN(); };
 
 }  // namespace dd::odil

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/error.hpp"
+#include "core/infinity.hpp"
 #include "core/thread_pool.hpp"
 #include "polystep/engine_workspace.hpp"
 #include "polystep/rotation.hpp"
@@ -14,7 +15,6 @@
 namespace dd::polystep {
 namespace {
 
-constexpr double infinity = std::numeric_limits<double>::infinity();
 /// Rotations of a step whose losses come from outside are needed twice; below this many numbers they are kept.
 constexpr std::size_t kept_rotation_numbers = std::size_t{1} << 21;
 

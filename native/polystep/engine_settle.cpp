@@ -3,12 +3,11 @@
 #include <cmath>
 #include <numeric>
 
+#include "core/infinity.hpp"
 #include "polystep/engine_workspace.hpp"
 
 namespace dd::polystep {
 namespace {
-
-constexpr double infinity = std::numeric_limits<double>::infinity();
 
 template <class Values>
 bool all_finite(const Values& values) {

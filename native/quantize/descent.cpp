@@ -11,7 +11,7 @@ namespace dd::quantize {
 namespace {
 
 // Gradients of the rows of a task stay in the second cache up to some 4000 columns.
-constexpr std::size_t rows_per_task = 32;
+constexpr std::size_t descent_rows_per_task = 32;
 
 DescentGrid form_of(GridKind kind) noexcept {
   switch (kind) {
@@ -50,7 +50,7 @@ void descend(MatrixView<const float> hessian, const CodedGrid& grid, std::size_t
   }
   const bool per_column = grid.groups > 1;
   const auto kernel = descent_sweep.at(active_isa());
-  parallel_for(threads, quantized.rows, rows_per_task, [&](std::size_t begin, std::size_t end) {
+  parallel_for(threads, quantized.rows, descent_rows_per_task, [&](std::size_t begin, std::size_t end) {
     if (control != nullptr && control->should_stop()) return;
     const std::size_t rows = end - begin;
     AlignedBuffer<float> first(per_column ? rows * padded : 0, 1.0f), second(per_column ? rows * padded : 0, 1.0f);

@@ -8,7 +8,7 @@
 namespace dd::quantize {
 namespace {
 
-constexpr std::size_t rows_per_task = 16;
+constexpr std::size_t fitted_rows_per_task = 16;
 constexpr int shrink_steps = 80, shrink_grid = 100;
 constexpr float shrink_norm = 2.4f;
 
@@ -98,7 +98,7 @@ void find_grid(MatrixView<const float> w, std::span<const double> diagonal, cons
     }
     return;
   }
-  parallel_for(threads, w.rows, rows_per_task, [&](std::size_t begin, std::size_t end) {
+  parallel_for(threads, w.rows, fitted_rows_per_task, [&](std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end; ++i) {
       const WeightGrid grid = find(w, i, i + 1, diagonal, rule);
       first[i * stride] = grid.scale;
@@ -113,7 +113,7 @@ void find_ranges(MatrixView<const float> w, float* range, float* ratio, std::siz
 
 void find_ranges(MatrixView<const float> w, std::span<const double> diagonal, const GridRule& rule, float* range,
                  float* ratio, std::size_t threads) {
-  parallel_for(threads, w.rows, rows_per_task, [&](std::size_t begin, std::size_t end) {
+  parallel_for(threads, w.rows, fitted_rows_per_task, [&](std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end; ++i) {
       Range found;
       for (std::size_t j = 0; j < w.columns; ++j) found.include(w(i, j));

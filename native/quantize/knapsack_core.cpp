@@ -5,15 +5,14 @@
 // those with the smallest reduced costs first (Pisinger, EJOR 83 (1995)).
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <numeric>
 
+#include "core/infinity.hpp"
 #include "quantize/knapsack_forms.hpp"
 
 namespace dd::quantize::knapsack {
 namespace {
 
-constexpr double infinity = std::numeric_limits<double>::infinity();
 /// Partial assignments that may be kept: 2^24 take 128 MiB.
 constexpr std::size_t largest_history = std::size_t{1} << 24;
 /// Open groups of the first attempt.

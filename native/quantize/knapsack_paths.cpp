@@ -7,16 +7,15 @@
 // cannot tell apart (the window: Eisenbrand, Weismantel, ACM Trans. Algorithms 16(1), 2020, for one constraint).
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <queue>
 #include <utility>
 
+#include "core/infinity.hpp"
 #include "quantize/knapsack_forms.hpp"
 
 namespace dd::quantize::knapsack {
 namespace {
 
-constexpr double infinity = std::numeric_limits<double>::infinity();
 /// Places of the window times moves: some tenths of a second.
 constexpr double most_steps = 3e7;
 constexpr std::size_t most_moves = 4096;

@@ -3,10 +3,10 @@
 // rows of both halves say how the budget splits, and each half is solved by itself.
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <string>
 
 #include "core/error.hpp"
+#include "core/infinity.hpp"
 #include "core/thread_pool.hpp"
 #include "quantize/assignment_isa.hpp"
 #include "quantize/knapsack_forms.hpp"
@@ -14,7 +14,6 @@
 namespace dd::quantize::knapsack {
 namespace {
 
-constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr std::int64_t largest_budget = (std::int64_t{1} << 26) - 1;
 constexpr std::size_t chunk = std::size_t{1} << 14;
 

@@ -12,7 +12,7 @@
 namespace dd::quantize {
 namespace {
 
-constexpr std::size_t rows_per_task = 8;
+constexpr std::size_t run_rows_per_task = 8;
 
 }  // namespace
 
@@ -34,7 +34,7 @@ void LayerRun::round_to_nearest(const CodedGrid& grid, std::vector<std::uint32_t
   best.wide.clear();
   best.codes = AlignedBuffer<std::uint8_t>(rows * columns);
   best.values = AlignedBuffer<float>(rows * columns);
-  parallel_for(threads(), rows, rows_per_task, [&](std::size_t begin, std::size_t end) {
+  parallel_for(threads(), rows, run_rows_per_task, [&](std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end; ++i) {
       for (std::size_t j = 0; j < columns; ++j) {
         const WeightGrid here = weight_grid(grid, i, j, best.levels[j]);

@@ -14,7 +14,7 @@
 namespace dd::quantize {
 namespace {
 
-constexpr float largest_zero = 0x1p20f;
+constexpr float largest_packed_zero = 0x1p20f;
 constexpr std::uint32_t largest_level_count = 65536;
 /// Tokens whose tables stay in the second-level cache together.
 constexpr std::size_t token_tile = 8;
@@ -26,14 +26,6 @@ unsigned width_of(std::uint32_t levels) noexcept { return static_cast<unsigned>(
 [[noreturn]] void throw_at(ErrorCode code, const std::string& name, const std::string& wanted, const std::string& got,
                            std::size_t index) {
   throw Error(code, name, "`" + name + "` must be " + wanted + ", got " + got + " at index " + std::to_string(index));
-}
-
-void expect_size(const char* name, std::size_t size, std::size_t expected) {
-  if (size != expected) {
-    throw Error(
-        ErrorCode::shape_mismatch, name,
-        std::string("`") + name + "` must have length " + std::to_string(expected) + ", got " + std::to_string(size));
-  }
 }
 
 struct GridNames {
@@ -65,7 +57,7 @@ void check_grid(const CodedWeights& weights) {
     if (weights.form == GridForm::ternary) continue;
     if (!(a > 0)) throw_at(ErrorCode::invalid_argument_value, first, "positive", std::to_string(a), e);
     const float zero = weights.form == GridForm::range ? b * static_cast<float>(most - 1) : b;
-    if (std::fabs(zero) > largest_zero) {
+    if (std::fabs(zero) > largest_packed_zero) {
       throw_at(ErrorCode::out_of_range, second, "a zero point within +-2^20", std::to_string(b), e);
     }
     if (weights.form == GridForm::scale && b != std::nearbyint(b)) {

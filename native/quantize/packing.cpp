@@ -9,7 +9,7 @@
 namespace dd::quantize {
 namespace {
 
-constexpr std::size_t divide_up(std::size_t a, std::size_t b) noexcept { return a / b + (a % b != 0); }
+constexpr std::size_t quotient_up(std::size_t a, std::size_t b) noexcept { return a / b + (a % b != 0); }
 
 std::size_t product(std::size_t a, std::size_t b) {
   if (b != 0 && a > std::numeric_limits<std::size_t>::max() / 32 / b) {
@@ -29,14 +29,6 @@ void expect_bits(unsigned bits) {
 void expect_levels(std::uint32_t levels) {
   if (levels < 1 || levels > most_levels) {
     throw Error(ErrorCode::out_of_range, "levels", "`levels` must be 1 to 65536, got " + std::to_string(levels));
-  }
-}
-
-void expect_size(const char* name, std::size_t size, std::size_t expected) {
-  if (size != expected) {
-    throw Error(
-        ErrorCode::shape_mismatch, name,
-        std::string("`") + name + "` must have length " + std::to_string(expected) + ", got " + std::to_string(size));
   }
 }
 
@@ -140,12 +132,12 @@ class Reciprocal {
 
 std::size_t bit_stream_bytes(std::size_t rows, std::size_t columns, unsigned bits) {
   expect_bits(bits);
-  return product(rows, divide_up(product(columns, bits), 8));
+  return product(rows, quotient_up(product(columns, bits), 8));
 }
 
 std::size_t bit_block_words(std::size_t rows, std::size_t columns, unsigned bits) {
   expect_bits(bits);
-  return product(rows, divide_up(columns, word_block) * bits);
+  return product(rows, quotient_up(columns, word_block) * bits);
 }
 
 std::size_t radix_codes_per_word(std::uint32_t levels) {
@@ -161,7 +153,7 @@ std::size_t radix_codes_per_word(std::uint32_t levels) {
 
 std::size_t radix_words(std::size_t rows, std::size_t columns, std::uint32_t levels) {
   const std::size_t together = radix_codes_per_word(levels);
-  return together == 0 ? 0 : product(rows, divide_up(columns, together));
+  return together == 0 ? 0 : product(rows, quotient_up(columns, together));
 }
 
 template <class Code>

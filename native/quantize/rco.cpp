@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "core/error.hpp"
+#include "core/infinity.hpp"
 #include "core/philox.hpp"
 #include "quantize/assignment_isa.hpp"
 #include "quantize/rco_block.hpp"
@@ -18,7 +19,6 @@
 namespace dd::quantize {
 namespace {
 
-constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
 enum class Phase : std::uint8_t { proxy, sample, rounding, swaps, start, done };

@@ -14,7 +14,7 @@ namespace {
 
 // Every block packs H for its product anew, which costs as much as the product with some 40 rows.
 constexpr std::size_t block_rows = 1024;
-constexpr std::size_t rows_per_task = 16;
+constexpr std::size_t refined_rows_per_task = 16;
 constexpr std::size_t energy_columns = 256;
 constexpr double smallest_scale = 0.5, largest_scale = 2;
 
@@ -32,7 +32,7 @@ double dot(const T* a, const T* b, std::size_t count) noexcept {
 
 template <class T>
 void subtract(MatrixView<const float> w, MatrixView<const float> q, MatrixView<T> difference, std::size_t threads) {
-  parallel_for(threads, w.rows, rows_per_task, [&](std::size_t begin, std::size_t end) {
+  parallel_for(threads, w.rows, refined_rows_per_task, [&](std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end; ++i) {
       for (std::size_t j = 0; j < w.columns; ++j) {
         difference(i, j) = static_cast<T>(w(i, j)) - static_cast<T>(q(i, j));
@@ -126,7 +126,7 @@ class RefinedBlock {
   }
   template <class Body>
   void for_rows(std::size_t rows, const Body& body) {
-    parallel_for(threads_, rows, rows_per_task, [&](std::size_t begin, std::size_t end) {
+    parallel_for(threads_, rows, refined_rows_per_task, [&](std::size_t begin, std::size_t end) {
       for (std::size_t i = begin; i < end; ++i) body(i);
     });
   }
@@ -144,7 +144,7 @@ double refine_codes(MatrixView<const float> w, MatrixView<float> q, MatrixView<C
                     const RefineOptions& options, RunControl& control) {
   const std::size_t columns = w.columns, threads = control.threads();
   AlignedBuffer<float> narrow(columns * columns);
-  parallel_for(threads, columns, rows_per_task, [&](std::size_t begin, std::size_t end) {
+  parallel_for(threads, columns, refined_rows_per_task, [&](std::size_t begin, std::size_t end) {
     for (std::size_t j = begin; j < end; ++j) {
       for (std::size_t k = 0; k < columns; ++k) narrow[j * columns + k] = static_cast<float>(hessian(j, k));
     }
@@ -195,7 +195,7 @@ double refine(MatrixView<const float> w, MatrixView<float> q, MatrixView<std::ui
 
 void read_codes(MatrixView<const float> values, std::span<const std::uint32_t> levels, const CodedGrid& grid,
                 std::size_t grid_row, MatrixView<std::uint16_t> codes, std::size_t threads) {
-  parallel_for(threads, values.rows, rows_per_task, [&](std::size_t begin, std::size_t end) {
+  parallel_for(threads, values.rows, refined_rows_per_task, [&](std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end; ++i) {
       for (std::size_t j = 0; j < values.columns; ++j) {
         codes(i, j) = static_cast<std::uint16_t>(weight_grid(grid, grid_row + i, j, levels[j]).nearest(values(i, j)));

@@ -13,10 +13,6 @@ namespace {
 
 constexpr std::size_t rows_per_task = 8192;
 
-[[noreturn]] void fail(ErrorCode code, const char* name, const std::string& what) {
-  throw Error(code, name, std::string("`") + name + "` " + what);
-}
-
 void expect_few_entries(const SparsePattern& pattern, const char* name) {
   if (pattern.entries() >= no_index) fail(ErrorCode::out_of_range, name, "must have fewer than 2^32 - 1 entries");
 }

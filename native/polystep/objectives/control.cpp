@@ -12,7 +12,8 @@
 namespace dd::polystep {
 namespace {
 
-constexpr double pi = std::numbers::pi;
+using std::numbers::pi;
+
 constexpr double gravity = 9.8;
 /// The optimizer's streams are 0 to 5.
 constexpr std::uint32_t start_purpose = 19;

@@ -11,7 +11,8 @@
 namespace dd::polystep {
 namespace {
 
-constexpr double pi = std::numbers::pi;
+using std::numbers::pi;
+
 constexpr std::uint32_t noise_purpose = 18;
 
 double square(double x) noexcept { return x * x; }

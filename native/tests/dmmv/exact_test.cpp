@@ -7,10 +7,10 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <limits>
 #include <vector>
 
 #include "core/error.hpp"
+#include "core/infinity.hpp"
 #include "core/philox.hpp"
 #include "dmmv/chebyshev.hpp"
 #include "dmmv/evaluate.hpp"
@@ -18,8 +18,6 @@
 
 namespace dd::dmmv {
 namespace {
-
-constexpr double infinity = std::numeric_limits<double>::infinity();
 
 struct Random {
   std::size_t m, n;

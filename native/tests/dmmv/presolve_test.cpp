@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "core/infinity.hpp"
 #include "dmmv/bound.hpp"
 #include "dmmv/evaluate.hpp"
 #include "dmmv/solve.hpp"
@@ -14,8 +15,6 @@ namespace {
 
 using namespace dd;
 using namespace dd::dmmv;
-
-constexpr double infinity = std::numeric_limits<double>::infinity();
 
 /// Random rows, some of them multiples of earlier ones with other intervals, as dense or sparse columns.
 struct Repeated {

@@ -4,9 +4,11 @@
 #include <doctest/doctest.h>
 
 #include <functional>
+#include <limits>
 #include <string>
 
 #include "core/error.hpp"
+#include "core/infinity.hpp"
 #include "dmmv/bound.hpp"
 #include "dmmv/evaluate.hpp"
 #include "dmmv/fir.hpp"
@@ -17,7 +19,6 @@ namespace {
 
 using namespace dd;
 using namespace dd::dmmv;
-constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
 void check_error(const std::function<void()>& call, ErrorCode code, const std::string& argument) {

@@ -3,10 +3,10 @@
 
 #include <bit>
 #include <cstddef>
-#include <limits>
 #include <span>
 #include <vector>
 
+#include "core/infinity.hpp"
 #include "core/philox.hpp"
 #include "dmmv/problem.hpp"
 #include "tests/json.hpp"
@@ -38,7 +38,6 @@ struct ProblemData {
 };
 
 inline ProblemData from_vector(const Json& one) {
-  constexpr double infinity = std::numeric_limits<double>::infinity();
   ProblemData data;
   data.rows = static_cast<std::size_t>(one["m"].number);
   data.columns = static_cast<std::size_t>(one["n"].number);
@@ -64,7 +63,6 @@ inline ProblemData from_vector(const Json& one) {
 
 /// Uniform entries in [-1, 1); a mixture of equality, interval and one-sided rows when `mixed`; levels -2 ... 2.
 inline ProblemData random_problem(std::uint64_t seed, std::size_t rows, std::size_t columns, bool mixed) {
-  constexpr double infinity = std::numeric_limits<double>::infinity();
   PhiloxStream random(seed, 77);
   const auto number = [&] { return 2 * random.next_uniform() - 1; };
   ProblemData data;
