@@ -23,7 +23,8 @@ bool sums_up(const std::vector<Output>& outputs) {
 
 std::vector<Shape> shapes_of(const std::vector<Operand>& operands) {
   std::vector<Shape> shapes(operands.size());
-  std::transform(operands.begin(), operands.end(), shapes.begin(), [](const Operand& operand) { return operand.shape; });
+  std::transform(operands.begin(), operands.end(), shapes.begin(),
+                 [](const Operand& operand) { return operand.shape; });
   return shapes;
 }
 
