@@ -91,6 +91,18 @@ std::vector<bool> possibly_infinite(const Graph& graph, const std::vector<bool>&
 
 }  // namespace
 
+std::vector<NodeId> unknown_leaves(const Graph& graph, NodeId root, std::size_t fields) {
+  const std::vector<bool> needed = reachable(graph, std::array{root});
+  std::vector<NodeId> leaves;
+  for (NodeId id = 0; id < needed.size(); ++id) {
+    if (!needed[id]) continue;
+    const Node& node = graph[id];
+    const bool field = node.op == Op::access && static_cast<std::size_t>(node.id) < fields;
+    if (field || node.op == Op::parameter) leaves.push_back(id);
+  }
+  return leaves;
+}
+
 std::vector<Adjoint> reverse(Graph& graph, NodeId root, NodeId seed, std::span<const NodeId> wanted) {
   const std::vector<bool> needed = reachable(graph, std::array{root});
   std::vector<bool> leads(needed.size(), false);  // nodes from which a wanted leaf can be reached

@@ -8,6 +8,9 @@
 
 namespace dd::odil {
 
+/// What `root` depends on and derivatives are asked for: accesses to the first `fields` operands, and parameters.
+std::vector<NodeId> unknown_leaves(const Graph& graph, NodeId root, std::size_t fields);
+
 /// d root / d leaf times the seed, for one leaf (an access or a parameter).
 struct Adjoint {
   NodeId leaf = 0;

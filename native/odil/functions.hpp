@@ -98,6 +98,74 @@ DD_INLINE Vector<T> reduced_exp(Vector<T> x, Vector<T>& whole) {
   return multiply_add(rest * rest, series, rest);
 }
 
+#if defined(__AVX512F__)
+// exp with a table of 2^(j/16) in registers: x = (n + j/16) ln 2 + r with |r| <= ln 2 / 32, so that a short polynomial
+// is enough (Chebyshev interpolation of (e^r - 1 - r) / r^2; its error is 2.8e-17 in float64, 4.7e-9 in float32), and
+// one instruction that multiplies by 2^n whatever the result. Half the operations of the form for other levels.
+alignas(64) constexpr double sixteenths_float64[] = {1.0,
+                                                     1.0442737824274138,
+                                                     1.0905077326652577,
+                                                     1.1387886347566916,
+                                                     1.189207115002721,
+                                                     1.241857812073484,
+                                                     1.2968395546510096,
+                                                     1.3542555469368927,
+                                                     1.4142135623730951,
+                                                     1.4768261459394993,
+                                                     1.5422108254079407,
+                                                     1.6104903319492543,
+                                                     1.681792830507429,
+                                                     1.7562521603732995,
+                                                     1.8340080864093424,
+                                                     1.9152065613971474};
+alignas(64) constexpr float sixteenths_float32[] = {
+    1.0f,       1.0442738f, 1.0905077f, 1.1387886f, 1.1892071f, 1.2418579f, 1.2968396f, 1.3542555f,
+    1.4142135f, 1.4768262f, 1.5422108f, 1.6104903f, 1.6817929f, 1.7562522f, 1.8340081f, 1.9152066f};
+constexpr double short_exp_float64[] = {0.0013889034377693012, 0.008333449724528355, 0.041666666664959766,
+                                        0.16666666665301144, 0.5};
+constexpr float short_exp_float32[] = {0.16666862f, 0.50000978f};
+
+/// Entry number `index` modulo 16.
+DD_INLINE Float64s sixteenth(VectorN<long long, 8> index) {
+  return _mm512_permutex2var_pd(_mm512_load_pd(sixteenths_float64), (__m512i)index,
+                                _mm512_load_pd(sixteenths_float64 + 8));
+}
+DD_INLINE Float32s sixteenth(VectorN<int, 16> index) {
+  return _mm512_maskz_permutexvar_ps(0xffff, (__m512i)index, _mm512_load_ps(sixteenths_float32));
+}
+DD_INLINE Float64s times_power_of_two(Float64s value, Float64s whole) {
+  return _mm512_maskz_scalef_pd(0xff, value, whole);
+}
+DD_INLINE Float32s times_power_of_two(Float32s value, Float32s whole) {
+  return _mm512_maskz_scalef_ps(0xffff, value, whole);
+}
+/// As `between`, but NaN stays what it is.
+DD_INLINE Float64s limited(Float64s value, Float64s low, Float64s high) {
+  return _mm512_maskz_min_pd(0xff, high, _mm512_maskz_max_pd(0xff, low, value));
+}
+DD_INLINE Float32s limited(Float32s value, Float32s low, Float32s high) {
+  return _mm512_maskz_min_ps(0xffff, high, _mm512_maskz_max_ps(0xffff, low, value));
+}
+
+template <class T>
+DD_INLINE Vector<T> exponential(Vector<T> x) {
+  using F = FloatFormat<T>;
+  x = limited(x, broadcast(F::exp_min), broadcast(F::exp_max));
+  const Vector<T> moved = multiply_add(x, broadcast(T(16) * F::log2_e), broadcast(F::rounding));
+  const Vector<T> whole = moved - broadcast(F::rounding);
+  Vector<T> rest = negated_multiply_add(whole, broadcast(F::ln2_high / T(16)), x);
+  rest = negated_multiply_add(whole, broadcast(F::ln2_low / T(16)), rest);
+  Vector<T> series;
+  if constexpr (sizeof(T) == 8) {
+    series = polynomial<T>(rest, short_exp_float64);
+  } else {
+    series = polynomial<T>(rest, short_exp_float32);
+  }
+  const Vector<T> part = sixteenth(bits_of<T>(moved));
+  const Vector<T> result = multiply_add(part, multiply_add(rest * rest, series, rest), part);
+  return times_power_of_two(result, whole * broadcast(T(0.0625)));  // 2 to the whole part of the second
+}
+#else
 template <class T>
 DD_INLINE Vector<T> exponential(Vector<T> x) {
   using F = FloatFormat<T>;
@@ -107,6 +175,7 @@ DD_INLINE Vector<T> exponential(Vector<T> x) {
   const Vector<T> result = (broadcast(T(1)) + rest) * power_of_two<T>(half) * power_of_two<T>(whole - half);
   return x == x ? result : x;
 }
+#endif
 
 template <class T>
 DD_INLINE Vector<T> sigmoid_of(Vector<T> x) {

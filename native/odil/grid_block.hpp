@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "odil/pass.hpp"
+#include "odil/transposed_block.hpp"
 
 namespace dd::odil {
 
@@ -47,6 +48,9 @@ class GridBlock {
 
   template <class T>
   void evaluate(const PointSources<T>& sources, T* residuals, std::size_t threads) const;
+  /// The same; then(number, begin, end) follows each piece of the residuals while it is in the cache (Pass::pieces).
+  template <class T>
+  void evaluate(const PointSources<T>& sources, T* residuals, std::size_t threads, AfterPiece then) const;
   /// The residuals of rows [first, last) of the first axis, written from `residuals` on.
   template <class T>
   void evaluate_rows(const PointSources<T>& sources, std::int32_t first, std::int32_t last, T* residuals,
@@ -63,8 +67,12 @@ class GridBlock {
   template <class T>
   void add_transposed(const PointSources<T>& sources, std::span<const T> weights, std::span<T* const> targets,
                       std::span<double> parameter_sums, std::size_t threads) const;
+  /// The same with weights that are scratch: they hold the same numbers afterwards. Fresh targets, all fields, are set.
+  template <class T>
+  void transposed(const PointSources<T>& sources, std::span<T> weights, std::span<T* const> targets,
+                  std::span<double> parameter_sums, Targets state, std::size_t threads) const;
   void compile_transposed(Graph& graph);
-  bool has_transposed() const noexcept { return edges_.has_value(); }
+  bool has_transposed() const noexcept { return transposed_.has_value(); }
 
   /// result = J v for the direction given field by field.
   template <class T>
@@ -90,10 +98,6 @@ class GridBlock {
   std::string listing() const;
 
  private:
-  std::vector<NodeId> wanted(const Graph& graph, NodeId root) const;
-  RegionOutputs scatter(Graph& graph, const Region& region, const Box& box) const;
-  bool compile_gather(Graph& graph);
-
   Domain domain_;  // fields, arrays, directions of the fields, weights
   std::size_t fields_, arrays_, parameters_;
   Shape shape_;
@@ -102,13 +106,7 @@ class GridBlock {
   std::vector<std::int32_t> fields_read_, parameters_read_;
 
   Pass residual_;
-  // The transposed product: where points are regular, gathered along the contiguous axis (along all axes where
-  // coefficients are constant); everywhere else scattered point by point.
-  std::optional<Pass> edges_;
-  std::optional<FlatPass> gather_constant_, gather_varying_;
-  std::ptrdiff_t inner_first_ = 0, inner_last_ = 0;      // the regular points lie in this flat range
-  std::ptrdiff_t constant_low_ = 0, constant_high_ = 0;  // how far the gathers reach beyond it
-  std::ptrdiff_t varying_low_ = 0, varying_high_ = 0;
+  std::optional<TransposedBlock> transposed_;
   std::optional<Pass> tangent_;
   std::optional<Pass> coefficient_pass_;
   std::vector<Coefficient> coefficients_;

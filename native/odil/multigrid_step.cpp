@@ -14,6 +14,8 @@ namespace {
 constexpr double least_tolerance = 1e-12, most_tolerance = 1e-2, share_of_aim = 1e-2;
 constexpr double sound_residual = 1e-6;
 constexpr std::size_t most_cycles = 60;
+// F cycles come to the coarsest grid again and again: there a level more costs less than a larger factorisation.
+constexpr std::size_t coarsest_points = 64;
 
 }  // namespace
 
@@ -64,7 +66,8 @@ void MultigridStep::make_hierarchy() {
     throw Error(ErrorCode::not_finite, name, "a derivative of the residual " + name + " is not finite");
   }
   multigrid_.emplace(std::move(a), problem_.description().fields[0].location,
-                     linalg::MultigridOptions{.cycle = linalg::MultigridCycle::f}, threads_);
+                     linalg::MultigridOptions{.cycle = linalg::MultigridCycle::f, .direct_points = coarsest_points},
+                     threads_);
 }
 
 StepResult MultigridStep::solve(std::span<const double> v, const Damping&, std::span<double> step,

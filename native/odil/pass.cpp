@@ -4,7 +4,8 @@
 
 #include "core/error.hpp"
 #include "core/thread_pool.hpp"
-#include "odil/row_runners.hpp"
+#include "odil/flat_runner.hpp"
+#include "odil/packed_runner.hpp"
 
 namespace dd::odil {
 namespace {
@@ -18,6 +19,13 @@ bool accumulates(const std::vector<Output>& outputs) {
 bool sums_up(const std::vector<Output>& outputs) {
   return std::any_of(outputs.begin(), outputs.end(),
                      [](const Output& output) { return output.kind == OutputKind::sum; });
+}
+
+std::vector<Shape> shapes_of(const std::vector<Operand>& operands) {
+  std::vector<Shape> shapes(operands.size());
+  std::transform(operands.begin(), operands.end(), shapes.begin(),
+                 [](const Operand& operand) { return operand.shape; });
+  return shapes;
 }
 
 /// What the box reads lies beyond an end, so that its distance is not that of the shift.
@@ -76,8 +84,8 @@ void add_sums(std::span<const double> from, std::span<const Target> targets, con
 
 }  // namespace
 
-Pass::Pass(Graph& graph, const Domain& domain, const Shape& shape, std::vector<RegionOutputs> regions)
-    : operands_(domain.operands), shape_(shape) {
+Pass::Pass(Graph& graph, const Domain& domain, const Shape& shape, std::vector<RegionOutputs> regions) : shape_(shape) {
+  const std::vector<Shape> operands = shapes_of(domain.operands);
   for (RegionOutputs& region : regions) {
     if (region.outputs.empty()) continue;
     for (std::size_t k = 0; k < region.outputs.size(); ++k) {
@@ -89,20 +97,20 @@ Pass::Pass(Graph& graph, const Domain& domain, const Shape& shape, std::vector<R
     compiled.box = region.box;
     compiled.flattened = flattened_axes(graph, domain, shape, region);
     compiled.adds = accumulates(region.outputs);
-    compiled.program =
-        lower(graph, region.outputs, compiled.flattened > 0 ? RowKind::flat : RowKind::packed, shape.axes - 1);
-    compiled.uniforms = Uniforms(graph, uniform_roots(compiled.program));
-    compiled.targets = std::move(region.targets);
-    uniforms_ += compiled.uniforms.size();
-    if (compiled.flattened == 0) {
+    const RowKind kind = compiled.flattened > 0 ? RowKind::flat : RowKind::packed;
+    compiled.rows = CompiledProgram(graph, region.outputs, kind, shape.axes - 1, std::move(region.targets));
+    uniforms_ += compiled.rows.uniforms.size();
+    if (compiled.flattened > 0) {
+      compiled.moving = moving_rows(compiled.rows, shape, operands);
+    } else {
+      compiled.linear = is_linear_program(compiled.rows.program);
       // All points of a box wrap alike: one distance serves them all.
-      for (const External& external : compiled.program.externals) {
+      for (const External& external : compiled.rows.program.externals) {
         const bool reads = external.kind == External::Kind::operand;
         compiled.sources.push_back(
-            reads ? Place(operands_[static_cast<std::size_t>(external.id)].shape, compiled.box, external.shift)
-                  : Place());
+            reads ? Place(operands[static_cast<std::size_t>(external.id)], compiled.box, external.shift) : Place());
       }
-      for (const Target& target : compiled.targets) {
+      for (const Target& target : compiled.rows.targets) {
         compiled.destinations.emplace_back(target.shape, compiled.box, target.shift);
       }
     }
@@ -150,31 +158,35 @@ struct PassRunner {
   template <class T>
   static void run(const Pass& pass, const Pass::Compiled& region, std::span<const T> uniforms, const Box& box,
                   std::size_t most_flattened, const Arrays<T>& arrays, std::span<double> sums) {
-    Workspace<T> workspace(region.program, uniforms);
     const Runs runs(pass.shape_, box, std::min(region.flattened, most_flattened));
+    if (region.linear) {
+      const LineRunner<T> runner(region.rows, region.sources, region.destinations, runs.line(), arrays, uniforms);
+      for (std::size_t run = 0; run < runs.count(); ++run) runner.run(runs.first(run), runs.length());
+      return;
+    }
+    Workspace<T> workspace(region.rows, uniforms);
     if (region.flattened == 0) {
-      PackedRunner<T> runner(region.program, region.targets, region.sources, region.destinations, runs.line(), arrays,
-                             workspace);
+      PackedRunner<T> runner(region.rows, region.sources, region.destinations, runs.line(), arrays, workspace);
       for (std::size_t run = 0; run < runs.count(); ++run) runner.add_run(runs.first(run), runs.length());
       runner.flush();
     } else {
-      FlatRunner<T> runner(region.program, region.targets, pass.operands_, pass.shape_, arrays, workspace);
+      FlatRunner<T> runner(region.rows, region.moving, pass.shape_, arrays, workspace);
       for (std::size_t run = 0; run < runs.count(); ++run) {
         const auto start = static_cast<std::size_t>(pass.shape_.flat(runs.first(run)));
         runner.run(start, start + runs.length());
       }
     }
-    add_sums<T>(workspace.sums(), region.targets, region.program.outputs, sums);
+    add_sums<T>(workspace.sums(), region.rows.targets, region.rows.program.outputs, sums);
   }
 
   template <class T>
-  static void run(const Pass& pass, const Box& within, const Arrays<T>& arrays, std::size_t threads) {
+  static void run(const Pass& pass, const Box& within, const Arrays<T>& arrays, std::size_t threads, AfterPiece then) {
     if (within.empty(pass.shape_.axes)) return;
     std::vector<T> uniforms(pass.uniforms_);
     std::span<T> left = uniforms;
     for (const Pass::Compiled& region : pass.regions_) {
-      evaluate_uniforms<T>(region.uniforms, arrays.parameters, left);
-      left = left.subspan(region.uniforms.size());
+      evaluate_uniforms<T>(region.rows.uniforms, arrays.parameters, left);
+      left = left.subspan(region.rows.uniforms.size());
     }
     const Slabs slabs(pass.shape_, within);
     std::vector<double> sums(slabs.count * arrays.sums.size(), 0);
@@ -182,13 +194,15 @@ struct PassRunner {
       const Box slab = slabs.slab(s);
       std::span<const T> rest = uniforms;
       for (const Pass::Compiled& region : pass.regions_) {
-        const std::span<const T> own = rest.first(region.uniforms.size());
+        const std::span<const T> own = rest.first(region.rows.uniforms.size());
         rest = rest.subspan(own.size());
         const Box box = slab.intersection(region.box, pass.shape_.axes);
         if (box.empty(pass.shape_.axes)) continue;
         run<T>(pass, region, own, box, pass.shape_.axes - slabs.cut, arrays,
                std::span(sums).subspan(s * arrays.sums.size(), arrays.sums.size()));
       }
+      const auto first = static_cast<std::size_t>(pass.shape_.flat(slab.begin));
+      then(s, first, first + slab.points(pass.shape_.axes));
     });
     for (std::size_t s = 0; s < slabs.count; ++s) {
       for (std::size_t k = 0; k < arrays.sums.size(); ++k) arrays.sums[k] += sums[s * arrays.sums.size() + k];
@@ -197,8 +211,25 @@ struct PassRunner {
 };
 
 template <class T>
+void Pass::run(const Arrays<T>& arrays, std::size_t threads, AfterPiece then) const {
+  if (!regions_.empty()) PassRunner::run<T>(*this, {{}, shape_.count}, arrays, threads, then);
+}
+template void Pass::run(const Arrays<float>&, std::size_t, AfterPiece) const;
+template void Pass::run(const Arrays<double>&, std::size_t, AfterPiece) const;
+
+std::vector<std::size_t> Pass::pieces(const Shape& shape) {
+  const PassRunner::Slabs slabs(shape, {{}, shape.count});
+  std::vector<std::size_t> begins;
+  for (std::size_t s = 0; s < slabs.count; ++s) {
+    begins.push_back(static_cast<std::size_t>(shape.flat(slabs.slab(s).begin)));
+  }
+  begins.push_back(shape.points());
+  return begins;
+}
+
+template <class T>
 void Pass::run(const Arrays<T>& arrays, std::size_t threads) const {
-  if (!regions_.empty()) PassRunner::run<T>(*this, {{}, shape_.count}, arrays, threads);
+  run<T>(arrays, threads, [](std::size_t, std::size_t, std::size_t) {});
 }
 template void Pass::run(const Arrays<float>&, std::size_t) const;
 template void Pass::run(const Arrays<double>&, std::size_t) const;
@@ -209,7 +240,7 @@ void Pass::run_rows(const Arrays<T>& arrays, std::int32_t first, std::int32_t la
   Box rows{{}, shape_.count};
   rows.begin[0] = std::max(rows.begin[0], first);
   rows.end[0] = std::min(rows.end[0], last);
-  PassRunner::run<T>(*this, rows, arrays, threads);
+  PassRunner::run<T>(*this, rows, arrays, threads, [](std::size_t, std::size_t, std::size_t) {});
 }
 template void Pass::run_rows(const Arrays<float>&, std::int32_t, std::int32_t, std::size_t) const;
 template void Pass::run_rows(const Arrays<double>&, std::int32_t, std::int32_t, std::size_t) const;
@@ -217,7 +248,8 @@ template void Pass::run_rows(const Arrays<double>&, std::int32_t, std::int32_t, 
 std::vector<ProgramStatistics> Pass::statistics() const {
   std::vector<ProgramStatistics> result;
   for (const Compiled& region : regions_) {
-    result.push_back({region.program.instructions.size(), region.program.registers, region.program.externals.size(),
+    const Program& program = region.rows.program;
+    result.push_back({program.instructions.size(), program.registers, program.externals.size(),
                       region.box.points(shape_.axes), region.flattened > 0});
   }
   return result;
@@ -234,19 +266,18 @@ std::size_t FlatPass::common_run(const Shape& shape, const Shape& operand) noexc
 
 FlatPass::FlatPass(Graph& graph, const Domain& domain, const Shape& shape, const std::vector<Output>& outputs,
                    std::vector<Target> targets)
-    : operands_(domain.operands),
-      shape_(shape),
-      program_(lower(graph, outputs, RowKind::flat, shape.axes - 1)),
-      uniforms_(graph, uniform_roots(program_)),
-      targets_(std::move(targets)),
+    : shape_(shape),
+      rows_(graph, outputs, RowKind::flat, shape.axes - 1, std::move(targets)),
+      moving_(moving_rows(rows_, shape, shapes_of(domain.operands))),
       longest_(shape.points()) {
-  for (const External& external : program_.externals) {
+  const Program& program = rows_.program;
+  for (const External& external : program.externals) {
     if (external.kind != External::Kind::operand) continue;
-    longest_ = std::min(longest_, common_run(shape, operands_[static_cast<std::size_t>(external.id)].shape));
+    longest_ = std::min(longest_, common_run(shape, domain.operands[static_cast<std::size_t>(external.id)].shape));
   }
-  for (std::size_t k = 0; k < program_.outputs.size(); ++k) {
-    if (program_.outputs[k].kind != OutputKind::accumulate) continue;
-    const std::ptrdiff_t shift = shape.flat(targets_[k].shift);
+  for (std::size_t k = 0; k < program.outputs.size(); ++k) {
+    if (program.outputs[k].kind != OutputKind::accumulate) continue;
+    const std::ptrdiff_t shift = shape.flat(rows_.targets[k].shift);
     reach_ = std::max(reach_, static_cast<std::size_t>(shift < 0 ? -shift : shift));
   }
 }
@@ -257,18 +288,18 @@ void FlatPass::run(const Arrays<T>& arrays, std::size_t begin, std::size_t end, 
   const std::size_t chunk = std::max(task_points, (2 * reach_ + task_points - 1) / task_points * task_points);
   const std::size_t chunks = (end - begin + chunk - 1) / chunk;
   std::vector<double> sums(chunks * arrays.sums.size(), 0);
-  std::vector<T> uniforms(uniforms_.size());
-  evaluate_uniforms<T>(uniforms_, arrays.parameters, uniforms);
+  std::vector<T> uniforms(rows_.uniforms.size());
+  evaluate_uniforms<T>(rows_.uniforms, arrays.parameters, uniforms);
   const auto run_chunk = [&](std::size_t c) {
-    Workspace<T> workspace(program_, uniforms);
-    FlatRunner<T> runner(program_, targets_, operands_, shape_, arrays, workspace);
+    Workspace<T> workspace(rows_, uniforms);
+    FlatRunner<T> runner(rows_, moving_, shape_, arrays, workspace);
     const std::size_t last = std::min(begin + (c + 1) * chunk, end);
     for (std::size_t at = begin + c * chunk; at < last;) {
       const std::size_t next = std::min((at / longest_ + 1) * longest_, last);
       runner.run(at, next);
       at = next;
     }
-    add_sums<T>(workspace.sums(), targets_, program_.outputs,
+    add_sums<T>(workspace.sums(), rows_.targets, rows_.program.outputs,
                 std::span(sums).subspan(c * arrays.sums.size(), arrays.sums.size()));
   };
   // Every other chunk, then those between: neighbours add to the same elements.
@@ -284,7 +315,8 @@ template void FlatPass::run(const Arrays<float>&, std::size_t, std::size_t, std:
 template void FlatPass::run(const Arrays<double>&, std::size_t, std::size_t, std::size_t) const;
 
 ProgramStatistics FlatPass::statistics() const {
-  return {program_.instructions.size(), program_.registers, program_.externals.size(), 0, true};
+  const Program& program = rows_.program;
+  return {program.instructions.size(), program.registers, program.externals.size(), 0, true};
 }
 
 }  // namespace dd::odil

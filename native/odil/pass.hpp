@@ -8,19 +8,11 @@
 #include <span>
 #include <vector>
 
-#include "odil/program.hpp"
+#include "core/function_ref.hpp"
+#include "odil/compiled_program.hpp"
 #include "odil/regions.hpp"
-#include "odil/uniform.hpp"
 
 namespace dd::odil {
-
-/// Where an output goes: array number `array`, of that shape, at the point moved by `shift`. A sum goes to sum number
-/// `array`.
-struct Target {
-  std::size_t array = 0;
-  Shape shape;
-  Shift shift{};
-};
 
 /// The outputs of one region.
 struct RegionOutputs {
@@ -39,6 +31,9 @@ struct Arrays {
   std::span<double> sums;  ///< added to
 };
 
+/// Called with the number of a piece and its points [begin, end).
+using AfterPiece = FunctionRef<void(std::size_t number, std::size_t begin, std::size_t end)>;
+
 struct ProgramStatistics {
   std::size_t instructions = 0, registers = 0, externals = 0, points = 0;
   bool flat = false;
@@ -55,6 +50,13 @@ class Pass {
   template <class T>
   void run(const Arrays<T>& arrays, std::size_t threads) const;
 
+  /// The same; `then` follows each piece of the points, on the thread that has just computed it.
+  template <class T>
+  void run(const Arrays<T>& arrays, std::size_t threads, AfterPiece then) const;
+  /// Where the pieces of a shape's points begin, and where the last one ends: runs go piece by piece, each through all
+  /// regions while it is in the cache.
+  static std::vector<std::size_t> pieces(const Shape& shape);
+
   /// The same at the points whose index along the first axis lies in [first, last): equations that are solved row by
   /// row of time. Touches nothing outside these rows of the targets.
   template <class T>
@@ -67,14 +69,13 @@ class Pass {
     Box box;
     std::size_t flattened = 0;  // how many of the last axes are run through as one; 0 means gathered
     bool adds = false;
-    Program program;
-    Uniforms uniforms;  // the table, then the uniform rows
-    std::vector<Target> targets;
+    bool linear = false;  // of gathered points: computed where they are
+    CompiledProgram rows;
+    std::vector<MovingRow> moving;             // of points in rows
     std::vector<Place> sources, destinations;  // of gathered points: one per external and per target
   };
   friend struct PassRunner;
 
-  std::vector<Operand> operands_;
   Shape shape_;
   std::vector<Compiled> regions_;  // those with more flattened axes first: what they spoil is mended later
   bool adds_ = false;
@@ -101,11 +102,9 @@ class FlatPass {
   ProgramStatistics statistics() const;
 
  private:
-  std::vector<Operand> operands_;
   Shape shape_;
-  Program program_;
-  Uniforms uniforms_;
-  std::vector<Target> targets_;
+  CompiledProgram rows_;
+  std::vector<MovingRow> moving_;
   std::size_t longest_ = 1;  // a run of points ends at its multiples
   std::size_t reach_ = 0;    // how far from its own point an output adds, in elements
 };

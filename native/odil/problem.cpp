@@ -7,45 +7,12 @@
 #include "core/error.hpp"
 #include "core/reductions.hpp"
 #include "core/thread_pool.hpp"
+#include "odil/residual_sums.hpp"
 
 namespace dd::odil {
 namespace {
 
-constexpr std::size_t sum_grain = 4096;
 constexpr std::size_t rows_points = std::size_t{1} << 19;  // that pass through a buffer at once
-
-/// Sum of f(value) in float64 by pieces of a fixed size.
-template <class T, class F>
-double sum_of(std::span<const T> values, std::size_t threads, F f) {
-  std::vector<double> pieces((values.size() + sum_grain - 1) / sum_grain, 0);
-  parallel_for(threads, values.size(), sum_grain, [&](std::size_t begin, std::size_t end) {
-    double lanes[8] = {};
-    std::size_t i = begin;
-    for (; i + 8 <= end; i += 8) {
-      for (std::size_t lane = 0; lane < 8; ++lane) lanes[lane] += f(static_cast<double>(values[i + lane]));
-    }
-    for (; i < end; ++i) lanes[0] += f(static_cast<double>(values[i]));
-    pieces[begin / sum_grain] =
-        ((lanes[0] + lanes[4]) + (lanes[1] + lanes[5])) + ((lanes[2] + lanes[6]) + (lanes[3] + lanes[7]));
-  });
-  return sum(pieces, 1);
-}
-
-/// Sum of squares in float64 by the same pieces; then(begin, end) follows the sum of each.
-template <class T, class Then>
-double sum_of_squares(std::span<const T> values, std::size_t threads, Then&& then) {
-  std::vector<double> pieces((values.size() + sum_grain - 1) / sum_grain, 0);
-  parallel_for(threads, values.size(), sum_grain, [&](std::size_t begin, std::size_t end) {
-    const std::span<const T> piece = values.subspan(begin, end - begin);
-    pieces[begin / sum_grain] = dot(piece, piece, 1);
-    then(begin, end);
-  });
-  return sum(pieces, 1);
-}
-template <class T>
-double sum_of_squares(std::span<const T> values, std::size_t threads) {
-  return sum_of_squares(values, threads, [](std::size_t, std::size_t) {});
-}
 
 /// A shift is less than one repetition, that of a gathered derivative less than two.
 constexpr std::size_t copies_around = 2;
@@ -170,6 +137,9 @@ std::vector<T*> Problem::field_targets(std::span<T> unknowns) const {
   return targets;
 }
 
+template std::vector<float*> Problem::field_targets(std::span<float>) const;
+template std::vector<double*> Problem::field_targets(std::span<double>) const;
+
 template <class T>
 std::vector<double> Problem::scalars(const PointSources<T>& at, std::size_t threads) const {
   std::vector<double> values = at.parameters;
@@ -177,11 +147,13 @@ std::vector<double> Problem::scalars(const PointSources<T>& at, std::size_t thre
   for (const auto& total : totals_) {
     summands.reserve_discarding(total->shape().points());
     total->evaluate<T>(at, summands.data(), threads);
-    values.push_back(
-        sum_of(std::span<const T>(summands.data(), total->shape().points()), threads, [](double x) { return x; }));
+    values.push_back(plain_sum(std::span<const T>(summands.data(), total->shape().points()), threads));
   }
   return values;
 }
+
+template std::vector<double> Problem::scalars(const PointSources<float>&, std::size_t) const;
+template std::vector<double> Problem::scalars(const PointSources<double>&, std::size_t) const;
 
 template <class T>
 void Problem::evaluate(std::span<const T> unknowns, std::span<T> residuals, std::size_t threads) const {
@@ -215,13 +187,24 @@ std::vector<double> Problem::scales(Normalization normalization, std::span<const
   return result;
 }
 
+namespace {
+
+/// Sum of squares of a block's residuals.
+template <class T>
+double squares_of(const BlockDescription& block, std::span<const T> residuals, std::size_t threads) {
+  if (block.scalar) return dot(residuals, residuals, 1);
+  return sum_of_squares(residuals, Pass::pieces(block.shape), threads);
+}
+
+}  // namespace
+
 template <class T>
 double Problem::loss(std::span<const T> residuals, std::span<const double> scales, std::size_t threads) const {
   double total = 0;
   for (std::size_t b = 0; b < grid_blocks_.size(); ++b) {
     const auto block = residuals.subspan(block_offsets_[b], block_offsets_[b + 1] - block_offsets_[b]);
-    const double value = description_.blocks[b].raw ? sum_of(block, threads, [](double x) { return x; })
-                                                    : sum_of_squares(block, threads);
+    const double value =
+        description_.blocks[b].raw ? plain_sum(block, threads) : squares_of(description_.blocks[b], block, threads);
     total += scales[b] * value;
   }
   return total;
@@ -232,8 +215,6 @@ template double Problem::loss(std::span<const double>, std::span<const double>, 
 template <class T>
 std::vector<BlockSums> Problem::block_sums(std::span<const T> unknowns, std::size_t threads) const {
   const PointSources<T> at = sources<T>(unknowns);
-  const auto plain = [](std::span<const T> values) { return sum_of(values, 1, [](double x) { return x; }); };
-  const auto squared = [](std::span<const T> values) { return sum_of_squares(values, 1); };
   const std::vector<double> numbers = scalars<T>(at, threads);
   std::vector<BlockSums> sums;
   AlignedBuffer<T> buffer;
@@ -242,36 +223,32 @@ std::vector<BlockSums> Problem::block_sums(std::span<const T> unknowns, std::siz
       std::vector<double> values(scalar_blocks_[b]->residuals());
       scalar_blocks_[b]->evaluate<T>(at.operands, numbers, values);
       const std::vector<T> rounded(values.begin(), values.end());
-      sums.push_back({plain(rounded), squared(rounded)});
+      const std::span<const T> own(rounded);
+      sums.push_back({plain_sum(own, 1), dot(own, own, 1)});
       continue;
     }
-    // Rows pass through a buffer from which whole pieces are added up; what is left goes in front of the next rows.
+    // Rows pass through a buffer, as many whole pieces as fit it and are whole rows.
     const Shape& shape = description_.blocks[b].shape;
-    const auto rows = static_cast<std::size_t>(shape.count[0]);
-    const std::size_t row_points = shape.points() / rows;
-    const std::size_t group = std::max<std::size_t>(1, rows_points / row_points);
-    buffer.reserve_discarding(group * row_points + sum_grain);
-    std::vector<double> pieces, squares;
-    std::size_t left = 0;
-    for (std::size_t row = 0; row < rows; row += group) {
-      const std::size_t last = std::min(row + group, rows);
-      grid_blocks_[b]->evaluate_rows<T>(at, static_cast<std::int32_t>(row), static_cast<std::int32_t>(last),
-                                        buffer.data() + left, threads);
-      const std::size_t filled = left + (last - row) * row_points;
-      const std::size_t whole = last == rows ? (filled + sum_grain - 1) / sum_grain : filled / sum_grain;
-      const std::size_t first_piece = pieces.size();
-      pieces.resize(first_piece + whole);
-      squares.resize(first_piece + whole);
-      parallel_for(threads, whole, 16, [&](std::size_t begin, std::size_t end) {
-        for (std::size_t piece = begin; piece < end; ++piece) {
-          const std::size_t from = piece * sum_grain, count = std::min(sum_grain, filled - from);
-          const std::span<const T> values(buffer.data() + from, count);
-          pieces[first_piece + piece] = plain(values);
-          squares[first_piece + piece] = squared(values);
-        }
+    const std::size_t row_points = shape.points() / static_cast<std::size_t>(shape.count[0]);
+    const std::vector<std::size_t> begins = Pass::pieces(shape);
+    std::vector<double> pieces(begins.size() - 1), squares(begins.size() - 1);
+    for (std::size_t first = 0; first < pieces.size();) {
+      std::size_t last = first + 1;
+      while (begins[last] % row_points != 0 ||
+             (last < pieces.size() && begins[last] - begins[first] + row_points <= rows_points)) {
+        ++last;
+      }
+      const std::size_t start = begins[first];
+      buffer.reserve_discarding(begins[last] - start);
+      grid_blocks_[b]->evaluate_rows<T>(at, static_cast<std::int32_t>(start / row_points),
+                                        static_cast<std::int32_t>(begins[last] / row_points), buffer.data(), threads);
+      ThreadPool::shared().run_tasks(threads, last - first, [&](std::size_t k) {
+        const std::size_t piece = first + k;
+        const std::span<const T> values(buffer.data() + (begins[piece] - start), begins[piece + 1] - begins[piece]);
+        pieces[piece] = plain_sum(values, 1);
+        squares[piece] = dot(values, values, 1);
       });
-      left = filled - std::min(filled, whole * sum_grain);
-      std::copy(buffer.data() + filled - left, buffer.data() + filled, buffer.data());
+      first = last;
     }
     sums.push_back({sum(pieces, 1), sum(squares, 1)});
   }
@@ -279,121 +256,6 @@ std::vector<BlockSums> Problem::block_sums(std::span<const T> unknowns, std::siz
 }
 template std::vector<BlockSums> Problem::block_sums(std::span<const float>, std::size_t) const;
 template std::vector<BlockSums> Problem::block_sums(std::span<const double>, std::size_t) const;
-
-template <class T>
-double Problem::gradient(std::span<const T> unknowns, std::span<T> residuals, std::span<T> gradient,
-                         std::span<const double> scales, std::size_t threads) const {
-  evaluate<T>(unknowns, residuals, threads);
-  // A piece is multiplied while it is still in the cache from the sum.
-  double value = 0;
-  for (std::size_t b = 0; b < grid_blocks_.size(); ++b) {
-    const auto block = residuals.subspan(block_offsets_[b], block_offsets_[b + 1] - block_offsets_[b]);
-    const double scale = scales[b];
-    if (description_.blocks[b].raw) {
-      value += scale * sum_of(std::span<const T>(block), threads, [](double x) { return x; });
-      std::fill(block.begin(), block.end(), static_cast<T>(scale));
-      continue;
-    }
-    value += scale * sum_of_squares(std::span<const T>(block), threads, [&](std::size_t begin, std::size_t end) {
-               for (std::size_t i = begin; i < end; ++i) block[i] *= static_cast<T>(2 * scale);
-             });
-  }
-  parallel_for(threads, gradient.size(), 32768, [&](std::size_t begin, std::size_t end) {
-    std::fill(gradient.begin() + static_cast<std::ptrdiff_t>(begin),
-              gradient.begin() + static_cast<std::ptrdiff_t>(end), T(0));
-  });
-  add_transposed_product<T>(unknowns, residuals, gradient, threads);
-  return value;
-}
-template double Problem::gradient(std::span<const float>, std::span<float>, std::span<float>, std::span<const double>,
-                                  std::size_t) const;
-template double Problem::gradient(std::span<const double>, std::span<double>, std::span<double>,
-                                  std::span<const double>, std::size_t) const;
-
-template <class T>
-void Problem::add_transposed_product(std::span<const T> unknowns, std::span<const T> weights, std::span<T> result,
-                                     std::size_t threads) const {
-  const PointSources<T> at = sources<T>(unknowns);
-  const std::vector<T*> targets = field_targets<T>(result);
-  const std::vector<double> numbers = scalars<T>(at, threads);
-  std::vector<double> sums(numbers.size(), 0);
-  for (std::size_t b = 0; b < grid_blocks_.size(); ++b) {
-    const auto own = weights.subspan(block_offsets_[b], block_offsets_[b + 1] - block_offsets_[b]);
-    if (grid_blocks_[b]) {
-      {
-        const std::lock_guard lock(mutex_);
-        if (!grid_blocks_[b]->has_transposed()) grid_blocks_[b]->compile_transposed(description_.graph);
-      }
-      grid_blocks_[b]->add_transposed<T>(at, own, targets, std::span(sums).first(description_.parameters), threads);
-      continue;
-    }
-    const auto entries = scalar_blocks_[b]->derivatives();
-    std::vector<double> values(entries.size());
-    scalar_blocks_[b]->evaluate_derivatives<T>(at.operands, numbers, values);
-    for (std::size_t k = 0; k < entries.size(); ++k) {
-      const double change = values[k] * static_cast<double>(own[entries[k].root]);
-      if (entries[k].parameter) {
-        sums[entries[k].number] += change;
-      } else {
-        targets[entries[k].number][entries[k].flat] += static_cast<T>(change);
-      }
-    }
-  }
-  for (std::size_t t = 0; t < totals_.size(); ++t) {
-    const std::vector<T> weight(totals_[t]->shape().points(), static_cast<T>(sums[description_.parameters + t]));
-    {
-      const std::lock_guard lock(mutex_);
-      if (!totals_[t]->has_transposed()) totals_[t]->compile_transposed(description_.graph);
-    }
-    totals_[t]->add_transposed<T>(at, weight, targets, std::span(sums).first(description_.parameters), threads);
-  }
-  for (std::size_t p = 0; p < description_.parameters; ++p) result[grid_unknowns_ + p] += static_cast<T>(sums[p]);
-}
-template void Problem::add_transposed_product(std::span<const float>, std::span<const float>, std::span<float>,
-                                              std::size_t) const;
-template void Problem::add_transposed_product(std::span<const double>, std::span<const double>, std::span<double>,
-                                              std::size_t) const;
-
-template <class T>
-void Problem::product(std::span<const T> unknowns, std::span<const T> direction, std::span<T> result,
-                      std::size_t threads) const {
-  const PointSources<T> at = sources<T>(unknowns);
-  const PointSources<T> along = sources<T>(direction);
-  const std::span<const T* const> fields = std::span(along.operands).first(description_.fields.size());
-  const std::vector<double> numbers = scalars<T>(at, threads);
-  std::vector<double> changes = along.parameters;
-  for (const auto& total : totals_) {
-    {
-      const std::lock_guard lock(mutex_);
-      if (!total->has_product()) total->compile_product(description_.graph);
-    }
-    AlignedBuffer<T> summands(total->shape().points());
-    total->product<T>(at, fields, along.parameters, summands.data(), threads);
-    changes.push_back(sum_of(std::as_const(summands).span(), threads, [](double x) { return x; }));
-  }
-  for (std::size_t b = 0; b < grid_blocks_.size(); ++b) {
-    T* const to = result.data() + block_offsets_[b];
-    if (grid_blocks_[b]) {
-      {
-        const std::lock_guard lock(mutex_);
-        if (!grid_blocks_[b]->has_product()) grid_blocks_[b]->compile_product(description_.graph);
-      }
-      grid_blocks_[b]->product<T>(at, fields, along.parameters, to, threads);
-      continue;
-    }
-    const auto entries = scalar_blocks_[b]->derivatives();
-    std::vector<double> values(entries.size()), sums(scalar_blocks_[b]->residuals(), 0);
-    scalar_blocks_[b]->evaluate_derivatives<T>(at.operands, numbers, values);
-    for (std::size_t k = 0; k < entries.size(); ++k) {
-      const double change = entries[k].parameter ? changes[entries[k].number]
-                                                 : static_cast<double>(fields[entries[k].number][entries[k].flat]);
-      sums[entries[k].root] += values[k] * change;
-    }
-    std::transform(sums.begin(), sums.end(), to, [](double value) { return static_cast<T>(value); });
-  }
-}
-template void Problem::product(std::span<const float>, std::span<const float>, std::span<float>, std::size_t) const;
-template void Problem::product(std::span<const double>, std::span<const double>, std::span<double>, std::size_t) const;
 
 std::string Problem::listing(std::size_t number) const {
   return grid_blocks_[number] ? grid_blocks_[number]->listing()

@@ -173,6 +173,10 @@ class Problem {
     return entry.parameter && entry.number >= description_.parameters;
   }
   const GridBlock& with_coefficients(GridBlock& block) const;
+  const GridBlock& with_transposed(GridBlock& block) const;
+  template <class T>
+  void finish_transposed(const PointSources<T>& at, std::span<const double> numbers, std::span<const T> weights,
+                         std::span<T* const> targets, std::span<double> sums, std::size_t threads) const;
   GridBlock& total_of(const ScalarDerivative& entry) const noexcept {
     return *totals_[entry.number - description_.parameters];
   }

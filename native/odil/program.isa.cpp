@@ -20,28 +20,28 @@ namespace {
 
 using size_type = decltype(sizeof(0));
 
-template <class T>
+/// The rows of one instruction with `Operands` operands. Their number is known here, so that finding them is straight
+/// code: blocks are short, and this comes once for each of them.
+template <int Operands, class T>
 struct Rows {
   T* __restrict to;
-  const T* from[max_terms];
+  const T* from[Operands > 0 ? Operands : 1];
   size_type count;
-};
 
-template <class T>
-DD_INLINE Rows<T> rows_of(const BlockRun<T>& run, const Instruction& instruction) {
-  Rows<T> rows;
-  rows.to = run.slots[instruction.destination] + instruction.low + instruction.destination_offset;
-  for (int k = 0; k < instruction.terms; ++k) {
-    rows.from[k] = run.slots[instruction.operand.data()[k]] + instruction.low + instruction.offset.data()[k];
+  DD_INLINE Rows(const BlockRun<T>& run, const Instruction& instruction) {
+    to = run.slots[instruction.destination] + instruction.low + instruction.destination_offset;
+    DD_UNROLL for (int k = 0; k < Operands; ++k) {
+      from[k] = run.slots[instruction.operand.data()[k]] + instruction.low + instruction.offset.data()[k];
+    }
+    count = static_cast<size_type>(static_cast<long>(run.length) + instruction.high - instruction.low);
   }
-  rows.count = static_cast<size_type>(static_cast<long>(run.length) + instruction.high - instruction.low);
-  return rows;
-}
+};
 
 /// to = f(from[0], ..., from[Operands - 1]), vector by vector.
 template <int Operands, class T, class F>
-DD_INLINE void map(const Rows<T>& rows, F f) {
+DD_INLINE void map(const BlockRun<T>& run, const Instruction& instruction, F f) {
   constexpr size_type width = lanes<T>;
+  const Rows<Operands, T> rows(run, instruction);
   T* __restrict to = rows.to;
   size_type i = 0;
   for (; i + width <= rows.count; i += width) {
@@ -57,20 +57,29 @@ DD_INLINE void map(const Rows<T>& rows, F f) {
   }
 }
 
+/// The same element by element.
+template <int Operands, class T, class F>
+DD_INLINE void map_elements(const BlockRun<T>& run, const Instruction& instruction, F f) {
+  const Rows<Operands, T> rows(run, instruction);
+  for (size_type i = 0; i < rows.count; ++i) rows.to[i] = f(rows.from, i);
+}
+
 template <int Terms, class T>
-void combine(const Rows<T>& rows, const T* table, const Instruction& instruction) {
+void combine(const BlockRun<T>& run, const Instruction& instruction) {
   Vector<T> coefficient[Terms];
-  for (int k = 0; k < Terms; ++k) coefficient[k] = broadcast(table[instruction.coefficient.data()[k]]);
+  DD_UNROLL for (int k = 0; k < Terms; ++k) {
+    coefficient[k] = broadcast(run.table[instruction.coefficient.data()[k]]);
+  }
   if (instruction.constant == no_constant) {
-    map<Terms>(rows, [&](const Vector<T>* a) {
+    map<Terms>(run, instruction, [&](const Vector<T>* a) {
       Vector<T> value = coefficient[0] * a[0];
       DD_UNROLL for (int k = 1; k < Terms; ++k) value = multiply_add(coefficient[k], a[k], value);
       return value;
     });
     return;
   }
-  const Vector<T> constant = broadcast(table[instruction.constant]);
-  map<Terms>(rows, [&](const Vector<T>* a) {
+  const Vector<T> constant = broadcast(run.table[instruction.constant]);
+  map<Terms>(run, instruction, [&](const Vector<T>* a) {
     Vector<T> value = constant;
     DD_UNROLL for (int k = 0; k < Terms; ++k) value = multiply_add(coefficient[k], a[k], value);
     return value;
@@ -78,43 +87,41 @@ void combine(const Rows<T>& rows, const T* table, const Instruction& instruction
 }
 
 template <class T>
-void scaled_exp(const Rows<T>& rows, const T* table, const Instruction& instruction) {
-  const Vector<T> coefficient = broadcast(table[instruction.coefficient.data()[0]]);
-  const Vector<T> constant = broadcast(instruction.constant == no_constant ? T(0) : table[instruction.constant]);
+void scaled_exp(const BlockRun<T>& run, const Instruction& instruction) {
+  const Vector<T> coefficient = broadcast(run.table[instruction.coefficient.data()[0]]);
+  const Vector<T> constant = broadcast(instruction.constant == no_constant ? T(0) : run.table[instruction.constant]);
   if (instruction.terms == 1) {
-    map<1>(rows, [&](const Vector<T>* a) { return exponential<T>(multiply_add(coefficient, a[0], constant)); });
+    map<1>(run, instruction,
+           [&](const Vector<T>* a) { return exponential<T>(multiply_add(coefficient, a[0], constant)); });
   } else {
-    map<2>(rows, [&](const Vector<T>* a) { return exponential<T>(multiply_add(coefficient, a[0] * a[1], constant)); });
+    map<2>(run, instruction,
+           [&](const Vector<T>* a) { return exponential<T>(multiply_add(coefficient, a[0] * a[1], constant)); });
   }
 }
 
 template <class T>
-void fill(const Rows<T>& rows, const T* table, const Instruction& instruction) {
-  const T value = instruction.constant == no_constant ? T(0) : table[instruction.constant];
-  for (size_type i = 0; i < rows.count; ++i) rows.to[i] = value;
-}
-
-template <class T>
-void combine_any(const Rows<T>& rows, const T* table, const Instruction& instruction) {
+void combine_any(const BlockRun<T>& run, const Instruction& instruction) {
   switch (instruction.terms) {
-    case 0:
-      return fill(rows, table, instruction);
+    case 0: {
+      const T value = instruction.constant == no_constant ? T(0) : run.table[instruction.constant];
+      return map_elements<0>(run, instruction, [&](const T* const*, size_type) { return value; });
+    }
     case 1:
-      return combine<1>(rows, table, instruction);
+      return combine<1>(run, instruction);
     case 2:
-      return combine<2>(rows, table, instruction);
+      return combine<2>(run, instruction);
     case 3:
-      return combine<3>(rows, table, instruction);
+      return combine<3>(run, instruction);
     case 4:
-      return combine<4>(rows, table, instruction);
+      return combine<4>(run, instruction);
     case 5:
-      return combine<5>(rows, table, instruction);
+      return combine<5>(run, instruction);
     case 6:
-      return combine<6>(rows, table, instruction);
+      return combine<6>(run, instruction);
     case 7:
-      return combine<7>(rows, table, instruction);
+      return combine<7>(run, instruction);
     default:
-      return combine<8>(rows, table, instruction);
+      return combine<8>(run, instruction);
   }
 }
 
@@ -142,57 +149,52 @@ double sum_of(const T* values, size_type count) {
 }
 
 template <class T>
-void execute(const BlockRun<T>& run, const Instruction& instruction) {
+DD_INLINE void execute(const BlockRun<T>& run, const Instruction& instruction) {
   using V = Vector<T>;
-  if (instruction.code == Code::sum) {
-    const T* row = run.slots[instruction.operand.data()[0]] + instruction.offset.data()[0];
-    run.sums[instruction.destination] += sum_of(row, run.length);
-    return;
-  }
-  const Rows<T> rows = rows_of(run, instruction);
   switch (instruction.code) {
     case Code::combine:
-      return combine_any(rows, run.table, instruction);
+      return combine_any(run, instruction);
     case Code::multiply:
-      return map<2>(rows, [](const V* a) { return a[0] * a[1]; });
+      return map<2>(run, instruction, [](const V* a) { return a[0] * a[1]; });
     case Code::divide:
-      return map<2>(rows, [](const V* a) { return a[0] / a[1]; });
+      return map<2>(run, instruction, [](const V* a) { return a[0] / a[1]; });
     case Code::minimum:
-      return map<2>(rows, [](const V* a) { return a[1] < a[0] ? a[1] : a[0]; });
+      return map<2>(run, instruction, [](const V* a) { return a[1] < a[0] ? a[1] : a[0]; });
     case Code::maximum:
-      return map<2>(rows, [](const V* a) { return a[0] < a[1] ? a[1] : a[0]; });
+      return map<2>(run, instruction, [](const V* a) { return a[0] < a[1] ? a[1] : a[0]; });
     case Code::absolute:
-      return map<1>(rows, [](const V* a) { return absolute<T>(a[0]); });
+      return map<1>(run, instruction, [](const V* a) { return absolute<T>(a[0]); });
     case Code::sign:
-      return map<1>(rows, [](const V* a) {
+      return map<1>(run, instruction, [](const V* a) {
         const V one = broadcast(T(1)), zero{};
         return a[0] > zero ? one : a[0] < zero ? -one : zero;
       });
     case Code::select_less:
-      return map<4>(rows, [](const V* a) { return a[0] < a[1] ? a[2] : a[3]; });
+      return map<4>(run, instruction, [](const V* a) { return a[0] < a[1] ? a[2] : a[3]; });
     case Code::exp:
-      return map<1>(rows, [](const V* a) { return exponential<T>(a[0]); });
+      return map<1>(run, instruction, [](const V* a) { return exponential<T>(a[0]); });
     case Code::scaled_exp:
-      return scaled_exp(rows, run.table, instruction);
+      return scaled_exp(run, instruction);
     case Code::log:
-      return map<1>(rows, [](const V* a) { return logarithm<T>(a[0]); });
+      return map<1>(run, instruction, [](const V* a) { return logarithm<T>(a[0]); });
     case Code::tanh:
-      return map<1>(rows, [](const V* a) { return hyperbolic_tangent<T>(a[0]); });
+      return map<1>(run, instruction, [](const V* a) { return hyperbolic_tangent<T>(a[0]); });
     case Code::sigmoid:
-      return map<1>(rows, [](const V* a) { return sigmoid_of<T>(a[0]); });
+      return map<1>(run, instruction, [](const V* a) { return sigmoid_of<T>(a[0]); });
     case Code::sqrt:
-      return map<1>(rows, [](const V* a) { return square_root(a[0]); });
+      return map<1>(run, instruction, [](const V* a) { return square_root(a[0]); });
     case Code::sin:
-      for (size_type i = 0; i < rows.count; ++i) rows.to[i] = library_sin(rows.from[0][i]);
-      return;
+      return map_elements<1>(run, instruction, [](const T* const* a, size_type i) { return library_sin(a[0][i]); });
     case Code::cos:
-      for (size_type i = 0; i < rows.count; ++i) rows.to[i] = library_cos(rows.from[0][i]);
-      return;
+      return map_elements<1>(run, instruction, [](const T* const* a, size_type i) { return library_cos(a[0][i]); });
     case Code::power:
-      for (size_type i = 0; i < rows.count; ++i) rows.to[i] = library_pow(rows.from[0][i], rows.from[1][i]);
+      return map_elements<2>(run, instruction,
+                             [](const T* const* a, size_type i) { return library_pow(a[0][i], a[1][i]); });
+    case Code::sum: {
+      const T* row = run.slots[instruction.operand.data()[0]] + instruction.offset.data()[0];
+      run.sums[instruction.destination] += sum_of(row, run.length);
       return;
-    case Code::sum:
-      return;
+    }
   }
 }
 
@@ -201,8 +203,78 @@ DD_INLINE void run_block(const BlockRun<T>& run) {
   for (size_type k = 0; k < run.count; ++k) execute(run, run.instructions[k]);
 }
 
+template <class T>
+DD_INLINE void scale(T factor, T* values, size_type count) {
+  const Vector<T> wide = broadcast(factor);
+  size_type i = 0;
+  for (; i + lanes<T> <= count; i += lanes<T>) store(values + i, load(values + i) * wide);
+  for (; i < count; ++i) values[i] *= factor;
+}
+
+/// Point by point, in the order of `combine`.
+template <int Terms, class T>
+void line_of(const LineCombination<T>& line) {
+  const T* from[Terms];
+  std::ptrdiff_t step[Terms];
+  T coefficient[Terms];
+  for (int k = 0; k < Terms; ++k) {
+    from[k] = line.from[k];
+    step[k] = line.step[k];
+    coefficient[k] = line.coefficient[k];
+  }
+  T* to = line.to;
+  const bool constant = line.constant != nullptr;
+  const T start = constant ? *line.constant : T(0);
+  for (size_type p = 0; p < line.count; ++p) {
+    T value = constant ? multiply_add(coefficient[0], *from[0], start) : coefficient[0] * *from[0];
+    from[0] += step[0];
+    DD_UNROLL for (int k = 1; k < Terms; ++k) {
+      value = multiply_add(coefficient[k], *from[k], value);
+      from[k] += step[k];
+    }
+    *to = value;
+    to += line.to_step;
+  }
+}
+
+template <class T>
+DD_INLINE void run_line(const LineCombination<T>& line) {
+  switch (line.terms) {
+    case 0: {
+      T* to = line.to;
+      for (size_type p = 0; p < line.count; ++p, to += line.to_step)
+        *to = line.constant == nullptr ? T(0) : *line.constant;
+      return;
+    }
+    case 1:
+      return line_of<1>(line);
+    case 2:
+      return line_of<2>(line);
+    case 3:
+      return line_of<3>(line);
+    case 4:
+      return line_of<4>(line);
+    case 5:
+      return line_of<5>(line);
+    case 6:
+      return line_of<6>(line);
+    case 7:
+      return line_of<7>(line);
+    default:
+      return line_of<8>(line);
+  }
+}
+
 }  // namespace
 }  // namespace dd::odil
 
+DD_ISA_ENTRY(void, scale_values_float32)(float factor, float* values, std::size_t count) {
+  dd::odil::scale(factor, values, count);
+}
+DD_ISA_ENTRY(void, scale_values_float64)(double factor, double* values, std::size_t count) {
+  dd::odil::scale(factor, values, count);
+}
+DD_ISA_ENTRY(void, run_line_float32)(const dd::odil::LineCombination<float>* line) { dd::odil::run_line(*line); }
+DD_ISA_ENTRY(void, run_line_float64)(const dd::odil::LineCombination<double>* line) { dd::odil::run_line(*line); }
 DD_ISA_ENTRY(void, run_block_float32)(const dd::odil::BlockRun<float>* run) { dd::odil::run_block(*run); }
 DD_ISA_ENTRY(void, run_block_float64)(const dd::odil::BlockRun<double>* run) { dd::odil::run_block(*run); }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "odil/expression.hpp"
+#include "odil/place.hpp"
 #include "odil/shape.hpp"
 
 namespace dd::odil {
@@ -38,28 +39,5 @@ struct Region {
 /// periodic, naming axis, shift and index.
 std::vector<Region> make_regions(Graph& graph, const Domain& domain, const Shape& shape, NodeId root,
                                  const std::string& block);
-
-/// Flat index, in an array of shape `operand`, of what an access with `shift` reads at the point `at`; wraps along
-/// every axis, so that it is only asked where that is meant.
-std::size_t resolve(const Shape& operand, const std::array<std::int32_t, max_axes>& at, const Shift& shift) noexcept;
-
-/// How far behind the point itself lies what it reads; the same for all points of a region's box.
-std::ptrdiff_t distance(const Shape& operand, const Box& box, const Shift& shift) noexcept;
-
-/// Where the points of a box lie in an array, moved by a shift.
-struct Place {
-  Place() = default;
-  Place(const Shape& array, const Box& box, const Shift& shift) noexcept
-      : strides(array.strides()), start(distance(array, box, shift)) {}
-
-  std::ptrdiff_t operator()(const std::array<std::int32_t, max_axes>& point) const noexcept {
-    std::ptrdiff_t flat = start;
-    for (std::size_t axis = 0; axis < max_axes; ++axis) flat += point[axis] * strides[axis];
-    return flat;
-  }
-
-  std::array<std::ptrdiff_t, max_axes> strides{};
-  std::ptrdiff_t start = 0;
-};
 
 }  // namespace dd::odil
