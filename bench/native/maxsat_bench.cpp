@@ -110,7 +110,7 @@ void run(std::size_t variables, const Options& options) {
       for (std::size_t b = 0; b < blocks; ++b) step_block(*evaluator, x, b, draws[b], inverse);
     } else {
       for (const auto& group : groups) {
-        evaluator->begin_colour();
+        evaluator->begin_colour(1);
         parallel_for(options.threads, group.size(), 2048, [&](std::size_t from, std::size_t to) {
           for (std::size_t i = from; i < to; ++i) step_block(*evaluator, x, group[i], draws[group[i]], inverse);
         });
