@@ -6,13 +6,17 @@ PYTHONPATH must name the `src` folder of a checkout of anindex/polystep (release
 {"seconds": of one step, "candidates": scored in it}. A job
 {"job": "board", "kind": "tree" | "signs" | "f1", "inputs": [pairs], "labels": [...], "hidden": h, "spread": of the first
 parameters, "epsilon": e, "stepRadius": r, "evaluations": n, "seed": s} is one of the package's small examples on these
-samples; the answer is {"best": least loss of any candidate}.
+samples; the answer is {"best": least loss of any candidate}. {"job": "draw", "kind": as above, "seed": s} draws such
+samples with the example's own program: {"inputs", "labels"}.
 """
 
+import importlib.util
 import json
 import sys
 import time
+from pathlib import Path
 
+import polystep
 import torch
 from polystep import PolyStepES, PolyStepOptimizer
 
@@ -125,9 +129,24 @@ def board(job):
     return {"best": optimizer.best_fitness}
 
 
+def draw(job):
+    name, function = {
+        "tree": ("09_hard_decision_tree", "make_checkerboard"),
+        "signs": ("07_binary_net_no_ste", "make_checkerboard"),
+        "f1": ("08_direct_loss_minimization", "make_checkerboard_imbalanced"),
+    }[job["kind"]]
+    path = Path(polystep.__file__).parents[2] / "examples" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
+    example = importlib.util.module_from_spec(spec)
+    sys.modules[name] = example
+    spec.loader.exec_module(example)
+    inputs, labels = getattr(example, function)(seed=job["seed"])
+    return {"inputs": inputs.flatten().tolist(), "labels": labels.int().tolist()}
+
+
 print(json.dumps({"torch": torch.__version__}), flush=True)
 for line in sys.stdin:
     request = json.loads(line)
     with torch.no_grad():
-        answer = {"maxsat": maxsat, "lif": lif, "board": board}[request["job"]](request)
+        answer = {"maxsat": maxsat, "lif": lif, "board": board, "draw": draw}[request["job"]](request)
     print(json.dumps(answer), flush=True)

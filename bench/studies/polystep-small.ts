@@ -1,7 +1,7 @@
 // The small examples of the published package at its numbers of evaluations: a decision tree, a net of signs, F1 of a
 // rare class, and policies that balance a pole or swing up. The best candidate of the run counts, as there.
 //   node build-bench/bench/studies/polystep-small.js [--seeds 5] [--only boards|control]
-// With the package itself on the same boards:
+// With the package itself, on boards that its own programs draw:
 //   DISCRETE_DESCENT_POLYSTEP_PYTHON=<python with torch> DISCRETE_DESCENT_POLYSTEP_CHECKOUT=<anindex/polystep 0.7.0> \
 //     node build-bench/bench/studies/polystep-small.js --seeds 20 --only boards
 import path from 'node:path';
@@ -113,7 +113,8 @@ async function boards(seeds: readonly number[]): Promise<void> {
     const { kind, hidden, spread, evaluations } = example;
     const found: number[][] = [[], [], []];
     for (const seed of seeds) {
-      const data = example.board(seed);
+      const drawn = peer === undefined ? example.board(seed) : await peer.ask({ job: 'draw', kind, seed });
+      const data = drawn as unknown as Board;
       using network = example.make(data);
       const common = { initial: { normal: spread }, maxEvaluations: evaluations, seed };
       for (const [k, options] of [published(example), own(example, network.dimension)].entries()) {
