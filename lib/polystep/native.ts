@@ -189,23 +189,6 @@ export interface NativeOptimizerInfo {
   confirmations: number;
 }
 
-/** @internal */
-export function infoOf(numbers: Float64Array): NativeOptimizerInfo {
-  return {
-    particles: numbers[0] as number,
-    rowDimension: numbers[1] as number,
-    vertices: numbers[2] as number,
-    candidates: numbers[3] as number,
-    nextEvaluations: numbers[4] as number,
-    points: numbers[5] as number,
-    step: numbers[6] as number,
-    evaluations: numbers[7] as number,
-    bestValue: numbers[8] as number,
-    stop: numbers[9] as number,
-    confirmations: numbers[10] as number,
-  };
-}
-
 /** What native code remembers of a run. */
 export interface OptimizerState {
   /** Iterate, or coordinates of a subspace; particles x row dimension, padded. */
@@ -284,8 +267,7 @@ export interface NativePolystep {
   confidentRows(plan: Float64Array, vertices: number, count: number): Float64Array;
   createOptimizer(options: NativeEngineOptions, initial: Reals, objective: object | undefined): NativeOptimizer;
   disposeOptimizer(optimizer: NativeOptimizer): void;
-  /** The members of {@link NativeOptimizerInfo} in order. */
-  info(optimizer: NativeOptimizer): Float64Array;
+  info(optimizer: NativeOptimizer): NativeOptimizerInfo;
   current(optimizer: NativeOptimizer): Reals;
   best(optimizer: NativeOptimizer): Reals;
   begin(

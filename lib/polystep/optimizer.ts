@@ -6,7 +6,6 @@ import { type Checkpoint, checkpointVersion, storable } from './checkpoint';
 import { evaluateCurrent, evaluateStep, Evaluation } from './evaluate';
 import { recordsOf, type StepRecord, Warnings } from './history';
 import {
-  infoOf,
   type NativeOptimizer,
   type NativeOptimizerInfo,
   nativePolystep,
@@ -64,7 +63,7 @@ export class Optimizer {
   }
 
   private get info(): NativeOptimizerInfo {
-    return infoOf(callNative(() => nativePolystep.info(this.handle)));
+    return callNative(() => nativePolystep.info(this.handle));
   }
   /** Particles (blocks in block mode). */
   get particles(): number {

@@ -1,5 +1,4 @@
 // Optimizers as handles: steps whose losses JavaScript computes, and jobs that take whole steps of a native objective.
-#include <array>
 #include <cstring>
 #include <memory>
 #include <utility>
@@ -133,23 +132,24 @@ Napi::Value dispose(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-/// -> particles, rowDimension, vertices, candidates, nextEvaluations, points, step, evaluations, bestValue, stop and
-/// confirmations as numbers in a row: they are asked for several times a step, and names cost more than all of them.
+/// -> { particles, rowDimension, vertices, candidates, nextEvaluations, points, step, evaluations, bestValue, stop,
+/// confirmations }.
 Napi::Value info_of(const Napi::CallbackInfo& info) {
   return idle(info[0]).with([&](auto& typed) -> Napi::Value {
     const auto& engine = *typed.driver;
-    const std::array<double, 11> numbers{static_cast<double>(engine.particles()),
-                                         static_cast<double>(engine.particle_dimension()),
-                                         static_cast<double>(engine.vertices()),
-                                         static_cast<double>(engine.particles() * engine.candidates_per_particle()),
-                                         static_cast<double>(engine.next_evaluations()),
-                                         static_cast<double>(engine.points()),
-                                         static_cast<double>(engine.step()),
-                                         engine.evaluations(),
-                                         engine.best_value(),
-                                         static_cast<double>(engine.stop()),
-                                         static_cast<double>(engine.confirmations())};
-    return copy_to_typed_array<double>(info.Env(), numbers);
+    Napi::Object object = Napi::Object::New(info.Env());
+    object.Set("particles", static_cast<double>(engine.particles()));
+    object.Set("rowDimension", static_cast<double>(engine.particle_dimension()));
+    object.Set("vertices", static_cast<double>(engine.vertices()));
+    object.Set("candidates", static_cast<double>(engine.particles() * engine.candidates_per_particle()));
+    object.Set("nextEvaluations", static_cast<double>(engine.next_evaluations()));
+    object.Set("points", static_cast<double>(engine.points()));
+    object.Set("step", static_cast<double>(engine.step()));
+    object.Set("evaluations", engine.evaluations());
+    object.Set("bestValue", engine.best_value());
+    object.Set("stop", static_cast<double>(engine.stop()));
+    object.Set("confirmations", static_cast<double>(engine.confirmations()));
+    return object;
   });
 }
 
