@@ -37,7 +37,6 @@ struct ListBlockKernel {
 #include "odil/kernels.hpp"
 #include "odil/program_kernels.hpp"
 #include "odil/row_solver_kernels.hpp"
-#include "polystep/baselines/kernels.hpp"
 #include "polystep/kernels.hpp"
 #include "polystep/objectives/kernels.hpp"
 #include "quantize/assignment_kernels.hpp"
@@ -61,7 +60,7 @@ std::span<const KernelEntry> all_kernels() {
                                                   quantize::assignment_kernels(),
                                                   quantize::packed_kernels(),
                                                   polystep::kernels(),
-                                                  polystep::baseline_kernels(),
+                                                  polystep::random_kernels(),
                                                   polystep::maxsat_kernels(),
                                                   polystep::network_kernels(),
                                                   polystep::response_kernels(),

@@ -1,7 +1,10 @@
 // A sequential sweep with sampling over random 3-SAT (specs/polystep.md, section 11.4), one JSON object per size: what
 // scoring and replacing cost by themselves, without an optimizer's bookkeeping.
 //
-//   dd_bench_maxsat [--sizes=1000,100000,1000000] [--sweeps=334] [--threads=1] [--isa=avx2]
+//   dd_bench_maxsat [--sizes=1000,100000,1000000] [--sweeps=334] [--threads=1] [--isa=avx2] [--steps=20]
+//
+// --steps: instead, whole steps of the optimizer beside the random access they cannot do without, the count of every
+// clause of every variable read once: medians of so many, taken in turn.
 //
 // Blocks of two variables, box 0.7, probe distance and step 1, temperature geometric from 1 to 0.1. One thread goes
 // through the blocks in order; several take the blocks of a colour side by side. Angles and draws are made before each
@@ -19,8 +22,10 @@
 
 #include "core/isa.hpp"
 #include "core/philox.hpp"
+#include "core/run_control.hpp"
 #include "core/thread_pool.hpp"
 #include "options.hpp"
+#include "polystep/engine.hpp"
 #include "polystep/objectives/maxsat.hpp"
 
 namespace dd::bench {
@@ -30,6 +35,7 @@ struct Options {
   std::vector<std::size_t> sizes{1000, 100000, 1000000};
   std::size_t sweeps = 0;  ///< 334, or 84 from a million variables on
   std::size_t threads = 1;
+  std::size_t steps = 0;  ///< whole steps beside random access
 };
 
 double now() {
@@ -110,7 +116,7 @@ void run(std::size_t variables, const Options& options) {
       for (std::size_t b = 0; b < blocks; ++b) step_block(*evaluator, x, b, draws[b], inverse);
     } else {
       for (const auto& group : groups) {
-        evaluator->begin_colour();
+        evaluator->begin_colour(1);
         parallel_for(options.threads, group.size(), 2048, [&](std::size_t from, std::size_t to) {
           for (std::size_t i = from; i < to; ++i) step_block(*evaluator, x, group[i], draws[group[i]], inverse);
         });
@@ -127,6 +133,71 @@ void run(std::size_t variables, const Options& options) {
       1 - evaluator->base_loss() / static_cast<double>(clauses), built, coloured, groups.size());
 }
 
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+/// One thread's reads of counts[clause] for all occurrences in order of variables, as fast as plain code does them.
+std::uint64_t read_counts(const polystep::MaxSat& problem, const std::vector<std::uint8_t>& counts) {
+  const std::uint32_t* const occurrences = problem.occurrence_data();
+  const std::size_t count = problem.occurrence_starts()[problem.variables()];
+  std::uint64_t sums[4]{};
+  std::size_t i = 0;
+  for (; i + 4 <= count; i += 4) {
+    for (std::size_t k = 0; k < 4; ++k) sums[k] += counts[occurrences[i + k] >> 1];
+  }
+  for (; i < count; ++i) sums[0] += counts[occurrences[i] >> 1];
+  return sums[0] + sums[1] + sums[2] + sums[3];
+}
+
+void run_steps(std::size_t variables, const Options& options) {
+  const auto clauses = static_cast<std::size_t>(4.27 * static_cast<double>(variables));
+  std::vector<std::int32_t> literals(3 * clauses), starts(clauses + 1);
+  polystep::random_clauses(variables, 3, 42, options.threads, literals);
+  for (std::size_t c = 0; c <= clauses; ++c) starts[c] = static_cast<std::int32_t>(3 * c);
+  const polystep::MaxSat problem({variables, literals, starts, {}, polystep::MaxSatCost::count});
+  PhiloxStream random(1, 0, 5);
+  std::vector<float> x(variables);
+  for (float& value : x) value = static_cast<float>(0.2 * random.next_uniform() - 0.1);
+  std::vector<std::uint8_t> counts(clauses);
+  for (std::uint8_t& value : counts) value = static_cast<std::uint8_t>(random.next_below(4));
+  for (const bool sequential : {false, true}) {
+    polystep::EngineOptions engine_options;
+    engine_options.dimension = variables;
+    if (sequential) {
+      engine_options.sequential = true;
+      engine_options.rule = polystep::Rule::sample;
+      engine_options.scale = polystep::CostScale::none;
+      engine_options.lower.assign(variables, -box);
+      engine_options.upper.assign(variables, box);
+    }
+    polystep::Engine<float> engine(engine_options, x, nullptr);
+    const auto evaluator = problem.float32_evaluator(0);
+    RunControl control(options.threads);
+    std::vector<double> steps, reads;
+    std::uint64_t sum = 0;
+    for (std::size_t step = 0; step < options.steps + 2; ++step) {
+      std::vector<polystep::StepMetrics> metrics;
+      const polystep::StepParameters parameters{0.5, 1, 2};
+      const double begin = now();
+      engine.run(*evaluator, {&parameters, 1}, 1e18, metrics, control);
+      const double stepped = now();
+      sum += read_counts(problem, counts);
+      const double read = now();
+      if (step < 2) continue;
+      steps.push_back(stepped - begin);
+      reads.push_back(read - stepped);
+    }
+    std::printf(
+        "{\"variables\":%zu,\"threads\":%zu,\"update\":\"%s\",\"millisecondsPerStep\":%.3f,\"millisecondsOfReads\":%."
+        "3f,"
+        "\"share\":%.3f,\"checksum\":%llu}\n",
+        variables, options.threads, sequential ? "sequential" : "jacobi", 1e3 * median(steps), 1e3 * median(reads),
+        median(reads) / median(steps), static_cast<unsigned long long>(sum));
+  }
+}
+
 Options parse(int count, char** arguments) {
   Options options;
   read_options(count, arguments, [&](const std::string& name, const std::string& value) {
@@ -136,6 +207,8 @@ Options parse(int count, char** arguments) {
       options.sweeps = std::stoull(value);
     } else if (name == "--threads") {
       options.threads = std::stoull(value);
+    } else if (name == "--steps") {
+      options.steps = std::stoull(value);
     } else {
       return false;
     }
@@ -150,7 +223,13 @@ Options parse(int count, char** arguments) {
 int main(int count, char** arguments) {
   try {
     const dd::bench::Options options = dd::bench::parse(count, arguments);
-    for (const std::size_t size : options.sizes) dd::bench::run(size, options);
+    for (const std::size_t size : options.sizes) {
+      if (options.steps > 0) {
+        dd::bench::run_steps(size, options);
+      } else {
+        dd::bench::run(size, options);
+      }
+    }
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
     return 2;

@@ -1,16 +1,27 @@
 // The small examples of the published package at its numbers of evaluations: a decision tree, a net of signs, F1 of a
 // rare class, and policies that balance a pole or swing up. The best candidate of the run counts, as there.
-//   node build-bench/bench/studies/polystep-small.js [--seeds 5]
+//   node build-bench/bench/studies/polystep-small.js [--seeds 5] [--only boards|control]
+// With the package itself, on boards that its own programs draw:
+//   DISCRETE_DESCENT_POLYSTEP_PYTHON=<python with torch> DISCRETE_DESCENT_POLYSTEP_CHECKOUT=<anindex/polystep 0.7.0> \
+//     node build-bench/bench/studies/polystep-small.js --seeds 20 --only boards
+import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { polystep } from '../../lib';
-import { checkerboard } from './checkerboard';
+import { packageRoot } from '../../lib/runtime/native';
+import { startJsonProcess } from '../peers/json-process';
+import { type Board, checkerboard } from './checkerboard';
 import { mean, short, study, Table } from './study';
 
 const { models } = polystep;
 
 interface Example {
   name: string;
-  make: (seed: number) => polystep.models.Network;
+  /** Of the package's own program. */
+  kind: 'tree' | 'signs' | 'f1';
+  board: (seed: number) => Board;
+  make: (data: Board) => polystep.models.Network;
+  /** Depth of the tree, units of the net. */
+  hidden: number;
   evaluations: number;
   /** Deviation of first parameters. */
   spread: number;
@@ -21,23 +32,30 @@ interface Example {
 const examples: readonly Example[] = [
   {
     name: 'tree of depth 4, right, %',
-    make: (seed) => models.obliqueTree({ inputs: 2, depth: 4, data: checkerboard(600, seed) }),
+    kind: 'tree',
+    board: (seed) => checkerboard(600, seed),
+    make: (data) => models.obliqueTree({ inputs: 2, depth: 4, data }),
+    hidden: 4,
     evaluations: 40_000,
     spread: 0.3,
     published: { epsilon: 0.02, stepRadius: 1.5 },
   },
   {
     name: 'signs 2-32-1, right, %',
-    make: (seed) =>
-      models.mlp({ layers: [2, 32, 1], activation: 'sign', loss: 'zeroOne', data: checkerboard(400, seed) }),
+    kind: 'signs',
+    board: (seed) => checkerboard(400, seed),
+    make: (data) => models.mlp({ layers: [2, 32, 1], activation: 'sign', loss: 'zeroOne', data }),
+    hidden: 32,
     evaluations: 51_600,
     spread: 0.5,
     published: { epsilon: 0.02, stepRadius: 2 },
   },
   {
     name: 'signs 2-8-1, F1, %',
-    make: (seed) =>
-      models.mlp({ layers: [2, 8, 1], activation: 'sign', loss: 'f1', data: checkerboard(600, seed, 0.25) }),
+    kind: 'f1',
+    board: (seed) => checkerboard(600, seed, 0.25),
+    make: (data) => models.mlp({ layers: [2, 8, 1], activation: 'sign', loss: 'f1', data }),
+    hidden: 8,
     evaluations: 13_200,
     spread: 0.5,
     published: { epsilon: 0.05, stepRadius: 1.5 },
@@ -55,9 +73,9 @@ const published = ({ published: settings }: Example): polystep.MinimizeOptions =
   ...settings,
 });
 
-/** Blocks of eight one after the other, each drawn from its vertices; radii and temperature fall over the budget. */
+/** Blocks of six in a box one after the other, each drawn from its vertices; radii and temperature fall over the budget. */
 function own({ evaluations }: Example, dimension: number): polystep.MinimizeOptions {
-  const width = 8;
+  const width = 6;
   const steps = Math.floor(evaluations / (Math.ceil(dimension / width) * (width + 1) + 1));
   return {
     update: 'sequential',
@@ -66,8 +84,10 @@ function own({ evaluations }: Example, dimension: number): polystep.MinimizeOpti
     adaptiveRadius: false,
     polytope: 'simplex',
     particleDimension: width,
-    stepRadius: falling(2, 0.3, steps),
-    probeRadius: falling(4, 0.6, steps),
+    lower: -1,
+    upper: 1,
+    stepRadius: falling(0.5, 0.1, steps),
+    probeRadius: falling(1, 0.2, steps),
     epsilon: falling(0.01, 0.0005, steps),
   };
 }
@@ -77,20 +97,46 @@ const spreadOf = (values: readonly number[]): string => {
   return `${centre.toFixed(1)} +- ${Math.sqrt(mean(values.map((value) => (value - centre) ** 2))).toFixed(1)}`;
 };
 
+/** Starts the package, where the environment says where it is. */
+async function official() {
+  const { DISCRETE_DESCENT_POLYSTEP_PYTHON: python, DISCRETE_DESCENT_POLYSTEP_CHECKOUT: checkout } = process.env;
+  if (python === undefined || checkout === undefined) return undefined;
+  const script = path.join(packageRoot, 'bench', 'peers', 'polystep_official.py');
+  return startJsonProcess<object>(python, [script], { PYTHONPATH: path.join(checkout, 'src') });
+}
+
 async function boards(seeds: readonly number[]): Promise<void> {
-  const table = new Table('Checkerboards, best candidate', ['example', 'evaluations', 'published rule', 'package']);
+  const peer = await official();
+  const heads = ['example', 'evaluations', 'published rule', 'package', ...(peer === undefined ? [] : ['official'])];
+  const table = new Table(`Checkerboards, best candidate, ${seeds.length} of them`, heads);
   for (const example of examples) {
-    const found: [number[], number[]] = [[], []];
+    const { kind, hidden, spread, evaluations } = example;
+    const found: number[][] = [[], [], []];
     for (const seed of seeds) {
-      using network = example.make(seed);
-      const common = { initial: { normal: example.spread }, maxEvaluations: example.evaluations, seed };
+      const drawn = peer === undefined ? example.board(seed) : await peer.ask({ job: 'draw', kind, seed });
+      const data = drawn as unknown as Board;
+      using network = example.make(data);
+      const common = { initial: { normal: spread }, maxEvaluations: evaluations, seed };
       for (const [k, options] of [published(example), own(example, network.dimension)].entries()) {
         const { value } = await polystep.minimize(network, { ...options, ...common });
-        (found[k] as number[]).push(100 * (1 - value));
+        found[k]?.push(100 * (1 - value));
       }
+      if (peer === undefined) continue;
+      const { best } = await peer.ask({
+        job: 'board',
+        kind,
+        ...data,
+        hidden,
+        spread,
+        evaluations,
+        seed,
+        ...example.published,
+      });
+      found[2]?.push(100 * (1 - Number(best)));
     }
-    table.add(example.name, example.evaluations, spreadOf(found[0]), spreadOf(found[1]));
+    table.add(example.name, evaluations, ...found.filter((values) => values.length > 0).map(spreadOf));
   }
+  peer?.close();
 }
 
 const policies: Record<string, polystep.models.ControlOptions> = {
@@ -141,8 +187,8 @@ async function control(seeds: readonly number[]): Promise<void> {
 }
 
 study(async () => {
-  const { values } = parseArgs({ options: { seeds: { type: 'string', default: '5' } } });
+  const { values } = parseArgs({ options: { seeds: { type: 'string', default: '5' }, only: { type: 'string' } } });
   const seeds = Array.from({ length: Number(values.seeds) }, (_, i) => i + 1);
-  await boards(seeds);
-  await control(seeds);
+  if (values.only !== 'control') await boards(seeds);
+  if (values.only !== 'boards') await control(seeds);
 });

@@ -2,7 +2,7 @@
 import { type ArgumentHomes, callNative, makeError } from '../runtime/errors';
 import { runAsync } from '../runtime/run';
 import { fail } from '../runtime/validate';
-import { type Checkpoint, checkpointVersion, parseCheckpoint, storable } from './checkpoint';
+import { type Checkpoint, checkpointVersion, storable } from './checkpoint';
 import { evaluateCurrent, evaluateStep, Evaluation } from './evaluate';
 import { recordsOf, type StepRecord, Warnings } from './history';
 import {
@@ -16,10 +16,10 @@ import {
 import { type BatchedLoss, type DeltaLoss, isNative } from './objective';
 import type { OptimizerOptions } from './options';
 import { lossesOf } from './plan';
-import { nextProgressive, type ProgressiveState, rankAt, resolve } from './schedules';
+import { rankAt } from './schedules';
 import { type Settings, settingsOf } from './settings';
+import { StepParameters } from './step-parameters';
 import { layOut, nativeSubspace } from './subspace';
-import { withSuitableOptions } from './suitable';
 
 type StepRun = Parameters<typeof runAsync>[0];
 
@@ -39,7 +39,7 @@ export class Optimizer {
   private readonly given: OptimizerOptions;
   private readonly evaluation: Evaluation;
   private readonly warned = new Warnings();
-  private progressive: ProgressiveState | undefined;
+  private readonly parameters: StepParameters;
   private rank: number | undefined;
   private asked: Reals | undefined;
   private view: Reals | undefined;
@@ -51,6 +51,7 @@ export class Optimizer {
     this.given = options;
     const settings = settingsOf(options);
     this.settings = settings;
+    this.parameters = new StepParameters(settings);
     this.dimension = settings.native.dimension;
     const { objective, native } = settings;
     const handle = isNative(objective) ? objective.nativeObjective : undefined;
@@ -58,9 +59,6 @@ export class Optimizer {
     this.vertices = this.info.vertices;
     this.evaluation = new Evaluation(native.single, settings.bufferBytes);
     settings.warnings.forEach((text) => this.warned.add(text, text));
-    if (typeof settings.epsilon === 'object' && settings.epsilon.kind === 'progressive') {
-      this.progressive = { value: settings.epsilon.initial, raw: settings.epsilon.initial };
-    }
     if (settings.subspace?.rankSchedule !== undefined) this.rank = settings.subspace.rankSchedule[0]?.[1];
   }
 
@@ -106,19 +104,6 @@ export class Optimizer {
     return nativeStops[this.info.stop] as (typeof nativeStops)[number];
   }
 
-  /** Temperature and radii of a step, before multipliers. */
-  private parameters(step: number): [number, number, number] {
-    const { epsilon, stepRadius, probeRadius, relative, radiusDecay } = this.settings;
-    const temperature =
-      typeof epsilon === 'object' && epsilon.kind === 'progressive'
-        ? (this.progressive as ProgressiveState).value
-        : resolve(epsilon, step, 'options.epsilon', true);
-    const decay = radiusDecay ** step;
-    const radius = resolve(stepRadius, step, 'options.stepRadius', false) * (relative.step ? temperature : 1);
-    const probe = resolve(probeRadius, step, 'options.probeRadius', true) * (relative.probe ? temperature : 1);
-    return [temperature, radius * decay, probe * decay];
-  }
-
   /** Goes on in the subspace that the rank schedule has for this step; whether that is another one. */
   private followRank(step: number): boolean {
     const { subspace, native } = this.settings;
@@ -132,7 +117,7 @@ export class Optimizer {
   }
 
   private begin(step: number): void {
-    const [epsilon, stepRadius, probeRadius] = this.parameters(step);
+    const [epsilon, stepRadius, probeRadius] = this.parameters.of(step);
     const given = this.settings.rotations?.(step);
     const rotations = given === undefined ? undefined : Float64Array.from(given);
     const { threads } = this.settings;
@@ -147,16 +132,7 @@ export class Optimizer {
     const soft = !['greedy', 'sample', 'linear'].includes(nativeRules[this.settings.native.rule] ?? '');
     for (const record of records) {
       this.warned.look(record, this.vertices, soft);
-      const { epsilon, maxIterations } = this.settings;
-      if (
-        this.progressive !== undefined &&
-        record.outcome === 'moved' &&
-        typeof epsilon === 'object' &&
-        epsilon.kind === 'progressive'
-      ) {
-        const solve = { iterations: record.transportIterations, maxIterations, converged: record.transportConverged };
-        this.progressive = nextProgressive(this.progressive, solve, epsilon);
-      }
+      this.parameters.learn(record);
     }
     return records;
   }
@@ -277,11 +253,11 @@ export class Optimizer {
     const { step } = this.info;
     this.followRank(step);
     const schedule = this.settings.subspace?.rankSchedule;
-    let steps = this.progressive === undefined ? count : 1;
+    let steps = this.parameters.ahead ? count : 1;
     if (schedule !== undefined)
       steps = Math.min(steps, (schedule.find(([start]) => start > step)?.[0] ?? Infinity) - step);
     const table = new Float64Array(3 * steps);
-    for (let i = 0; i < steps; i += 1) table.set(this.parameters(step + i), 3 * i);
+    for (let i = 0; i < steps; i += 1) table.set(this.parameters.of(step + i), 3 * i);
     const { metrics, stop } = await runAsync<{ metrics: Float64Array; stop: number }>(
       run,
       (native) => nativePolystep.run(this.handle, table, this.settings.maxEvaluations, native),
@@ -364,7 +340,7 @@ export class Optimizer {
       options: plain,
       functions,
       step: this.steps,
-      progressive: this.progressive ?? null,
+      progressive: this.parameters.progressive ?? null,
       state: callNative(() => nativePolystep.save(this.handle)),
     };
   }
@@ -375,7 +351,7 @@ export class Optimizer {
     // The layout of the rank that held in the last step: the next one may change it.
     if (subspace?.rankSchedule !== undefined && checkpoint.step > 0) this.followRank(checkpoint.step - 1);
     callNative(() => nativePolystep.load(this.handle, checkpoint.state));
-    if (checkpoint.progressive !== null) this.progressive = { ...checkpoint.progressive };
+    if (checkpoint.progressive !== null) this.parameters.progressive = { ...checkpoint.progressive };
   }
 
   /** Gives its memory back; views of callbacks lose theirs. */
@@ -383,55 +359,4 @@ export class Optimizer {
     this.evaluation.close();
     callNative(() => nativePolystep.disposeOptimizer(this.handle));
   }
-}
-
-/**
- * An optimizer that is driven step by step: `step()` where there is an objective, `ask()` and `tell(costs)` where the
- * caller computes losses.
- *
- * @example
- * const optimizer = polystep.createOptimizer({ dimension: 20, stepRadius: 0.5 });
- * for (let round = 0; round < 100; round += 1) {
- *   const view = optimizer.ask();
- *   optimizer.tell(losses(view));   // one per row of 20 numbers
- * }
- *
- * @param options  see {@link OptimizerOptions}
- * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE, ERR_SHAPE_MISMATCH, ERR_NOT_FINITE  naming the option
- * Cost per step besides the losses: a rotation (8 d^3 / 3 operations) and V K D numbers per particle; with a native
- * objective in block mode no candidate and no cost matrix is ever formed. Source: arXiv 2605.01928.
- */
-export function createOptimizer(options: OptimizerOptions): Optimizer {
-  return new Optimizer(withSuitableOptions(options));
-}
-
-/**
- * Goes on from a checkpoint: the steps that follow are those of a run that was never interrupted, bit by bit.
- *
- * @param checkpoint  of `optimizer.checkpoint()`, also after structuredClone
- * @param options     options that were functions or objectives (`checkpoint.functions` names them), and whatever is to
- *                    change
- * @throws ERR_INVALID_FORMAT     another version, or something missing
- * @throws ERR_SHAPE_MISMATCH     arrays that are shorter or longer than the options say
- * @throws ERR_INVALID_ARG_VALUE  a function that was not given again
- */
-export function restore(checkpoint: Checkpoint, options: OptimizerOptions = {}): Optimizer {
-  const checked = parseCheckpoint(checkpoint);
-  for (const name of checked.functions) {
-    if (options[name as keyof OptimizerOptions] === undefined) {
-      throw makeError(
-        'ERR_INVALID_ARG_VALUE',
-        `options.${name}`,
-        `\`options.${name}\` was a function or an objective when the checkpoint was made: it must be given again`,
-      );
-    }
-  }
-  const optimizer = new Optimizer({ ...checked.options, ...options, dtype: checked.dtype });
-  try {
-    optimizer.resume(checked);
-  } catch (reason) {
-    optimizer.dispose();
-    throw reason;
-  }
-  return optimizer;
 }

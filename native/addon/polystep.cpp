@@ -99,9 +99,9 @@ Napi::Value polytope_directions(const Napi::CallbackInfo& info) {
 Napi::Value haar(const Napi::CallbackInfo& info) {
   const std::size_t d = size(info[3], "dimension");
   if (d == 0) throw_type("dimension", "at least 1");
-  std::vector<double> rotation(d * d), normals(d * d);
-  haar_rotation(size(info[0], "seed"), static_cast<std::uint32_t>(size(info[1], "particle")),
-                static_cast<std::uint32_t>(size(info[2], "step")), d, rotation, normals);
+  std::vector<double> rotation(d * d), scratch;
+  haar_rotations(size(info[0], "seed"), {size(info[1], "particle"), 1},
+                 static_cast<std::uint32_t>(size(info[2], "step")), d, rotation, scratch);
   return copy_to_typed_array<double>(info.Env(), rotation);
 }
 

@@ -45,25 +45,29 @@ void row_weights(const RowRule& rule, std::span<const double> costs, double unif
       for (std::size_t n = 0; n < vertices; ++n) weights[n] = scale * (costs[n] - mean);
       return;
     }
-    case Rule::sample: {
+    case Rule::sample:
       softmax(costs, rule.temperature, weights);
-      std::size_t chosen = vertices - 1;
-      double sum = 0;
-      for (std::size_t n = 0; n < vertices; ++n) {
-        sum += weights[n];
-        if (uniform < sum) {
-          chosen = n;
-          break;
-        }
-      }
-      while (weights[chosen] == 0 && chosen > 0) --chosen;
-      std::fill(weights.begin(), weights.end(), 0.0);
-      weights[chosen] = 1;
+      draw_vertex(weights, uniform);
       return;
-    }
     default:
       return softmax(costs, rule.temperature, weights);
   }
+}
+
+void draw_vertex(std::span<double> weights, double uniform) noexcept {
+  const std::size_t vertices = weights.size();
+  std::size_t chosen = vertices - 1;
+  double sum = 0;
+  for (std::size_t n = 0; n < vertices; ++n) {
+    sum += weights[n];
+    if (uniform < sum) {
+      chosen = n;
+      break;
+    }
+  }
+  while (weights[chosen] == 0 && chosen > 0) --chosen;
+  std::fill(weights.begin(), weights.end(), 0.0);
+  weights[chosen] = 1;
 }
 
 double effective_sample_size(std::span<const double> weights) noexcept {

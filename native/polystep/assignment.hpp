@@ -24,6 +24,9 @@ struct RowRule {
 /// Source: arXiv 2605.01928, section 4.
 void row_weights(const RowRule& rule, std::span<const double> costs, double uniform, std::span<double> weights);
 
+/// Puts all weight on the vertex that `uniform` falls to when weights that sum to 1 are laid end to end.
+void draw_vertex(std::span<double> weights, double uniform) noexcept;
+
 /// 1 / sum_n w_n^2 / V: 1 for a uniform row, 1 / V for a one-hot row.
 double effective_sample_size(std::span<const double> weights) noexcept;
 

@@ -24,15 +24,14 @@ std::pair<double, double> tame(std::span<double> costs) {
   return {0.25 * least, 0.25 * most};
 }
 
-/// Population standard deviation of costs >= 0 of which the largest is `most`; relative to it, so that squares neither
-/// overflow nor vanish.
-double standard_deviation(std::span<const double> values, double most) {
+/// Population standard deviation.
+double standard_deviation(std::span<const double> values) {
   const auto count = static_cast<double>(values.size());
   double mean = 0, variance = 0;
-  for (const double value : values) mean += value / most;
+  for (const double value : values) mean += value;
   mean /= count;
-  for (const double value : values) variance += (value / most - mean) * (value / most - mean);
-  return most * std::sqrt(variance / count);
+  for (const double value : values) variance += (value - mean) * (value - mean);
+  return std::sqrt(variance / count);
 }
 
 /// r / (V - 1) with r the average rank among ties; halves where all are equal.
@@ -51,15 +50,28 @@ void rank_row(std::span<double> row) {
   for (std::size_t n = 0; n < count; ++n) row[n] = ranks[n] / most;
 }
 
+/// The four costs of the plane's orthoplex in so many words: with rows this short the loops are most of the time.
+void standardise_four(double* row) {
+  const double a = row[0], b = row[1], c = row[2], d = row[3];
+  const double least = std::min(std::min(a, b), std::min(c, d)),
+               range = std::max(std::max(a, b), std::max(c, d)) - least;
+  const double x[4]{(a - least) / range, (b - least) / range, (c - least) / range, (d - least) / range};
+  const double mean = ((x[0] + x[1]) + (x[2] + x[3])) / 4;
+  const double y[4]{x[0] - mean, x[1] - mean, x[2] - mean, x[3] - mean};
+  const double deviation = std::sqrt(((y[0] * y[0] + y[1] * y[1]) + (y[2] * y[2] + y[3] * y[3])) / 4);
+  for (std::size_t n = 0; n < 4; ++n) row[n] = x[n] / deviation;
+}
+
 void standardise_row(std::span<double> row) {
   const auto [least, most] = tame(row);
   if (most == least) {  // rounding would give a deviation of its own
     std::fill(row.begin(), row.end(), 0.0);
     return;
   }
+  if (row.size() == 4) return standardise_four(row.data());
   const double range = most - least;
   for (double& cost : row) cost = (cost - least) / range;
-  const double deviation = standard_deviation(row, 1);
+  const double deviation = standard_deviation(row);
   for (double& cost : row) cost /= deviation;
 }
 
@@ -114,7 +126,12 @@ ScaledCosts scale_costs(std::span<double> costs, std::size_t vertices, CostScale
     scaled.divisor = std::max(mean, smallest_divisor);
   }
   if (scale == CostScale::max) scaled.divisor = std::max(range, smallest_divisor);
-  if (scale == CostScale::standard_deviation && range > 0) scaled.divisor = standard_deviation(costs, range);
+  if (scale == CostScale::standard_deviation && range > 0) {
+    // Relative to the largest, so that squares neither overflow nor vanish.
+    std::vector<double> relative(costs.begin(), costs.end());
+    for (double& cost : relative) cost /= range;
+    scaled.divisor = range * standard_deviation(relative);
+  }
   for (double& cost : costs) cost /= scaled.divisor;
   scaled.shift = least / scaled.divisor;
   return scaled;

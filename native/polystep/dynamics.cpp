@@ -25,6 +25,15 @@ void AdaptiveRadius::update(double loss, const AdaptiveRadiusOptions& options) n
   }
 }
 
+void Patience::look_at(double best, double min_delta) noexcept {
+  if (best < value - min_delta || !std::isfinite(value)) {
+    value = best;
+    since = 0;
+  } else {
+    ++since;
+  }
+}
+
 double trust_region_multiplier(double predicted, double actual, double current) noexcept {
   constexpr double least = 0.1, most = 3;
   if (std::abs(predicted) < 1e-10) return current;

@@ -29,6 +29,16 @@ struct AdaptiveRadius {
   void update(double loss, const AdaptiveRadiusOptions& options) noexcept;
 };
 
+/// Counts steps without a best value that is better by some amount than the last one that was.
+struct Patience {
+  double value = std::numeric_limits<double>::infinity();
+  std::uint64_t since = 0;
+
+  void look_at(double best, double min_delta) noexcept;
+  /// limit: 0 never ends.
+  bool ended(std::uint64_t limit) const noexcept { return limit > 0 && since >= limit; }
+};
+
 /// The trust region's next multiplier after a step that promised `predicted` (negative: better) and gave `actual`.
 double trust_region_multiplier(double predicted, double actual, double current) noexcept;
 

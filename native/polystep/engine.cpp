@@ -190,11 +190,9 @@ void Engine<Scalar>::begin(const StepParameters& parameters, std::span<const dou
     rotations_.resize(numbers);
     const std::size_t grain = std::max<std::size_t>(1, (std::size_t{1} << 14) / (d_ * d_ * d_));
     parallel_for(threads, particles_, grain, [&](std::size_t first, std::size_t last) {
-      std::vector<double> normals(d_ * d_);
-      for (std::size_t p = first; p < last; ++p) {
-        haar_rotation(options_.seed, static_cast<std::uint32_t>(p), static_cast<std::uint32_t>(step_), d_,
-                      std::span(rotations_).subspan(p * d_ * d_, d_ * d_), normals);
-      }
+      std::vector<double> scratch;
+      haar_rotations(options_.seed, {first, last - first}, static_cast<std::uint32_t>(step_), d_,
+                     std::span(rotations_).subspan(first * d_ * d_), scratch);
     });
     has_rotations_ = true;
   }
@@ -271,8 +269,7 @@ void Engine<Scalar>::restart(std::uint32_t number, std::span<const double> lower
   radius_ = {};
   std::fill(particle_radii_.begin(), particle_radii_.end(), AdaptiveRadius{});
   trust_ = 1;
-  since_better_ = 0;
-  patience_value_ = infinity;
+  patience_ = {};
   last_displacement_ = peak_displacement_ = 0;
   stop_ = RunStop::steps;
   refresh_point();

@@ -12,9 +12,13 @@
 #include "polystep/covariance.hpp"
 #include "polystep/engine_options.hpp"
 #include "polystep/objective.hpp"
+#include "polystep/probe_costs.hpp"
 #include "polystep/subspace.hpp"
 
 namespace dd::polystep {
+
+/// What the losses of a row say: where to go, nothing at all, or that it has to wait for the other rows' losses.
+enum class RowState : std::uint8_t { moves, frozen, waits };
 
 /// What outlives a step and is not an option, as flat arrays.
 template <class Scalar>
@@ -94,6 +98,8 @@ class Engine {
   struct Workspace;
   struct PassStats;
   struct Assignment;
+  struct Late;
+  struct Pass;
 
   template <class Self, class Visit>
   static void visit_counters(Self& self, Visit&& visit);
@@ -131,18 +137,33 @@ class Engine {
   bool coasting() const noexcept;
 
   void make_layout();
-  void rotation(std::size_t p, Workspace& work) const;
+  bool alike() const noexcept;
+  /// Those of `rows` into work.rotations; that of the first one becomes the one at hand.
+  void draw_rotations(const RowSet& rows, Workspace& work) const;
+  void shape_rotation(std::size_t p, Workspace& work) const;
+  void write_tile(const RowSet& rows, Scalar* out, Workspace& work) const;
   void write_offsets(std::size_t p, std::size_t first, std::size_t count, Scalar* out, Workspace& work) const;
   void clamp_rows(std::size_t p, std::size_t count, Scalar* rows) const;
   void write_candidates(std::size_t p, std::size_t first, std::size_t count, Scalar* out, Workspace& work) const;
-  /// Moves one row: costs are overwritten by scaled ones; the displacement goes to transport_.
-  void move_row(std::size_t p, std::span<double> costs, std::span<const double> losses, double centre, Workspace& work,
-                PassStats& stats);
+  void score_tile(const RowSet& rows, const Evaluator<Scalar>& evaluator, std::size_t lane, std::span<double> values,
+                  Workspace& work) const;
   void weigh_row(std::size_t p, std::span<const double> costs, std::span<double> weights) const;
-  void weigh_rows(std::size_t begin, std::size_t end, std::span<double> costs, bool scaled,
-                  std::span<const char> frozen, Workspace& work);
+  void weigh_rows(const RowSet& rows, std::span<double> costs, bool scaled, std::span<const RowState> states,
+                  Workspace& work) const;
+  void soften(const RowSet& rows, std::span<const double> costs, std::span<const RowState> states,
+              Workspace& work) const;
+  void displace_rows(const RowSet& rows, std::span<const double> weights, std::span<const double> losses,
+                     std::span<const double> centres, std::span<const RowState> states, Workspace& work,
+                     PassStats& stats);
+  void move_rows(const RowSet& rows, std::span<double> costs, std::span<const double> losses,
+                 std::span<const double> centres, std::span<const RowState> states, Workspace& work, PassStats& stats);
   void displace_row(std::size_t p, std::span<const double> weights, std::span<const double> losses, double centre,
                     bool frozen, Workspace& work, PassStats& stats);
+  void refine_step(std::size_t p, std::span<const double> weights, std::span<const double> losses, double centre,
+                   Workspace& work, PassStats& stats);
+  void displace_plainly(std::size_t p, std::span<const double> weights, Workspace& work, PassStats& stats);
+  void displace_within(std::size_t p, std::span<const double> weights, Workspace& work, PassStats& stats);
+  void note_displacement(std::size_t p, std::span<const double> weights, PassStats& stats) const;
   void note_squares(std::size_t p, std::span<const double> weights, bool frozen, Workspace& work);
   void assign_group(const RowLayout::Group& group, std::size_t number, Assignment& assignment, RunControl& control,
                     PassStats& stats);
@@ -151,18 +172,21 @@ class Engine {
   std::size_t kept_directions() const noexcept;
   void write_points(std::size_t p, std::size_t count, const Scalar* rows, Scalar* out) const;
   void set_base(Evaluator<Scalar>& evaluator, std::size_t threads);
-  void score_row(std::size_t p, const Evaluator<Scalar>& evaluator, std::span<const std::uint32_t> chosen,
-                 std::span<double> values, Workspace& work) const;
+  void score_row(std::size_t p, const Evaluator<Scalar>& evaluator, Scalar* offsets, std::span<double> values,
+                 Workspace& work) const;
   void screen_row(std::size_t p, Workspace& work) const;
-  void move_screened(std::size_t p, std::span<double> costs, std::span<const std::uint32_t> chosen, Workspace& work,
-                     PassStats& stats);
+  void score_chosen(std::size_t p, const Evaluator<Scalar>& evaluator, std::span<double> values, Workspace& work) const;
+  void move_screened(std::size_t p, std::span<double> costs, Workspace& work, PassStats& stats);
   bool follows(const Evaluator<Scalar>& evaluator) const;
-  bool step_along(std::size_t p, const Evaluator<Scalar>& evaluator, std::span<double> values, Workspace& work) const;
+  bool step_along(std::size_t p, const Evaluator<Scalar>& evaluator, Scalar* offsets, std::span<double> values,
+                  Workspace& work) const;
+  void pass_tile(const RowSet& rows, const Evaluator<Scalar>& evaluator, Pass& pass);
   bool pass(Evaluator<Scalar>& evaluator, RunControl& control, PassStats& stats);
   bool sweep(Evaluator<Scalar>& evaluator, RunControl& control, PassStats& stats);
-  void sweep_row(std::size_t p, Evaluator<Scalar>& evaluator, Workspace& work, PassStats& stats);
+  void sweep_tile(const RowSet& rows, Evaluator<Scalar>& evaluator, std::size_t lane, Workspace& work,
+                  PassStats& stats);
   /// Adds the costs of row p to the sums of its tile.
-  void note_costs(std::size_t p, std::span<const double> costs, PassStats& stats);
+  void note_costs(std::size_t p, const RowCosts& costs, PassStats& stats);
   /// x_p += displacement of p; rounding must not leave the box.
   void add_within_bounds(std::size_t p);
   void take_best(const PassStats& stats, std::span<const Scalar> points);
@@ -203,9 +227,10 @@ class Engine {
   std::vector<double> row_minima_;  // of this step, for radii of particles
   double trust_ = 1;
   bool has_average_ = false, has_direction_ = false;
-  std::uint64_t step_ = 0, since_better_ = 0, stagnation_ = 0, absorbed_ = 0, amortize_counter_ = 0;
+  Patience patience_;
+  std::uint64_t step_ = 0, stagnation_ = 0, absorbed_ = 0, amortize_counter_ = 0;
   double evaluations_ = 0, last_mean_ = 0, last_min_ = 0, best_value_ = std::numeric_limits<double>::infinity(),
-         patience_value_ = std::numeric_limits<double>::infinity(), last_displacement_ = 0, peak_displacement_ = 0;
+         last_displacement_ = 0, peak_displacement_ = 0;
   RunStop stop_ = RunStop::steps;
 
   // The step being taken.

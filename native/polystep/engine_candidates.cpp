@@ -10,15 +10,9 @@
 
 namespace dd::polystep {
 
+/// From a drawn rotation to the frame that row p uses: led by its direction, as long as its coordinates vary.
 template <class Scalar>
-void Engine<Scalar>::rotation(std::size_t p, Workspace& work) const {
-  const std::size_t size = d_ * d_;
-  if (has_rotations_) {
-    std::copy_n(rotations_.begin() + static_cast<std::ptrdiff_t>(p * size), size, work.rotation.begin());
-  } else {
-    haar_rotation(options_.seed, static_cast<std::uint32_t>(p), static_cast<std::uint32_t>(step_), d_, work.rotation,
-                  work.normals);
-  }
+void Engine<Scalar>::shape_rotation(std::size_t p, Workspace& work) const {
   const auto deviation = [&](std::size_t j) {
     const std::size_t at = coordinate(p, j);
     return at < covariance_.variances.size() ? std::sqrt(covariance_.variances[at]) : 1.0;
@@ -77,11 +71,10 @@ void Engine<Scalar>::write_offsets(std::size_t p, std::size_t first, std::size_t
 template <class Scalar>
 void Engine<Scalar>::clamp_rows(std::size_t p, std::size_t count, Scalar* rows) const {
   if (!bounded()) return;
-  for (std::size_t c = 0; c < count; ++c) {
-    for (std::size_t j = 0; j < d_; ++j) {
-      Scalar& value = rows[c * d_ + j];
-      value = std::clamp(value, static_cast<Scalar>(lower_bound(p, j)), static_cast<Scalar>(upper_bound(p, j)));
-    }
+  const std::size_t d = d_;
+  for (std::size_t j = 0; j < d; ++j) {
+    const auto low = static_cast<Scalar>(lower_bound(p, j)), high = static_cast<Scalar>(upper_bound(p, j));
+    for (Scalar* value = rows + j; value < rows + count * d; value += d) *value = std::clamp(*value, low, high);
   }
 }
 
@@ -114,20 +107,33 @@ template <class Scalar>
 void Engine<Scalar>::candidates(std::size_t first, std::size_t count, Scalar* out, std::size_t threads) {
   const std::size_t each = candidates_per_particle(), all = particles_ * each, n = options_.dimension;
   const std::size_t inside = first < all ? std::min(count, all - first) : 0;
+  const bool block = options_.mode == SearchMode::block;
   if (inside > 0) {
     const std::size_t begin = first / each, end = (first + inside - 1) / each + 1;
-    const std::size_t grain = std::max<std::size_t>(1, (std::size_t{1} << 16) / (each * (n + d_ * d_)));
+    const std::size_t grain = std::max<std::size_t>(1, (std::size_t{1} << 18) / (each * (n + d_ * d_)));
     parallel_for(threads, end - begin, grain, [&](std::size_t from, std::size_t to) {
       Workspace work(*this);
-      for (std::size_t p = begin + from; p < begin + to; ++p) {
-        rotation(p, work);
+      const RowSet rows{begin + from, to - from};
+      draw_rotations(rows, work);
+      if (block) {
+        work.offsets.resize(rows.count * each * d_);
+        write_tile(rows, work.offsets.data(), work);
+      }
+      for (std::size_t i = 0; i < rows.count; ++i) {
+        const std::size_t p = rows[i];
         const std::size_t low = std::max(first, p * each), high = std::min(first + inside, (p + 1) * each);
-        write_candidates(p, low - p * each, high - low, out + (low - first) * n, work);
+        Scalar* const to_points = out + (low - first) * n;
+        if (block) {
+          write_points(p, high - low, work.offsets.data() + (i * each + low - p * each) * d_, to_points);
+        } else {
+          work.turn_to(i);
+          write_offsets(p, low - p * each, high - low, to_points, work);
+        }
       }
     });
   }
   for (std::size_t c = std::max(first, all); c < first + count; ++c) {
-    const Scalar* const from = options_.mode == SearchMode::block ? point_.data() : x_.data() + (c - all) * d_;
+    const Scalar* const from = block ? point_.data() : x_.data() + (c - all) * d_;
     std::memcpy(out + (c - first) * n, from, n * sizeof(Scalar));
   }
 }
@@ -138,22 +144,25 @@ void Engine<Scalar>::replacements(std::size_t first, std::size_t count, Scalar* 
   const std::size_t begin = first / each, end = (first + count - 1) / each + 1;
   parallel_for(threads, end - begin, 256, [&](std::size_t from, std::size_t to) {
     Workspace work(*this);
-    for (std::size_t p = begin + from; p < begin + to; ++p) {
-      rotation(p, work);
+    const RowSet rows{begin + from, to - from};
+    draw_rotations(rows, work);
+    for (std::size_t i = 0; i < rows.count; ++i) {
+      const std::size_t p = rows[i];
       const std::size_t low = std::max(first, p * each), high = std::min(first + count, (p + 1) * each);
+      work.turn_to(i);
       write_offsets(p, low - p * each, high - low, out + (low - first) * d_, work);
     }
   });
 }
 
-template void Engine<float>::rotation(std::size_t, Workspace&) const;
+template void Engine<float>::shape_rotation(std::size_t, Workspace&) const;
 template void Engine<float>::clamp_rows(std::size_t, std::size_t, float*) const;
 template void Engine<float>::write_offsets(std::size_t, std::size_t, std::size_t, float*, Workspace&) const;
 template void Engine<float>::write_candidates(std::size_t, std::size_t, std::size_t, float*, Workspace&) const;
 template void Engine<float>::write_points(std::size_t, std::size_t, const float*, float*) const;
 template void Engine<float>::candidates(std::size_t, std::size_t, float*, std::size_t);
 template void Engine<float>::replacements(std::size_t, std::size_t, float*, std::size_t);
-template void Engine<double>::rotation(std::size_t, Workspace&) const;
+template void Engine<double>::shape_rotation(std::size_t, Workspace&) const;
 template void Engine<double>::clamp_rows(std::size_t, std::size_t, double*) const;
 template void Engine<double>::write_offsets(std::size_t, std::size_t, std::size_t, double*, Workspace&) const;
 template void Engine<double>::write_candidates(std::size_t, std::size_t, std::size_t, double*, Workspace&) const;

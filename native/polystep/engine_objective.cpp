@@ -19,11 +19,11 @@ bool Engine<Scalar>::follows(const Evaluator<Scalar>& evaluator) const {
   });
 }
 
-/// Scores candidates of row p, whose rows are work.offsets, as steps from the evaluator's base; false, and nothing
-/// done, where they have to be whole points.
+/// Scores candidates of row p, whose rows are `offsets` and are lost, as steps from the evaluator's base; false, and
+/// nothing done, where they have to be whole points.
 template <class Scalar>
-bool Engine<Scalar>::step_along(std::size_t p, const Evaluator<Scalar>& evaluator, std::span<double> values,
-                                Workspace& work) const {
+bool Engine<Scalar>::step_along(std::size_t p, const Evaluator<Scalar>& evaluator, Scalar* offsets,
+                                std::span<double> values, Workspace& work) const {
   if (subspace_ == nullptr || !follows(evaluator)) return false;
   const std::size_t first = layout_.first(p), width = layout_.width(p), each = values.size();
   const SubspaceEntry* const entry = subspace_->entry_of(first, width);
@@ -32,12 +32,12 @@ bool Engine<Scalar>::step_along(std::size_t p, const Evaluator<Scalar>& evaluato
   const std::size_t parameter = entry->first_parameter + first - entry->first_coordinate;
   for (std::size_t c = 0; c < each; ++c) {
     for (std::size_t j = 0; j < width; ++j) {
-      Scalar& value = work.offsets[c * d_ + j];
+      Scalar& value = offsets[c * d_ + j];
       value -= x_[p * d_ + j];
       if (!entry->projected) value += point_[parameter + j];
     }
   }
-  const auto rows = MatrixView<const Scalar>::row_major(work.offsets.data(), each, d_).block(0, 0, each, width);
+  const auto rows = MatrixView<const Scalar>::row_major(offsets, each, d_).block(0, 0, each, width);
   if (!entry->projected) {
     evaluator.evaluate_replacements(parameter, rows, values);
   } else {
@@ -46,26 +46,34 @@ bool Engine<Scalar>::step_along(std::size_t p, const Evaluator<Scalar>& evaluato
   return true;
 }
 
-/// Scores candidates `chosen` of row p (none: all of them) into `values`.
+/// Scores as many candidates of row p as there are values; their rows, `offsets`, may be lost.
 template <class Scalar>
-void Engine<Scalar>::score_row(std::size_t p, const Evaluator<Scalar>& evaluator, std::span<const std::uint32_t> chosen,
+void Engine<Scalar>::score_row(std::size_t p, const Evaluator<Scalar>& evaluator, Scalar* offsets,
                                std::span<double> values, Workspace& work) const {
-  const std::size_t all = candidates_per_particle(), each = values.size(), n = options_.dimension;
-  work.offsets.resize(all * d_);
-  write_offsets(p, 0, all, work.offsets.data(), work);
-  for (std::size_t i = 0; i < chosen.size(); ++i) {
-    if (chosen[i] == i) continue;
-    std::copy_n(work.offsets.data() + chosen[i] * d_, d_, work.offsets.data() + i * d_);
-  }
-  const auto rows = MatrixView<const Scalar>::row_major(work.offsets.data(), each, d_);
+  const std::size_t each = values.size(), n = options_.dimension;
+  const auto rows = MatrixView<const Scalar>::row_major(offsets, each, d_);
   if (options_.mode == SearchMode::population) return evaluator.evaluate(rows, values);
   if (subspace_ == nullptr) {
     return evaluator.evaluate_replacements(layout_.first(p), rows.block(0, 0, each, layout_.width(p)), values);
   }
-  if (step_along(p, evaluator, values, work)) return;
+  if (step_along(p, evaluator, offsets, values, work)) return;
   work.points.resize(each * n);
-  write_points(p, each, work.offsets.data(), work.points.data());
+  write_points(p, each, offsets, work.points.data());
   evaluator.evaluate(MatrixView<const Scalar>::row_major(work.points.data(), each, n), values);
+}
+
+/// Scores the candidates work.chosen of row p.
+template <class Scalar>
+void Engine<Scalar>::score_chosen(std::size_t p, const Evaluator<Scalar>& evaluator, std::span<double> values,
+                                  Workspace& work) const {
+  const std::size_t all = candidates_per_particle();
+  work.offsets.resize(all * d_);
+  write_offsets(p, 0, all, work.offsets.data(), work);
+  for (std::size_t i = 0; i < work.chosen.size(); ++i) {
+    if (work.chosen[i] == i) continue;
+    std::copy_n(work.offsets.data() + work.chosen[i] * d_, d_, work.offsets.data() + i * d_);
+  }
+  score_row(p, evaluator, work.offsets.data(), values, work);
 }
 
 /// Ranks the directions of row p by how far apart the losses of their two ends lie on a part of the data; work.chosen
@@ -76,7 +84,7 @@ void Engine<Scalar>::screen_row(std::size_t p, Workspace& work) const {
   work.chosen.clear();
   for (std::size_t v = 0; v < V; ++v) work.chosen.push_back(static_cast<std::uint32_t>(v * K + K - 1));
   std::vector<double> values(V), contrast(d_);
-  score_row(p, *screen_, work.chosen, values, work);
+  score_chosen(p, *screen_, values, work);
   for (std::size_t i = 0; i < d_; ++i) {
     contrast[i] = std::abs(values[i] - values[i + d_]);
     if (!std::isfinite(contrast[i])) contrast[i] = std::numeric_limits<double>::infinity();
@@ -94,18 +102,17 @@ void Engine<Scalar>::screen_row(std::size_t p, Workspace& work) const {
   }
 }
 
-/// As move_row, from the costs of some of the vertices: the others get nothing.
+/// Moves row p by the costs of the candidates work.chosen: the other vertices get nothing.
 template <class Scalar>
-void Engine<Scalar>::move_screened(std::size_t p, std::span<double> costs, std::span<const std::uint32_t> chosen,
-                                   Workspace& work, PassStats& stats) {
+void Engine<Scalar>::move_screened(std::size_t p, std::span<double> costs, Workspace& work, PassStats& stats) {
   const std::size_t K = scales_.size();
-  const bool frozen = constant(costs);
+  const bool frozen = survey(costs).constant;
   if (!frozen) {
     scale_row(costs, options_.scale, options_.divisor);
     std::vector<double> weights(costs.size());
     weigh_row(p, costs, weights);
     std::fill(work.weights.begin(), work.weights.end(), 0.0);
-    for (std::size_t i = 0; i < weights.size(); ++i) work.weights[chosen[i * K] / K] = weights[i];
+    for (std::size_t i = 0; i < weights.size(); ++i) work.weights[work.chosen[i * K] / K] = weights[i];
   }
   displace_row(p, work.weights, {}, std::numeric_limits<double>::quiet_NaN(), frozen, work, stats);
 }
@@ -117,16 +124,92 @@ void Engine<Scalar>::set_base(Evaluator<Scalar>& evaluator, std::size_t threads)
   }
 }
 
-/// Every row from the same base, costs and displacements at once: no cost matrix where a row's weights need no other.
+/// A row whose costs are not all finite: what replaces them is known when all rows are scored.
+template <class Scalar>
+struct Engine<Scalar>::Late {
+  std::size_t p;
+  std::vector<double> losses;
+  std::vector<std::uint32_t> chosen;
+};
+
+/// What the tiles of a pass leave behind, each its own part.
+template <class Scalar>
+struct Engine<Scalar>::Pass {
+  std::size_t grain;
+  bool fused;                  ///< a row's weights need no other row: no cost matrix
+  std::vector<double> losses;  ///< of all candidates, where they do
+  std::vector<double> centres;
+  std::vector<PassStats> stats;
+  std::vector<double> largest;
+  std::vector<std::vector<Late>> late;
+};
+
+template <class Scalar>
+void Engine<Scalar>::pass_tile(const RowSet& rows, const Evaluator<Scalar>& evaluator, Pass& shared) {
+  const std::size_t V = vertices(), K = scales_.size(), each = V * K, tile = rows.first / shared.grain;
+  PassStats& stats = shared.stats[tile];
+  double& largest = shared.largest[tile];
+  Workspace work(*this);
+  draw_rotations(rows, work);
+  if (screen_ != nullptr) {
+    for (std::size_t i = 0; i < rows.count; ++i) {
+      const std::size_t p = rows[i];
+      work.turn_to(i);
+      screen_row(p, work);
+      work.values.resize(work.chosen.size());
+      score_chosen(p, evaluator, work.values, work);
+      const std::span<const double> values = work.values;
+      for (std::size_t c = 0; c < work.chosen.size(); ++c) {
+        stats.add_losses(values.subspan(c, 1), p * each + work.chosen[c]);
+      }
+      const std::span<double> costs = work.row.first(values.size() / K);
+      average_probes(values, K, costs);
+      largest = std::max(largest, largest_finite(costs));
+      const RowCosts seen = survey(costs);
+      if (!seen.finite) {
+        shared.late[tile].push_back({p, work.values, work.chosen});
+        continue;
+      }
+      note_costs(p, seen, stats);
+      move_screened(p, costs, work, stats);
+    }
+    return;
+  }
+  if (!shared.fused) {
+    return score_tile(rows, evaluator, 0, std::span(shared.losses).subspan(rows.first * each, rows.count * each), work);
+  }
+  work.values.resize(rows.count * each);
+  score_tile(rows, evaluator, 0, work.values, work);
+  stats.add_losses(work.values, rows.first * each);
+  work.costs.resize(rows.count * V);
+  average_probes(work.values, K, work.costs);
+  largest = std::max(largest, largest_finite(work.costs));
+  work.states.resize(rows.count);
+  for (std::size_t i = 0; i < rows.count; ++i) {
+    const std::span<const double> costs = std::span(work.costs).subspan(i * V, V);
+    const RowCosts seen = survey(costs);
+    work.states[i] = !seen.finite ? RowState::waits : seen.constant ? RowState::frozen : RowState::moves;
+    if (work.states[i] != RowState::waits) {
+      note_costs(rows[i], seen, stats);
+      continue;
+    }
+    const auto values = work.values.begin() + static_cast<std::ptrdiff_t>(i * each);
+    shared.late[tile].push_back({rows[i], {values, values + static_cast<std::ptrdiff_t>(each)}, {}});
+  }
+  move_rows(rows, work.costs, work.values, shared.centres, work.states, work, stats);
+}
+
+/// Every row from the same base, costs and displacements at once.
 template <class Scalar>
 bool Engine<Scalar>::pass(Evaluator<Scalar>& evaluator, RunControl& control, PassStats& stats) {
-  const std::size_t V = vertices(), K = scales_.size(), each = V * K, n = options_.dimension;
-  const bool fused = is_row_rule(options_.rule) && is_row_scale(options_.scale);
+  const std::size_t K = scales_.size(), n = options_.dimension;
+  Pass shared;
+  shared.fused = is_row_rule(options_.rule) && is_row_scale(options_.scale);
+  shared.grain = tile_rows();
   const bool replaces = options_.mode == SearchMode::block && subspace_ == nullptr;
-  std::vector<double> centres;
   if (replaces) {
     const double value = evaluator.set_base(point_, control.threads());
-    if (this->centres() > 0) centres.assign(1, value);
+    if (this->centres() > 0) shared.centres.assign(1, value);
   } else if (options_.mode == SearchMode::block && (evaluator.can_fall_silent() || follows(evaluator))) {
     static_cast<void>(evaluator.set_base(point_, control.threads()));
   }
@@ -134,104 +217,83 @@ bool Engine<Scalar>::pass(Evaluator<Scalar>& evaluator, RunControl& control, Pas
     stats.silent_outputs = evaluator.silent_outputs();
   }
   if (!replaces && this->centres() > 0) {
-    centres.resize(points());
+    shared.centres.resize(points());
     const Scalar* const from = options_.mode == SearchMode::block ? point_.data() : x_.data();
-    evaluator.evaluate(MatrixView<const Scalar>::row_major(from, points(), n), centres);
+    evaluator.evaluate(MatrixView<const Scalar>::row_major(from, points(), n), shared.centres);
   }
-  for (const double value : centres) centre_mean_ += value / static_cast<double>(centres.size());
+  for (const double value : shared.centres) centre_mean_ += value / static_cast<double>(shared.centres.size());
   if (screen_ != nullptr) {
     screen_->begin_step(step_, control.threads());
     set_base(*screen_, control.threads());
   }
 
-  struct Deferred {
-    std::size_t p;
-    std::vector<double> losses;
-    std::vector<std::uint32_t> chosen;
-  };
-  const auto move = [&](std::size_t p, std::span<double> costs, std::span<const double> values,
-                        std::span<const std::uint32_t> chosen, Workspace& work, PassStats& tile) {
-    note_costs(p, costs, tile);
-    if (!chosen.empty()) return move_screened(p, costs, chosen, work, tile);
-    const double centre = centres.empty() ? std::numeric_limits<double>::quiet_NaN()
-                                          : centres[options_.mode == SearchMode::block ? 0 : p];
-    move_row(p, costs, values, centre, work, tile);
-  };
-  const std::size_t grain = tile_rows(), count = (particles_ + grain - 1) / grain;
-  std::vector<PassStats> tiles(count);
-  std::vector<double> largest(count, -1.0);
-  std::vector<std::vector<Deferred>> deferred(count);
-  std::vector<double> losses(fused ? 0 : particles_ * each);
+  const std::size_t count = (particles_ + shared.grain - 1) / shared.grain;
+  shared.stats.resize(count);
+  shared.largest.assign(count, -1.0);
+  shared.late.resize(count);
+  shared.losses.resize(shared.fused ? 0 : particles_ * candidates_per_particle());
   std::atomic<bool> stopped{false};
-  parallel_for(control.threads(), particles_, grain, [&](std::size_t begin, std::size_t end) {
+  parallel_for(control.threads(), particles_, shared.grain, [&](std::size_t begin, std::size_t end) {
     if (stopped.load(std::memory_order_relaxed) || control.should_stop()) {
       stopped.store(true, std::memory_order_relaxed);
       return;
     }
-    Workspace work(*this);
-    const std::size_t tile = begin / grain;
-    for (std::size_t p = begin; p < end; ++p) {
-      rotation(p, work);
-      if (screen_ != nullptr) screen_row(p, work);
-      work.values.resize(work.chosen.empty() ? each : work.chosen.size());
-      const std::span<double> values = fused ? std::span(work.values) : std::span(losses).subspan(p * each, each);
-      score_row(p, evaluator, work.chosen, values, work);
-      if (!fused) continue;
-      if (screen_ == nullptr) tiles[tile].add_losses(values, p * each);
-      for (std::size_t i = 0; i < work.chosen.size(); ++i) {
-        tiles[tile].add_losses(values.subspan(i, 1), p * each + work.chosen[i]);
-      }
-      const std::span<double> costs = std::span(work.row).first(values.size() / K);
-      average_probes(values, K, costs);
-      largest[tile] = std::max(largest[tile], largest_finite(costs));
-      if (std::any_of(costs.begin(), costs.end(), [](double cost) { return !std::isfinite(cost); })) {
-        deferred[tile].push_back({p, {values.begin(), values.end()}, work.chosen});
-        continue;
-      }
-      move(p, costs, values, work.chosen, work, tiles[tile]);
-    }
+    pass_tile({begin, end - begin}, evaluator, shared);
   });
   if (stopped.load()) return false;
-  if (!fused) {
-    move_matrix(losses, centres, control, stats);
+  if (!shared.fused) {
+    move_matrix(shared.losses, shared.centres, control, stats);
     return true;
   }
-  const double most = *std::max_element(largest.begin(), largest.end());
+  const double most = *std::max_element(shared.largest.begin(), shared.largest.end());
   if (most < 0) {
     stats.infeasible = true;
     return true;
   }
   Workspace work(*this);
+  const RowState moves = RowState::moves, frozen = RowState::frozen;
   for (std::size_t tile = 0; tile < count; ++tile) {
-    for (const Deferred& late : deferred[tile]) {
-      rotation(late.p, work);
-      const std::span<double> costs = std::span(work.row).first(late.losses.size() / K);
+    for (const Late& late : shared.late[tile]) {
+      draw_rotations({late.p, 1}, work);
+      const std::span<double> costs = work.row.first(late.losses.size() / K);
       average_probes(late.losses, K, costs);
       replace_infeasible(costs, infeasible_cost(most));
-      move(late.p, costs, late.losses, late.chosen, work, tiles[tile]);
+      const RowCosts seen = survey(costs);
+      note_costs(late.p, seen, shared.stats[tile]);
+      work.chosen = late.chosen;
+      if (!late.chosen.empty()) {
+        move_screened(late.p, costs, work, shared.stats[tile]);
+        continue;
+      }
+      move_rows({late.p, 1}, costs, late.losses, shared.centres, {seen.constant ? &frozen : &moves, 1}, work,
+                shared.stats[tile]);
     }
-    stats.join(tiles[tile]);
+    stats.join(shared.stats[tile]);
   }
   return true;
 }
 
-template void Engine<float>::score_row(std::size_t, const Evaluator<float>&, std::span<const std::uint32_t>,
-                                       std::span<double>, Workspace&) const;
+template void Engine<float>::score_row(std::size_t, const Evaluator<float>&, float*, std::span<double>,
+                                       Workspace&) const;
+template void Engine<float>::score_chosen(std::size_t, const Evaluator<float>&, std::span<double>, Workspace&) const;
 template void Engine<float>::screen_row(std::size_t, Workspace&) const;
-template void Engine<float>::move_screened(std::size_t, std::span<double>, std::span<const std::uint32_t>, Workspace&,
-                                           PassStats&);
+template void Engine<float>::move_screened(std::size_t, std::span<double>, Workspace&, PassStats&);
 template void Engine<float>::set_base(Evaluator<float>&, std::size_t);
-template void Engine<double>::score_row(std::size_t, const Evaluator<double>&, std::span<const std::uint32_t>,
-                                        std::span<double>, Workspace&) const;
-template void Engine<double>::screen_row(std::size_t, Workspace&) const;
-template void Engine<double>::move_screened(std::size_t, std::span<double>, std::span<const std::uint32_t>, Workspace&,
-                                            PassStats&);
-template void Engine<double>::set_base(Evaluator<double>&, std::size_t);
 template bool Engine<float>::follows(const Evaluator<float>&) const;
-template bool Engine<float>::step_along(std::size_t, const Evaluator<float>&, std::span<double>, Workspace&) const;
+template bool Engine<float>::step_along(std::size_t, const Evaluator<float>&, float*, std::span<double>,
+                                        Workspace&) const;
+template void Engine<float>::pass_tile(const RowSet&, const Evaluator<float>&, Pass&);
 template bool Engine<float>::pass(Evaluator<float>&, RunControl&, PassStats&);
+template void Engine<double>::score_row(std::size_t, const Evaluator<double>&, double*, std::span<double>,
+                                        Workspace&) const;
+template void Engine<double>::score_chosen(std::size_t, const Evaluator<double>&, std::span<double>, Workspace&) const;
+template void Engine<double>::screen_row(std::size_t, Workspace&) const;
+template void Engine<double>::move_screened(std::size_t, std::span<double>, Workspace&, PassStats&);
+template void Engine<double>::set_base(Evaluator<double>&, std::size_t);
 template bool Engine<double>::follows(const Evaluator<double>&) const;
-template bool Engine<double>::step_along(std::size_t, const Evaluator<double>&, std::span<double>, Workspace&) const;
+template bool Engine<double>::step_along(std::size_t, const Evaluator<double>&, double*, std::span<double>,
+                                         Workspace&) const;
+template void Engine<double>::pass_tile(const RowSet&, const Evaluator<double>&, Pass&);
 template bool Engine<double>::pass(Evaluator<double>&, RunControl&, PassStats&);
 
 }  // namespace dd::polystep

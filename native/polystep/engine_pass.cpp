@@ -6,32 +6,12 @@
 #include "polystep/engine_workspace.hpp"
 #include "polystep/probe_costs.hpp"
 #include "polystep/rotation.hpp"
-#include "polystep/softmax_projection_isa.hpp"
 
 namespace dd::polystep {
 template <class Scalar>
-void Engine<Scalar>::note_costs(std::size_t p, std::span<const double> costs, PassStats& stats) {
-  const double least = stats.add_costs(costs);
-  if (options_.adaptive_per_particle) row_minima_[p] = least;
-}
-
-template <class Scalar>
-void Engine<Scalar>::move_row(std::size_t p, std::span<double> costs, std::span<const double> losses, double centre,
-                              Workspace& work, PassStats& stats) {
-  const bool frozen = constant(costs);
-  if (!frozen) {
-    scale_row(costs, options_.scale, options_.divisor);
-    const bool soft = options_.rule == Rule::softmax || options_.rule == Rule::tempered_softmax;
-    if (soft && polytope_.antithetic()) {
-      double squares = 0;
-      const SoftmaxProjection arguments{
-          1, d_, costs.data(), temperature(p), work.weights.data(), work.template_step.data(), &squares};
-      polystep_softmax_projection(&arguments);
-    } else {
-      weigh_row(p, costs, work.weights);
-    }
-  }
-  displace_row(p, work.weights, losses, centre, frozen, work, stats);
+void Engine<Scalar>::note_costs(std::size_t p, const RowCosts& costs, PassStats& stats) {
+  stats.add_costs(costs, vertices());
+  if (options_.adaptive_per_particle) row_minima_[p] = costs.least;
 }
 
 template <class Scalar>
@@ -82,87 +62,120 @@ void Engine<Scalar>::displace_row(std::size_t p, std::span<const double> weights
     stats.effective_samples += 1;
     return;
   }
-  stats.effective_samples += options_.rule == Rule::linear ? 1 : effective_sample_size(weights);
-  const double radius = step_radius_ * multiplier(p);
-  std::vector<double>& z = work.template_step;
-  polytope_.combine(weights, z);
-  for (double& component : z) component *= radius;
   const bool modelled = (options_.newton_refinement || options_.trust_region) &&
                         std::all_of(losses.begin(), losses.end(), [](double loss) { return std::isfinite(loss); });
-  if (modelled) {
-    quadratic_model(losses, scales_, (options_.at_vertices ? step_radius_ : probe_radius_) * multiplier(p), centre,
-                    work.gradient, work.curvature);
-    if (options_.newton_refinement) {
-      constexpr double share = 0.3;
-      newton_step(work.gradient, work.curvature, 0.5 * radius, work.newton);
-      for (std::size_t j = 0; j < d_; ++j) work.newton[j] = (1 - share) * z[j] + share * work.newton[j];
-      if (predicted_change(work.gradient, work.curvature, work.newton) <=
-          predicted_change(work.gradient, work.curvature, z)) {
-        std::copy(work.newton.begin(), work.newton.end(), z.begin());
-      }
-    }
-    stats.predicted += predicted_change(work.gradient, work.curvature, z);
+  if (modelled) refine_step(p, weights, losses, centre, work, stats);
+  if (modelled && options_.newton_refinement) return;
+  if (bounded()) {
+    displace_within(p, weights, work, stats);
+  } else {
+    displace_plainly(p, weights, work, stats);
   }
+}
+
+/// What a quadratic model of the row's losses promises of its step, and with a refinement the step itself.
+template <class Scalar>
+void Engine<Scalar>::refine_step(std::size_t p, std::span<const double> weights, std::span<const double> losses,
+                                 double centre, Workspace& work, PassStats& stats) {
+  const double radius = step_radius_ * multiplier(p);
+  const std::span<double> z = work.template_step;
+  polytope_.combine(weights, z);
+  for (double& component : z) component *= radius;
+  quadratic_model(losses, scales_, (options_.at_vertices ? step_radius_ : probe_radius_) * multiplier(p), centre,
+                  work.gradient, work.curvature);
+  if (options_.newton_refinement) {
+    constexpr double share = 0.3;
+    newton_step(work.gradient, work.curvature, 0.5 * radius, work.newton);
+    for (std::size_t j = 0; j < d_; ++j) work.newton[j] = (1 - share) * z[j] + share * work.newton[j];
+    if (predicted_change(work.gradient, work.curvature, work.newton) <=
+        predicted_change(work.gradient, work.curvature, z)) {
+      std::copy(work.newton.begin(), work.newton.end(), z.begin());
+    }
+  }
+  stats.predicted += predicted_change(work.gradient, work.curvature, z);
+  if (!options_.newton_refinement) return;
   const Scalar* const x = x_.data() + p * d_;
+  Scalar* const out = row(transport_, p);
   for (std::size_t j = 0; j < d_; ++j) {
     double component = 0;
     for (std::size_t i = 0; i < d_; ++i) component += work.rotation[j * d_ + i] * z[i];
     if (bounded()) {
-      const double at = static_cast<double>(x[j]), low = lower_bound(p, j), high = upper_bound(p, j);
-      if (!options_.newton_refinement) {  // the barycentre of the clamped vertices, which is not the clamped barycentre
-        component = 0;
-        for (std::size_t n = 0; n < weights.size(); ++n) {
-          if (weights[n] == 0) continue;
-          double along = 0;
-          if (polytope_.antithetic()) {
-            along = n < d_ ? work.rotation[j * d_ + n] : -work.rotation[j * d_ + n - d_];
-          } else {
-            polytope_.vertex(n, work.vertex);
-            for (std::size_t i = 0; i < d_; ++i) along += work.rotation[j * d_ + i] * work.vertex[i];
-          }
-          component += weights[n] * (std::clamp(at + radius * along, low, high) - at);
-        }
-      }
-      component = std::clamp(at + component, low, high) - at;
+      const auto at = static_cast<double>(x[j]);
+      component = std::clamp(at + component, lower_bound(p, j), upper_bound(p, j)) - at;
     }
     out[j] = static_cast<Scalar>(component);
   }
-  double squares = 0;
-  for (std::size_t j = 0; j < d_; ++j) squares += static_cast<double>(out[j]) * static_cast<double>(out[j]);
-  stats.squared_displacement += squares;
-  if (step_radius_ > 0) stats.relative_displacement += std::sqrt(squares) / step_radius_;
+  note_displacement(p, weights, stats);
 }
 
-/// Weights of rows begin ... end - 1 into work.tile_weights. costs: of all rows, scaled in place where they are not
-/// yet.
+/// The step of weights alone.
 template <class Scalar>
-void Engine<Scalar>::weigh_rows(std::size_t begin, std::size_t end, std::span<double> costs, bool scaled,
-                                std::span<const char> frozen, Workspace& work) {
-  const std::size_t V = vertices();
-  work.tile_weights.resize((end - begin) * V);
-  const bool soft = options_.rule == Rule::softmax || options_.rule == Rule::tempered_softmax;
-  const bool together = soft && polytope_.antithetic();
-  for (std::size_t p = begin; p < end; ++p) {
-    const std::span<double> own = costs.subspan(p * V, V);
-    if (frozen[p - begin] != 0) continue;
-    if (!scaled) scale_row(own, options_.scale, options_.divisor);
-    if (together) continue;
-    weigh_row(p, own, std::span(work.tile_weights).subspan((p - begin) * V, V));
+void Engine<Scalar>::displace_plainly(std::size_t p, std::span<const double> weights, Workspace& work,
+                                      PassStats& stats) {
+  const double radius = step_radius_ * multiplier(p);
+  const double* const rotation = work.rotation.data();
+  Scalar* const out = row(transport_, p);
+  if (d_ == 2 && polytope_.antithetic()) {
+    const double z0 = (weights[0] - weights[2]) * radius, z1 = (weights[1] - weights[3]) * radius;
+    out[0] = static_cast<Scalar>(rotation[0] * z0 + rotation[1] * z1);
+    out[1] = static_cast<Scalar>(rotation[2] * z0 + rotation[3] * z1);
+  } else {
+    const std::span<double> z = work.template_step;
+    polytope_.combine(weights, z);
+    for (double& component : z) component *= radius;
+    for (std::size_t j = 0; j < d_; ++j) {
+      double component = 0;
+      for (std::size_t i = 0; i < d_; ++i) component += rotation[j * d_ + i] * z[i];
+      out[j] = static_cast<Scalar>(component);
+    }
   }
-  // Rows of one temperature at a time: short rows fill vectors only together.
-  for (std::size_t p = begin; together && p < end;) {
-    const std::size_t last = options_.mode == SearchMode::block ? std::min(end, layout_.group(p).end) : end;
-    work.tile_projection.resize((last - p) * (d_ + 1));
-    const SoftmaxProjection arguments{last - p,
-                                      d_,
-                                      costs.data() + p * V,
-                                      temperature(p),
-                                      work.tile_weights.data() + (p - begin) * V,
-                                      work.tile_projection.data(),
-                                      work.tile_projection.data() + (last - p) * d_};
-    polystep_softmax_projection(&arguments);
-    p = last;
+  note_displacement(p, weights, stats);
+}
+
+/// The same in a box: the barycentre of the vertices as they were clamped, which is not the clamped barycentre.
+template <class Scalar>
+void Engine<Scalar>::displace_within(std::size_t p, std::span<const double> weights, Workspace& work,
+                                     PassStats& stats) {
+  const std::size_t d = d_;
+  const double radius = step_radius_ * multiplier(p);
+  const Scalar* const x = x_.data() + p * d;
+  const std::span<double> moved = work.template_step, low = work.gradient, high = work.curvature;
+  for (std::size_t j = 0; j < d; ++j) {
+    low[j] = lower_bound(p, j);
+    high[j] = upper_bound(p, j);
   }
+  std::fill(moved.begin(), moved.end(), 0.0);
+  for (std::size_t n = 0; n < weights.size(); ++n) {
+    if (weights[n] == 0) continue;
+    if (!polytope_.antithetic()) polytope_.vertex(n, work.vertex);
+    for (std::size_t j = 0; j < d; ++j) {
+      const double* const frame = work.rotation.data() + j * d;
+      double along = 0;
+      if (polytope_.antithetic()) {
+        along = n < d ? frame[n] : -frame[n - d];
+      } else {
+        for (std::size_t i = 0; i < d; ++i) along += frame[i] * work.vertex[i];
+      }
+      const auto at = static_cast<double>(x[j]);
+      moved[j] += weights[n] * (std::clamp(at + radius * along, low[j], high[j]) - at);
+    }
+  }
+  Scalar* const out = row(transport_, p);
+  for (std::size_t j = 0; j < d; ++j) {
+    const auto at = static_cast<double>(x[j]);
+    out[j] = static_cast<Scalar>(std::clamp(at + moved[j], low[j], high[j]) - at);
+  }
+  note_displacement(p, weights, stats);
+}
+
+template <class Scalar>
+void Engine<Scalar>::note_displacement(std::size_t p, std::span<const double> weights, PassStats& stats) const {
+  const Scalar* const moved = transport_.data() + p * d_;
+  double squares = 0;
+  for (std::size_t j = 0; j < d_; ++j) squares += static_cast<double>(moved[j]) * static_cast<double>(moved[j]);
+  stats.effective_samples += options_.rule == Rule::linear ? 1 : effective_sample_size(weights);
+  stats.squared_displacement += squares;
+  if (step_radius_ > 0) stats.relative_displacement += std::sqrt(squares) / step_radius_;
 }
 
 /// Scales the costs of one group of rows and, where rows are tied by a column marginal, fills its part of the plan.
@@ -234,27 +247,32 @@ void Engine<Scalar>::move_matrix(std::span<const double> losses, std::span<const
   parallel_for(control.threads(), particles_, grain, [&](std::size_t begin, std::size_t end) {
     Workspace work(*this);
     PassStats& tile = tiles[begin / grain];
-    std::vector<char> frozen(end - begin);
+    const RowSet rows{begin, end - begin};
+    work.states.resize(rows.count);
     for (std::size_t p = begin; p < end; ++p) {
       const std::span<const double> raw = std::span(costs).subspan(p * V, V);
-      note_costs(p, raw, tile);
-      frozen[p - begin] = constant(raw) ? 1 : 0;
+      const RowCosts seen = survey(raw);
+      note_costs(p, seen, tile);
+      work.states[p - begin] = seen.constant ? RowState::frozen : RowState::moves;
     }
-    if (by_row) weigh_rows(begin, end, given, !scaled.empty(), frozen, work);
-    for (std::size_t p = begin; p < end; ++p) {
-      rotation(p, work);
-      const double centre = centres.empty() ? std::numeric_limits<double>::quiet_NaN()
-                                            : centres[options_.mode == SearchMode::block ? 0 : p];
-      const std::span<double> weights = by_row ? std::span(work.tile_weights).subspan((p - begin) * V, V)
-                                               : std::span(assignment.plan).subspan(p * V, V);
-      if (!by_row) {
-        double mass = 0;
-        for (const double weight : weights) mass += weight;
-        for (double& weight : weights) weight /= mass;
-        tile.frozen += frozen[p - begin];
-      }
-      displace_row(p, weights, losses.subspan(p * V * K, V * K), centre, by_row && frozen[p - begin] != 0, work, tile);
+    if (by_row) weigh_rows(rows, given.subspan(begin * V, rows.count * V), !scaled.empty(), work.states, work);
+    draw_rotations(rows, work);
+    const std::span<const double> own = losses.subspan(begin * V * K, rows.count * V * K);
+    if (by_row) {
+      displace_rows(rows, work.tile_weights, own, centres, work.states, work, tile);
+      return;
     }
+    // A plan moves rows of equal costs as well: their vertices do not weigh the same.
+    const std::span<double> plan = std::span(assignment.plan).subspan(begin * V, rows.count * V);
+    for (std::size_t i = 0; i < rows.count; ++i) {
+      const std::span<double> weights = plan.subspan(i * V, V);
+      double mass = 0;
+      for (const double weight : weights) mass += weight;
+      for (double& weight : weights) weight /= mass;
+      tile.frozen += work.states[i] == RowState::frozen ? 1 : 0;
+      work.states[i] = RowState::moves;
+    }
+    displace_rows(rows, plan, own, centres, work.states, work, tile);
   });
   for (const PassStats& tile : tiles) stats.join(tile);
 }
@@ -264,28 +282,30 @@ std::size_t Engine<Scalar>::tile_rows() const noexcept {
   return std::clamp<std::size_t>(4096 / (vertices() * d_), 1, 128);
 }
 
-template void Engine<float>::move_row(std::size_t, std::span<double>, std::span<const double>, double, Workspace&,
-                                      PassStats&);
 template void Engine<float>::weigh_row(std::size_t, std::span<const double>, std::span<double>) const;
-template void Engine<float>::weigh_rows(std::size_t, std::size_t, std::span<double>, bool, std::span<const char>,
-                                        Workspace&);
 template void Engine<float>::displace_row(std::size_t, std::span<const double>, std::span<const double>, double, bool,
                                           Workspace&, PassStats&);
+template void Engine<float>::refine_step(std::size_t, std::span<const double>, std::span<const double>, double,
+                                         Workspace&, PassStats&);
+template void Engine<float>::displace_plainly(std::size_t, std::span<const double>, Workspace&, PassStats&);
+template void Engine<float>::displace_within(std::size_t, std::span<const double>, Workspace&, PassStats&);
+template void Engine<float>::note_displacement(std::size_t, std::span<const double>, PassStats&) const;
 template void Engine<float>::note_squares(std::size_t, std::span<const double>, bool, Workspace&);
 template void Engine<float>::assign_group(const RowLayout::Group&, std::size_t, Assignment&, RunControl&, PassStats&);
-template void Engine<float>::note_costs(std::size_t, std::span<const double>, PassStats&);
+template void Engine<float>::note_costs(std::size_t, const RowCosts&, PassStats&);
 template void Engine<float>::move_matrix(std::span<const double>, std::span<const double>, RunControl&, PassStats&);
 template std::size_t Engine<float>::tile_rows() const noexcept;
-template void Engine<double>::move_row(std::size_t, std::span<double>, std::span<const double>, double, Workspace&,
-                                       PassStats&);
 template void Engine<double>::weigh_row(std::size_t, std::span<const double>, std::span<double>) const;
-template void Engine<double>::weigh_rows(std::size_t, std::size_t, std::span<double>, bool, std::span<const char>,
-                                         Workspace&);
 template void Engine<double>::displace_row(std::size_t, std::span<const double>, std::span<const double>, double, bool,
                                            Workspace&, PassStats&);
+template void Engine<double>::refine_step(std::size_t, std::span<const double>, std::span<const double>, double,
+                                          Workspace&, PassStats&);
+template void Engine<double>::displace_plainly(std::size_t, std::span<const double>, Workspace&, PassStats&);
+template void Engine<double>::displace_within(std::size_t, std::span<const double>, Workspace&, PassStats&);
+template void Engine<double>::note_displacement(std::size_t, std::span<const double>, PassStats&) const;
 template void Engine<double>::note_squares(std::size_t, std::span<const double>, bool, Workspace&);
 template void Engine<double>::assign_group(const RowLayout::Group&, std::size_t, Assignment&, RunControl&, PassStats&);
-template void Engine<double>::note_costs(std::size_t, std::span<const double>, PassStats&);
+template void Engine<double>::note_costs(std::size_t, const RowCosts&, PassStats&);
 template void Engine<double>::move_matrix(std::span<const double>, std::span<const double>, RunControl&, PassStats&);
 template std::size_t Engine<double>::tile_rows() const noexcept;
 

@@ -4,6 +4,7 @@
 
 #include "polystep/engine_workspace.hpp"
 #include "polystep/rotation.hpp"
+#include "polystep/run_report.hpp"
 
 namespace dd::polystep {
 
@@ -49,10 +50,11 @@ void Engine<Scalar>::towards(std::span<const double> losses, std::span<const Sca
   for (std::size_t p = 0; p < particles_; ++p) {
     const std::span<double> own = std::span(costs).subspan(p * V, V);
     const std::span<const double> given = std::span(raw).subspan(p * V, V);
-    note_costs(p, given, stats);
+    const RowCosts seen = survey(given);
+    note_costs(p, seen, stats);
     Scalar* const out = row(transport_, p);
     std::fill_n(out, d_, Scalar{0});
-    if (std::all_of(given.begin(), given.end(), [&](double cost) { return cost == given[0]; })) {
+    if (seen.constant) {
       stats.frozen += 1;
       stats.effective_samples += 1;
       continue;
@@ -93,7 +95,7 @@ void Engine<Scalar>::take_best(const PassStats& stats, std::span<const Scalar> p
   }
   const std::size_t each = candidates_per_particle(), p = stats.best_candidate / each;
   Workspace work(*this);
-  rotation(p, work);
+  draw_rotations({p, 1}, work);
   write_candidates(p, stats.best_candidate % each, 1, best_.data(), work);
 }
 
@@ -112,11 +114,8 @@ void Engine<Scalar>::confirm(std::span<const double> losses) {
 template <class Scalar>
 RunStop Engine<Scalar>::run(Evaluator<Scalar>& evaluator, std::span<const StepParameters> parameters,
                             double max_evaluations, std::vector<StepMetrics>& metrics, RunControl& control) {
-  const auto stopped = [&] {
-    return control.stop_reason() == StopReason::cancelled ? RunStop::cancelled : RunStop::time_limit;
-  };
   for (const StepParameters& next : parameters) {
-    if (control.should_stop()) return stopped();
+    if (control.should_stop()) return stop_of(control);
     const std::size_t cost = next_evaluations();
     if (evaluations_ + static_cast<double>(cost) > max_evaluations) return RunStop::budget;
     PassStats stats;
@@ -128,7 +127,7 @@ RunStop Engine<Scalar>::run(Evaluator<Scalar>& evaluator, std::span<const StepPa
     }
     evaluator.begin_step(step_, control.threads());
     const bool done = options_.sequential ? sweep(evaluator, control, stats) : pass(evaluator, control, stats);
-    if (!done) return stopped();
+    if (!done) return stop_of(control);
     const bool trusted = options_.trust_region && !stats.infeasible;
     evaluations_ += static_cast<double>(cost) - (options_.trust_region ? static_cast<double>(points()) : 0);
     if (options_.sequential) {
@@ -150,12 +149,7 @@ RunStop Engine<Scalar>::run(Evaluator<Scalar>& evaluator, std::span<const StepPa
       evaluator.evaluate(MatrixView<const Scalar>::row_major(moved.data(), points(), options_.dimension), values);
       confirm(values);
     }
-    if (control.wants_progress()) {
-      control.report({.phase = "steps",
-                      .iterations = step_,
-                      .objective = best_value_,
-                      .best = std::as_bytes(std::span<const Scalar>(best_))});
-    }
+    report_step(control, step_, best_value_, std::span<const Scalar>(best_));
     if (stop_ != RunStop::steps) return stop_;
   }
   return RunStop::steps;

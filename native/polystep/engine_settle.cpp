@@ -181,13 +181,8 @@ StepMetrics Engine<Scalar>::settle(const PassStats& stats) {
 template <class Scalar>
 void Engine<Scalar>::look_at_stopping(double displacement) {
   stop_ = RunStop::steps;
-  if (best_value_ < patience_value_ - options_.min_delta || !std::isfinite(patience_value_)) {
-    patience_value_ = best_value_;
-    since_better_ = 0;
-  } else {
-    ++since_better_;
-  }
-  if (options_.patience > 0 && since_better_ >= options_.patience) stop_ = RunStop::patience;
+  patience_.look_at(best_value_, options_.min_delta);
+  if (patience_.ended(options_.patience)) stop_ = RunStop::patience;
   peak_displacement_ = std::max(peak_displacement_, displacement);
   // Successive displacements may agree by accident while the iterate still runs: it must have slowed down as well.
   const bool alike = std::abs(displacement - last_displacement_) / (std::abs(last_displacement_) + 1e-10) <

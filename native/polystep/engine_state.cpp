@@ -26,14 +26,14 @@ template <class Self, class Visit>
 void Engine<Scalar>::visit_counters(Self& self, Visit&& visit) {
   visit(self.step_);
   visit(self.evaluations_);
-  visit(self.since_better_);
+  visit(self.patience_.since);
   visit(self.stagnation_);
   visit(self.absorbed_);
   visit(self.amortize_counter_);
   visit(self.last_mean_);
   visit(self.last_min_);
   visit(self.best_value_);
-  visit(self.patience_value_);
+  visit(self.patience_.value);
   visit(self.last_displacement_);
   visit(self.peak_displacement_);
   visit(self.dual_epsilon_);

@@ -3,31 +3,43 @@
 
 #include <cmath>
 #include <limits>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "polystep/engine.hpp"
+#include "polystep/probe_costs.hpp"
 
 namespace dd::polystep {
 
+/// Its memory is one piece where sizes are those of a row, and grows to a tile of rows where they are not.
 template <class Scalar>
 struct Engine<Scalar>::Workspace {
   explicit Workspace(const Engine& engine)
-      : rotation(engine.d_ * engine.d_),
-        normals(engine.d_ * engine.d_),
-        direction(engine.d_),
-        vertex(engine.d_),
-        weights(engine.vertices()),
-        row(engine.vertices()),
-        template_step(engine.d_),
-        gradient(engine.d_),
-        curvature(engine.d_),
-        newton(engine.d_),
-        distances(engine.scales_.size()) {}
+      : size(engine.d_ * engine.d_), numbers(6 * engine.d_ + 2 * engine.vertices() + engine.scales_.size()) {
+    double* at = numbers.data();
+    const auto take = [&](std::size_t count) { return std::span<double>(std::exchange(at, at + count), count); };
+    for (std::span<double>* const part : {&direction, &vertex, &template_step, &gradient, &curvature, &newton}) {
+      *part = take(engine.d_);
+    }
+    weights = take(engine.vertices());
+    row = take(engine.vertices());
+    distances = take(engine.scales_.size());
+  }
+  Workspace(const Workspace&) = delete;
+  Workspace& operator=(const Workspace&) = delete;
+  ~Workspace() = default;
 
-  std::vector<double> rotation, normals, direction, vertex, weights, row, template_step, gradient, curvature, newton,
-      distances;
-  LargeVector<Scalar> offsets, points;
-  std::vector<double> values, tile_weights, tile_projection;
+  /// The rotation at hand becomes that of the i-th row of the tile.
+  void turn_to(std::size_t i) noexcept { rotation = std::span(rotations).subspan(i * size, size); }
+
+  std::size_t size;
+  std::vector<double> numbers;
+  std::span<double> rotation, direction, vertex, weights, row, template_step, gradient, curvature, newton, distances;
+  // Of a tile: rows x d x d, rows x candidates, rows x vertices, rows x d.
+  std::vector<double> rotations, values, costs, tile_weights, tile_projection, packed, scratch;
+  std::vector<RowState> states;
+  LargeVector<Scalar> x, offsets, points;
   std::vector<std::uint32_t> chosen;  // candidates of a row that are scored in full; none: all
   typename Subspace<Scalar>::DirectionStorage directions;
 };
@@ -58,18 +70,12 @@ struct Engine<Scalar>::PassStats {
       }
     }
   }
-  /// Returns the least of them.
-  double add_costs(std::span<const double> costs) {
-    double least = std::numeric_limits<double>::infinity();
-    for (const double cost : costs) {
-      cost_sum += cost;
-      if (cost < least) least = cost;
-    }
-    cost_count += static_cast<double>(costs.size());
-    row_min_sum += least;
-    if (least < min_cost) min_cost = least;
+  void add_costs(const RowCosts& costs, std::size_t count) {
+    cost_sum += costs.sum;
+    cost_count += static_cast<double>(count);
+    row_min_sum += costs.least;
+    if (costs.least < min_cost) min_cost = costs.least;
     rows += 1;
-    return least;
   }
   void join(const PassStats& other) {
     rows += other.rows;

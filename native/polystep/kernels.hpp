@@ -8,5 +8,7 @@
 namespace dd::polystep {
 
 std::span<const KernelEntry> kernels() noexcept;
+/// Of random numbers and what is made of them.
+std::span<const KernelEntry> random_kernels() noexcept;
 
 }  // namespace dd::polystep

@@ -11,6 +11,7 @@
 
 #include "core/matrix_view.hpp"
 #include "polystep/candidate_steps.hpp"
+#include "polystep/row_layout.hpp"
 
 namespace dd::polystep {
 
@@ -40,6 +41,18 @@ class Evaluator {
   /// Coordinates past the dimension (padding of the last block) are ignored.
   virtual void evaluate_replacements(std::size_t first, MatrixView<const Scalar> replacements,
                                      std::span<double> values) const = 0;
+
+  /// The same for several blocks of `replacements.columns` coordinates, whose rows follow each other, equally many
+  /// each: block b starts at coordinate b columns. lane: as `enter_lane` has it, 0 outside colours.
+  virtual void evaluate_blocks(const RowSet& blocks, MatrixView<const Scalar> replacements, std::span<double> values,
+                               std::size_t lane) const {
+    static_cast<void>(lane);
+    const std::size_t each = blocks.count == 0 ? 0 : replacements.rows / blocks.count, width = replacements.columns;
+    for (std::size_t i = 0; i < blocks.count; ++i) {
+      evaluate_replacements(blocks[i] * width, replacements.block(i * each, 0, each, width),
+                            values.subspan(i * each, each));
+    }
+  }
 
   /// Whether `evaluate_along` takes directions in exactly these parameters.
   virtual bool can_follow(std::size_t first, std::size_t parameters) const noexcept {
@@ -81,7 +94,16 @@ class Evaluator {
   /// Called by one thread before blocks of a colour are scored and replaced side by side: from then on, until the next
   /// call or `set_base`, values of evaluate_replacements are relative to the base of this moment, so that they do not
   /// depend on how far other threads have come. Without it (serial updates) they are relative to the latest base.
-  virtual void begin_colour() {}
+  /// lanes: how many threads will each take its own share of the blocks.
+  virtual void begin_colour(std::size_t lanes) { static_cast<void>(lanes); }
+  /// Called by the thread that takes share `lane` (below `lanes`) of this colour, before it scores and replaces any
+  /// block: evaluators that keep something per thread bring it up to what the other lanes did in earlier colours.
+  virtual void enter_lane(std::size_t lane) { static_cast<void>(lane); }
+  /// As `replace`, by the thread of `lane`.
+  virtual void replace_block(std::size_t first, std::span<const Scalar> values, std::size_t lane) {
+    static_cast<void>(lane);
+    replace(first, values);
+  }
 
   /// Blocks of `width` coordinates (block b starts at b * width), grouped so that no two of one group meet in any term
   /// of the loss. Empty: everything meets everything, and sequential updates are serial.

@@ -1,7 +1,9 @@
-// From the losses of a row to its costs.
+// From the losses of a row to its costs, and what a step wants to know of them.
 #pragma once
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <span>
 
 namespace dd::polystep {
@@ -19,9 +21,21 @@ inline void average_probes(std::span<const double> losses, std::size_t probes, s
   }
 }
 
-/// Whether nothing tells the vertices of a row apart.
-inline bool constant(std::span<const double> costs) {
-  return std::all_of(costs.begin(), costs.end(), [&](double cost) { return cost == costs[0]; });
+struct RowCosts {
+  double sum = 0, least = std::numeric_limits<double>::infinity();
+  bool finite = true, constant = true;  ///< constant: nothing tells the vertices apart
+};
+
+/// One pass over the costs of a row.
+inline RowCosts survey(std::span<const double> costs) {
+  RowCosts row;
+  for (const double cost : costs) {
+    row.sum += cost;
+    row.least = cost < row.least ? cost : row.least;
+    row.finite &= std::abs(cost) <= std::numeric_limits<double>::max();
+    row.constant &= cost == costs[0];
+  }
+  return row;
 }
 
 }  // namespace dd::polystep

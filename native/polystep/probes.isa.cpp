@@ -8,8 +8,28 @@ namespace {
 
 using std::size_t;
 
+/// The plane with one probe, as MAX-SAT uses it: a row is one vector of four points' numbers.
+template <class Scalar>
+DD_INLINE void write_plane(const Probes<Scalar>& a) {
+  using Four = VectorN<double, 4>;
+  using Rounded = VectorN<Scalar, 4>;
+  const double distance = a.distances[0];
+  for (size_t row = 0; row < a.rows; ++row) {
+    const Scalar* const x = a.x + 2 * row;
+    const double* const rotation = a.rotations + 4 * row;
+    const Four at{static_cast<double>(x[0]), static_cast<double>(x[1]), static_cast<double>(x[0]),
+                  static_cast<double>(x[1])};
+    const Four along = distance * Four{rotation[0], rotation[2], rotation[1], rotation[3]};
+    const Rounded up = __builtin_convertvector(at + along, Rounded);
+    const Rounded down = __builtin_convertvector(at - along, Rounded);
+    __builtin_memcpy(a.points + 8 * row, &up, sizeof up);
+    __builtin_memcpy(a.points + 8 * row + 4, &down, sizeof down);
+  }
+}
+
 template <class Scalar>
 DD_INLINE void write(const Probes<Scalar>& a) {
+  if (a.dimension == 2 && a.probes == 1) return write_plane(a);
   const size_t d = a.dimension, half = d * a.probes * d;
   for (size_t row = 0; row < a.rows; ++row) {
     const Scalar* const x = a.x + row * d;

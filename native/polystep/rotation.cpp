@@ -5,6 +5,8 @@
 #include <numbers>
 
 #include "core/philox.hpp"
+#include "polystep/normals_isa.hpp"
+#include "polystep/row_draws_isa.hpp"
 
 namespace dd::polystep {
 namespace {
@@ -104,22 +106,40 @@ void haar_from_gaussian(std::span<const double> z, std::size_t d, std::span<doub
   }
 }
 
-void haar_rotation(std::uint64_t seed, std::uint32_t particle, std::uint32_t step, std::size_t d, std::span<double> out,
-                   std::span<double> workspace) {
+void row_uniforms(std::uint64_t seed, const RowSet& rows, std::uint32_t step, RandomStream stream,
+                  std::span<double> out) {
+  const RowUniforms arguments{
+      seed,       step,      static_cast<std::uint32_t>(stream), rows.list, static_cast<std::uint32_t>(rows.first),
+      rows.count, out.data()};
+  polystep_row_uniforms(&arguments);
+}
+
+void haar_rotations(std::uint64_t seed, const RowSet& rows, std::uint32_t step, std::size_t d, std::span<double> out,
+                    std::vector<double>& scratch) {
   if (d == 1) {
-    out[0] = 1;
+    std::fill_n(out.begin(), rows.count, 1.0);
     return;
   }
   if (d == 2) {
-    const double angle = 2 * std::numbers::pi * uniform(words(seed, 0, particle, step, RandomStream::rotations)[0]);
-    const double cosine = std::cos(angle), sine = std::sin(angle);
-    out[0] = out[3] = cosine;
-    out[1] = -sine;
-    out[2] = sine;
+    scratch.resize(rows.count);
+    row_uniforms(seed, rows, step, RandomStream::rotations, scratch);
+    const PlaneRotations arguments{rows.count, scratch.data(), out.data()};
+    polystep_plane_rotations(&arguments);
     return;
   }
-  philox_normals(seed, particle, step, RandomStream::rotations, workspace.first(d * d));
-  haar_from_gaussian(workspace.first(d * d), d, out);
+  const std::size_t size = d * d;
+  scratch.resize(size);
+  for (std::size_t i = 0; i < rows.count; ++i) {
+    const Normals arguments{seed,
+                            static_cast<std::uint32_t>(rows[i]),
+                            step,
+                            static_cast<std::uint32_t>(RandomStream::rotations),
+                            0,
+                            size,
+                            scratch.data()};
+    polystep_normals(&arguments);
+    haar_from_gaussian(scratch, d, out.subspan(i * size, size));
+  }
 }
 
 void bias_rotation(std::span<double> rotation, std::size_t d, std::span<const double> direction) {

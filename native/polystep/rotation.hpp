@@ -6,6 +6,8 @@
 #include <span>
 #include <vector>
 
+#include "polystep/row_layout.hpp"
+
 namespace dd::polystep {
 
 /// What a random word is drawn for; the counter is (draw, particle, step, stream), the key is the seed.
@@ -31,10 +33,14 @@ void philox_uniforms(std::uint64_t seed, std::uint32_t particle, std::uint32_t s
 /// sign: nothing underflows. Cost: 8 d^3 / 3 operations.
 void haar_from_gaussian(std::span<const double> z, std::size_t d, std::span<double> out);
 
-/// The rotation of (particle, step): a uniform angle for d = 2, haar_from_gaussian of normal numbers above, which are
-/// drawn into `workspace` (at least d^2 numbers).
-void haar_rotation(std::uint64_t seed, std::uint32_t particle, std::uint32_t step, std::size_t d, std::span<double> out,
-                   std::span<double> workspace);
+/// The first uniform number of (row, step) for each of `rows`.
+void row_uniforms(std::uint64_t seed, const RowSet& rows, std::uint32_t step, RandomStream stream,
+                  std::span<double> out);
+
+/// The rotation of (particle, step) for each of `rows`, rows x d x d: a uniform angle for d = 2, haar_from_gaussian of
+/// normal numbers above. `scratch` is resized as needed.
+void haar_rotations(std::uint64_t seed, const RowSet& rows, std::uint32_t step, std::size_t d, std::span<double> out,
+                    std::vector<double>& scratch);
 
 /// Turns `rotation` (d x d, row-major, in place) so that its column 0 is the unit vector `direction`: the other columns
 /// are those of a Householder QR, signs included, the last negated where the determinant would be -1. A direction that

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -12,6 +13,14 @@ namespace dd::polystep {
 struct RowGroup {
   std::size_t coordinates = 0;
   double epsilon_factor = 1, radius_factor = 1;
+};
+
+/// Rows that are taken together: consecutive ones from `first` on, or those of a list.
+struct RowSet {
+  std::size_t first = 0, count = 0;
+  const std::uint32_t* list = nullptr;
+
+  std::size_t operator[](std::size_t i) const noexcept { return list != nullptr ? list[i] : first + i; }
 };
 
 class RowLayout {

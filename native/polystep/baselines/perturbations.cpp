@@ -6,7 +6,7 @@
 
 #include "core/philox.hpp"
 #include "core/thread_pool.hpp"
-#include "polystep/baselines/normals_isa.hpp"
+#include "polystep/normals_isa.hpp"
 #include "polystep/rotation.hpp"
 
 namespace dd::polystep {

@@ -7,6 +7,7 @@
 #include "core/thread_pool.hpp"
 #include "polystep/costs.hpp"
 #include "polystep/objectives/support.hpp"
+#include "polystep/run_report.hpp"
 
 namespace dd::polystep {
 namespace {
@@ -121,13 +122,8 @@ StepMetrics Search<Scalar>::finish(std::span<const double> losses, std::size_t t
   metrics.outcome = static_cast<double>(move(losses, threads, metrics));
   ++step_;
   stop_ = RunStop::steps;
-  if (best_value_ < patience_value_ - options_.min_delta || !std::isfinite(patience_value_)) {
-    patience_value_ = best_value_;
-    since_better_ = 0;
-  } else {
-    ++since_better_;
-  }
-  if (options_.patience > 0 && since_better_ >= options_.patience) stop_ = RunStop::patience;
+  patience_.look_at(best_value_, options_.min_delta);
+  if (patience_.ended(options_.patience)) stop_ = RunStop::patience;
   return metrics;
 }
 
@@ -172,16 +168,13 @@ void Search<Scalar>::score_steps(const Evaluator<Scalar>& evaluator, std::size_t
 template <class Scalar>
 RunStop Search<Scalar>::run(Evaluator<Scalar>& evaluator, std::size_t steps, double max_evaluations,
                             std::vector<StepMetrics>& metrics, RunControl& control) {
-  const auto stopped = [&] {
-    return control.stop_reason() == StopReason::cancelled ? RunStop::cancelled : RunStop::time_limit;
-  };
   const std::size_t count = candidates(), n = dimension();
   std::vector<double> losses(count);
   const std::span<const StepTensor> tensors = method_->step_tensors();
   const bool steps_only = options_.lower.empty() && !tensors.empty() && evaluator.can_multiply(tensors);
   LargeVector<Scalar> base(steps_only ? n : 0);
   for (std::size_t k = 0; k < steps; ++k) {
-    if (control.should_stop()) return stopped();
+    if (control.should_stop()) return stop_of(control);
     if (evaluations_ + static_cast<double>(count) > max_evaluations) return RunStop::budget;
     evaluator.begin_step(step_, control.threads());
     if (steps_only) {
@@ -200,14 +193,9 @@ RunStop Search<Scalar>::run(Evaluator<Scalar>& evaluator, std::size_t steps, dou
       evaluator.evaluate(MatrixView<const Scalar>::row_major(points.data(), end - begin, n),
                          std::span(losses).subspan(begin, end - begin));
     });
-    if (interrupted.load()) return stopped();
+    if (interrupted.load()) return stop_of(control);
     metrics.push_back(finish(losses, control.threads()));
-    if (control.wants_progress()) {
-      control.report({.phase = "steps",
-                      .iterations = step_,
-                      .objective = best_value_,
-                      .best = std::as_bytes(std::span<const Scalar>(best_))});
-    }
+    report_step(control, step_, best_value_, std::span<const Scalar>(best_));
     if (stop_ != RunStop::steps) return stop_;
   }
   return RunStop::steps;

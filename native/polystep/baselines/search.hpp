@@ -11,6 +11,7 @@
 #include "core/aligned_buffer.hpp"
 #include "core/run_control.hpp"
 #include "polystep/baselines/method.hpp"
+#include "polystep/dynamics.hpp"
 #include "polystep/engine_options.hpp"
 #include "polystep/objective.hpp"
 
@@ -66,9 +67,9 @@ class Search {
   SearchOptions options_;
   std::unique_ptr<SearchMethod> method_;
   LargeVector<Scalar> best_;
-  std::uint64_t step_ = 0, since_better_ = 0;
-  double evaluations_ = 0, best_value_ = std::numeric_limits<double>::infinity(),
-         patience_value_ = std::numeric_limits<double>::infinity();
+  Patience patience_;
+  std::uint64_t step_ = 0;
+  double evaluations_ = 0, best_value_ = std::numeric_limits<double>::infinity();
   RunStop stop_ = RunStop::steps;
 };
 

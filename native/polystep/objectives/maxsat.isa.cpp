@@ -81,7 +81,15 @@ inline std::int64_t unit(const MaxSatDelta& a, uint32_t begin, uint32_t end, uin
 
 DD_ISA_ENTRY(void, maxsat_delta)(const MaxSatDelta* arguments) {
   const MaxSatDelta& a = *arguments;
+  // Occurrences of a large problem come from far away, and blocks of a colour are no neighbours there.
+  constexpr size_t ahead = 12;
+  constexpr uint32_t line = 16;
   for (size_t i = 0; i < a.count; ++i) {
+    if (i + ahead < a.count) {
+      const uint32_t* const coming = a.occurrences + a.starts[a.variables[i + ahead]];
+      __builtin_prefetch(coming);
+      __builtin_prefetch(coming + line - 1);
+    }
     const uint32_t variable = a.variables[i], inverted = a.assignment[variable] != 0 ? 0u : 1u;
     const uint32_t begin = a.starts[variable], end = a.starts[variable + 1];
     a.out[i] = a.weights == nullptr ? unit(a, begin, end, inverted) : weighted(a, begin, end, inverted);

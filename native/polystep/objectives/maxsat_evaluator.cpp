@@ -1,17 +1,15 @@
-// Scores MAX-SAT candidates: whole points by a bit per point, replacements by the clauses of the flipped variables.
 #include "polystep/objectives/maxsat_evaluator.hpp"
 
 #include <algorithm>
 #include <array>
 #include <bit>
-
-#include "core/thread_pool.hpp"
+#include <vector>
 
 namespace dd::polystep {
 namespace {
 
-/// Clauses that one task counts.
-constexpr std::size_t clause_grain = std::size_t{1} << 15;
+/// More clauses than that do not fit the cache of one processor anyway, and a copy a lane would only take room.
+constexpr std::size_t most_own_clauses = std::size_t{1} << 20;
 
 template <class Scalar>
 bool is_true(Scalar value) noexcept {
@@ -19,63 +17,6 @@ bool is_true(Scalar value) noexcept {
 }
 
 }  // namespace
-
-MaxSatState::MaxSatState(const MaxSat& problem)
-    : problem_(problem), assignment_(problem.variables(), 0), counts_(problem.clauses() + maxsat_count_padding, 0) {}
-
-void MaxSatState::recount(std::size_t threads) {
-  unsatisfied_.store(problem_.always_unsatisfied(), std::memory_order_relaxed);
-  parallel_for(threads, problem_.clauses(), clause_grain, [&](std::size_t begin, std::size_t end) {
-    std::int64_t unsatisfied = 0;
-    for (std::size_t c = begin; c < end; ++c) {
-      unsigned count = 0;
-      for (const std::uint32_t literal : problem_.literals(c)) {
-        count += (literal & 1u) == assignment_[literal >> 1] ? 1u : 0u;
-      }
-      counts_[c] = static_cast<std::uint8_t>(count);
-      if (count == 0) unsatisfied += problem_.weight(c);
-    }
-    add(unsatisfied);
-  });
-}
-
-void MaxSatState::deltas(std::span<const std::uint32_t> variables, std::int64_t* out) const noexcept {
-  const MaxSatDelta arguments{
-      problem_.occurrence_starts(), problem_.occurrence_data(), counts_.data(),   problem_.weights(),
-      assignment_.data(),           variables.data(),           variables.size(), out};
-  maxsat_delta(&arguments);
-}
-
-std::int64_t MaxSatState::joint_delta(std::span<const std::uint32_t> variables) const {
-  // Every occurrence as 2 clause + (literal is true), sorted: runs of one clause tell its new count.
-  std::vector<std::uint32_t> changes;
-  for (const std::uint32_t variable : variables) {
-    const std::uint32_t inverted = assignment_[variable] != 0 ? 0u : 1u;
-    for (const std::uint32_t entry : problem_.occurrences(variable)) changes.push_back(entry ^ inverted);
-  }
-  std::sort(changes.begin(), changes.end());
-  std::int64_t delta = 0;
-  for (std::size_t i = 0; i < changes.size();) {
-    const std::uint32_t clause = changes[i] >> 1;
-    int count = counts_[clause];
-    const bool was = count == 0;
-    for (; i < changes.size() && changes[i] >> 1 == clause; ++i) count += (changes[i] & 1u) != 0 ? -1 : 1;
-    if (was != (count == 0)) delta += was ? -problem_.weight(clause) : problem_.weight(clause);
-  }
-  return delta;
-}
-
-std::int64_t MaxSatState::flip(std::uint32_t variable) noexcept {
-  const std::uint32_t inverted = assignment_[variable] != 0 ? 0u : 1u;
-  std::int64_t delta = 0;
-  for (const std::uint32_t entry : problem_.occurrences(variable)) {
-    const std::uint32_t clause = entry >> 1, truth = (entry & 1u) ^ inverted, count = counts_[clause];
-    counts_[clause] = static_cast<std::uint8_t>(truth != 0 ? count - 1 : count + 1);
-    if (count == truth) delta += truth != 0 ? problem_.weight(clause) : -problem_.weight(clause);
-  }
-  assignment_[variable] ^= 1u;
-  return delta;
-}
 
 template <class Scalar>
 void count_unsatisfied(const MaxSat& problem, MatrixView<const Scalar> points, std::span<std::int64_t> unsatisfied) {
@@ -117,64 +58,163 @@ void MaxSatEvaluator<Scalar>::evaluate(MatrixView<const Scalar> points, std::spa
 template <class Scalar>
 double MaxSatEvaluator<Scalar>::set_base(std::span<const Scalar> base, std::size_t threads) {
   const std::span<std::uint8_t> assignment = state_.assignment();
-  for (std::size_t i = 0; i < assignment.size(); ++i) assignment[i] = is_true(base[i]) ? 1 : 0;
-  state_.recount(threads);
+  bool changed = !counted_;
+  for (std::size_t i = 0; i < assignment.size(); ++i) {
+    const std::uint8_t truth = is_true(base[i]) ? 1 : 0;
+    changed |= truth != assignment[i];
+    assignment[i] = truth;
+  }
+  if (changed) {
+    state_.recount(threads);
+  } else {  // a sweep has left its own counts behind
+    state_.publish(1);
+    state_.catch_up(0);
+  }
+  counted_ = true;
   side_by_side_ = false;
   return base_loss();
 }
 
-/// What up to 64 rows flip, as bits of up to 64 columns.
+/// What each row flips, as bits of up to 64 columns, and what any of them does.
 template <class Scalar>
-struct MaxSatEvaluator<Scalar>::Rows {
-  std::array<std::uint64_t, 64> flips;
+std::uint64_t MaxSatEvaluator<Scalar>::find_flips(std::size_t first, MatrixView<const Scalar> replacements,
+                                                  std::uint64_t* flips) const {
   std::uint64_t any = 0;
+  for (std::size_t r = 0; r < replacements.rows; ++r) {
+    std::uint64_t own = 0;
+    for (std::size_t j = 0; j < replacements.columns; ++j) {
+      const unsigned truth = is_true(replacements(r, j)) ? 1 : 0;
+      own |= std::uint64_t{truth ^ state_.assignment()[first + j]} << j;
+    }
+    flips[r] = own;
+    any |= own;
+  }
+  return any;
+}
+
+/// What the rows of a block flip.
+template <class Scalar>
+struct MaxSatEvaluator<Scalar>::Flips {
+  std::size_t first;                         ///< coordinate of the block
+  std::span<const std::uint32_t> variables;  ///< that any row flips
+  const std::int64_t* single;                ///< the changes of each of them alone
+  const std::uint64_t* rows;                 ///< of each row, columns as bits
+  std::size_t lane;
 };
+
+template <class Scalar>
+void MaxSatEvaluator<Scalar>::add_flips(const Flips& flips, std::span<double> values) const {
+  const std::span<const std::uint32_t> variables = flips.variables;
+  const std::int64_t base = reference();
+  std::array<std::uint64_t, 64> meets;  // of the i-th variable: later columns that share a clause with it
+  for (std::size_t i = 0; i < variables.size(); ++i) {
+    const std::size_t j = variables[i] - flips.first;
+    std::uint64_t near = problem_.neighbours(variables[i]);
+    near |= ~std::uint64_t{0} << MaxSat::neighbour_reach;  // farther ones are not known: perhaps
+    meets[i] = j == 63 ? 0 : near << (j + 1);
+  }
+  std::array<std::uint32_t, 64> together;
+  for (std::size_t r = 0; r < values.size(); ++r) {
+    std::int64_t delta = 0;
+    bool meet = false;
+    std::size_t flipped = 0;
+    for (std::size_t i = 0; i < variables.size(); ++i) {
+      if ((flips.rows[r] >> (variables[i] - flips.first) & 1u) == 0) continue;
+      delta += flips.single[i];
+      meet = meet || (meets[i] & flips.rows[r]) != 0;
+      together[flipped++] = variables[i];
+    }
+    values[r] = problem_.loss(base + (meet ? state_.joint_delta({together.data(), flipped}, flips.lane) : delta));
+  }
+}
 
 template <class Scalar>
 void MaxSatEvaluator<Scalar>::evaluate_rows(std::size_t first, MatrixView<const Scalar> replacements,
                                             std::span<double> values) const {
-  const std::size_t width = replacements.columns;
-  Rows rows;
-  for (std::size_t r = 0; r < replacements.rows; ++r) {
-    std::uint64_t flips = 0;
-    for (std::size_t j = 0; j < width; ++j) {
-      const unsigned truth = is_true(replacements(r, j)) ? 1 : 0;
-      flips |= std::uint64_t{truth ^ state_.assignment()[first + j]} << j;
-    }
-    rows.flips[r] = flips;
-    rows.any |= flips;
-  }
-  const std::int64_t base = reference();
-  if (rows.any == 0) {
-    std::fill_n(values.begin(), replacements.rows, problem_.loss(base));
-    return;
-  }
+  std::array<std::uint64_t, 64> flips;
   std::array<std::uint32_t, 64> variables;
   std::array<std::int64_t, 64> single;
-  std::array<std::uint64_t, 64> meets;  // of the i-th of `variables`: later columns that share a clause with it
   std::size_t count = 0;
-  for (std::uint64_t rest = rows.any; rest != 0; rest &= rest - 1) {
-    const auto j = static_cast<std::size_t>(std::countr_zero(rest));
-    variables[count] = static_cast<std::uint32_t>(first + j);
-    std::uint64_t near = problem_.neighbours(first + j);
-    near |= ~std::uint64_t{0} << MaxSat::neighbour_reach;  // farther ones are not known: perhaps
-    meets[count] = j == 63 ? 0 : near << (j + 1);
-    ++count;
+  for (std::uint64_t rest = find_flips(first, replacements, flips.data()); rest != 0; rest &= rest - 1) {
+    variables[count++] = static_cast<std::uint32_t>(first) + static_cast<std::uint32_t>(std::countr_zero(rest));
   }
-  state_.deltas({variables.data(), count}, single.data());
-  std::array<std::uint32_t, 64> together;
-  for (std::size_t r = 0; r < replacements.rows; ++r) {
-    const std::uint64_t flips = rows.flips[r];
-    std::int64_t delta = 0;
-    bool meet = false;
-    std::size_t flipped = 0;
-    for (std::size_t i = 0; i < count; ++i) {
-      if ((flips >> (variables[i] - first) & 1u) == 0) continue;
-      delta += single[i];
-      meet = meet || (meets[i] & flips) != 0;
-      together[flipped++] = variables[i];
+  const std::span<const std::uint32_t> flipped(variables.data(), count);
+  state_.deltas(flipped, single.data(), 0);
+  add_flips({first, flipped, single.data(), flips.data(), 0}, values.first(replacements.rows));
+}
+
+template <class Scalar>
+void MaxSatEvaluator<Scalar>::evaluate_blocks(const RowSet& blocks, MatrixView<const Scalar> replacements,
+                                              std::span<double> values, std::size_t lane) const {
+  const std::size_t width = replacements.columns;
+  if (width > 64) return Evaluator<Scalar>::evaluate_blocks(blocks, replacements, values, lane);
+  if (width == 2) return evaluate_pairs(blocks, replacements, values, own(lane));
+  // The clauses of all blocks at once: their counts are far apart in memory, and many of them are on their way
+  // together.
+  const std::size_t each = replacements.rows / std::max<std::size_t>(1, blocks.count);
+  std::vector<std::uint64_t> flips(replacements.rows);
+  std::vector<std::uint32_t> variables;
+  std::vector<std::size_t> ends(blocks.count);
+  variables.reserve(blocks.count * width);
+  for (std::size_t i = 0; i < blocks.count; ++i) {
+    const std::size_t first = blocks[i] * width, columns = std::min(width, problem_.variables() - first);
+    std::uint64_t rest = find_flips(first, replacements.block(i * each, 0, each, columns), flips.data() + i * each);
+    for (; rest != 0; rest &= rest - 1) {
+      variables.push_back(static_cast<std::uint32_t>(first) + static_cast<std::uint32_t>(std::countr_zero(rest)));
     }
-    values[r] = problem_.loss(base + (meet ? state_.joint_delta({together.data(), flipped}) : delta));
+    ends[i] = variables.size();
+  }
+  std::vector<std::int64_t> single(variables.size());
+  state_.deltas(variables, single.data(), own(lane));
+  for (std::size_t i = 0, begin = 0; i < blocks.count; begin = ends[i++]) {
+    const std::span<const std::uint32_t> flipped = std::span(variables).subspan(begin, ends[i] - begin);
+    add_flips({blocks[i] * width, flipped, single.data() + begin, flips.data() + i * each, own(lane)},
+              values.subspan(i * each, each));
+  }
+}
+
+/// Blocks of two variables: a row flips neither, one, the other or both, and each of these has one loss.
+template <class Scalar>
+void MaxSatEvaluator<Scalar>::evaluate_pairs(const RowSet& blocks, MatrixView<const Scalar> replacements,
+                                             std::span<double> values, std::size_t lane) const {
+  const std::size_t each = replacements.rows / std::max<std::size_t>(1, blocks.count);
+  std::vector<std::uint8_t> flips(replacements.rows);  // of each row: 1, 2 or 3 for the first, the second or both
+  std::vector<std::uint32_t> variables(2 * blocks.count);
+  std::vector<std::uint8_t> kinds(blocks.count);  // bit k: some row of the block flips as k says
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < blocks.count; ++i) {
+    const std::size_t first = 2 * blocks[i];
+    const bool whole = first + 1 < problem_.variables();
+    const unsigned a = state_.assignment()[first], b = whole ? state_.assignment()[first + 1] : 0;
+    unsigned kind = 0;
+    for (std::size_t r = i * each; r < (i + 1) * each; ++r) {
+      const Scalar* const row = replacements.data + r * replacements.row_stride;
+      const unsigned truth_a = is_true(row[0]) ? 1 : 0;
+      const unsigned truth_b = whole && is_true(row[replacements.column_stride]) ? 1 : 0;
+      const unsigned flip = (truth_a ^ a) + 2 * (truth_b ^ b);
+      flips[r] = static_cast<std::uint8_t>(flip);
+      kind |= 1u << flip;
+    }
+    kinds[i] = static_cast<std::uint8_t>(kind);
+    if ((kind & 0b1010u) != 0) variables[count++] = static_cast<std::uint32_t>(first);
+    if ((kind & 0b1100u) != 0) variables[count++] = static_cast<std::uint32_t>(first + 1);
+  }
+  std::vector<std::int64_t> single(count);
+  state_.deltas({variables.data(), count}, single.data(), lane);
+  const std::int64_t base = reference();
+  const double unchanged = problem_.loss(base);
+  for (std::size_t i = 0, at = 0; i < blocks.count; ++i) {
+    const unsigned kind = kinds[i];
+    std::array<double, 4> losses{unchanged, unchanged, unchanged, unchanged};
+    if (kind > 1) {
+      const auto first = static_cast<std::uint32_t>(2 * blocks[i]);
+      const std::int64_t a = (kind & 0b1010u) != 0 ? single[at++] : 0, b = (kind & 0b1100u) != 0 ? single[at++] : 0;
+      losses[1] = problem_.loss(base + a);
+      losses[2] = problem_.loss(base + b);
+      const bool meet = (kind & 0b1000u) != 0 && (problem_.neighbours(first) & 1u) != 0;
+      losses[3] = problem_.loss(base + a + b + (meet ? state_.pair_correction(first, first + 1, lane) : 0));
+    }
+    for (std::size_t r = i * each; r < (i + 1) * each; ++r) values[r] = losses[flips[r]];
   }
 }
 
@@ -189,7 +229,7 @@ void MaxSatEvaluator<Scalar>::evaluate_wide(std::size_t first, MatrixView<const 
       const unsigned truth = is_true(replacements(r, j)) ? 1 : 0;
       if (truth != state_.assignment()[first + j]) flipped.push_back(static_cast<std::uint32_t>(first + j));
     }
-    values[r] = problem_.loss(base + state_.joint_delta(flipped));
+    values[r] = problem_.loss(base + state_.joint_delta(flipped, 0));
   }
 }
 
@@ -209,14 +249,21 @@ void MaxSatEvaluator<Scalar>::evaluate_replacements(std::size_t first, MatrixVie
 }
 
 template <class Scalar>
-void MaxSatEvaluator<Scalar>::replace(std::size_t first, std::span<const Scalar> values) {
+void MaxSatEvaluator<Scalar>::replace_block(std::size_t first, std::span<const Scalar> values, std::size_t lane) {
   const std::size_t width = std::min(values.size(), problem_.variables() - first);
   std::int64_t change = 0;
   for (std::size_t j = 0; j < width; ++j) {
     const auto variable = static_cast<std::uint32_t>(first + j);
-    if (is_true(values[j]) != (state_.assignment()[variable] != 0)) change += state_.flip(variable);
+    if (is_true(values[j]) != (state_.assignment()[variable] != 0)) change += state_.flip(variable, own(lane));
   }
   if (change != 0) state_.add(change);
+}
+
+template <class Scalar>
+void MaxSatEvaluator<Scalar>::begin_colour(std::size_t lanes) {
+  state_.publish(problem_.clauses() <= most_own_clauses ? lanes : 1);
+  side_by_side_ = true;
+  reference_ = state_.unsatisfied();
 }
 
 template <class Scalar>

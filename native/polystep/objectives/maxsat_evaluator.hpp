@@ -1,47 +1,15 @@
-// The state of MAX-SAT while it is minimised: the assignment and, for each clause, how many of its literals are true.
+// Scores MAX-SAT candidates: whole points by a bit per point, replacements by the clauses of the flipped variables.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
 
-#include "core/aligned_buffer.hpp"
 #include "polystep/objectives/maxsat.hpp"
-#include "polystep/objectives/maxsat_isa.hpp"
+#include "polystep/objectives/maxsat_state.hpp"
 
 namespace dd::polystep {
-
-/// An assignment that changes by flips. Methods that are const may be called by many threads; `flip` by many where
-/// they flip variables that meet in no clause.
-class MaxSatState {
- public:
-  explicit MaxSatState(const MaxSat& problem);
-
-  /// `assignment_` has been filled: counts everything anew.
-  void recount(std::size_t threads);
-  std::span<std::uint8_t> assignment() noexcept { return assignment_; }
-  std::span<const std::uint8_t> assignment() const noexcept { return assignment_; }
-  std::span<const std::uint8_t> counts() const noexcept { return {counts_.data(), problem_.clauses()}; }
-
-  /// out[i] = change of the unsatisfied weight when variables[i] alone is flipped.
-  void deltas(std::span<const std::uint32_t> variables, std::int64_t* out) const noexcept;
-  /// The change when all of `variables` (distinct) are flipped together.
-  std::int64_t joint_delta(std::span<const std::uint32_t> variables) const;
-  /// Flips and returns the change.
-  std::int64_t flip(std::uint32_t variable) noexcept;
-
-  std::int64_t unsatisfied() const noexcept { return unsatisfied_.load(std::memory_order_relaxed); }
-  /// Sums of integers do not depend on the order of the threads that add.
-  void add(std::int64_t change) noexcept { unsatisfied_.fetch_add(change, std::memory_order_relaxed); }
-
- private:
-  const MaxSat& problem_;
-  LargeVector<std::uint8_t> assignment_;
-  LargeVector<std::uint8_t> counts_;
-  std::atomic<std::int64_t> unsatisfied_{0};
-};
 
 /// unsatisfied[p] = weight of the clauses that point p leaves unsatisfied, 64 points at a time.
 template <class Scalar>
@@ -56,23 +24,30 @@ class MaxSatEvaluator final : public Evaluator<Scalar> {
   double set_base(std::span<const Scalar> base, std::size_t threads) override;
   void evaluate_replacements(std::size_t first, MatrixView<const Scalar> replacements,
                              std::span<double> values) const override;
-  void replace(std::size_t first, std::span<const Scalar> values) override;
+  void evaluate_blocks(const RowSet& blocks, MatrixView<const Scalar> replacements, std::span<double> values,
+                       std::size_t lane) const override;
+  void replace(std::size_t first, std::span<const Scalar> values) override { replace_block(first, values, 0); }
+  void replace_block(std::size_t first, std::span<const Scalar> values, std::size_t lane) override;
   double base_loss() const override { return problem_.loss(state_.unsatisfied()); }
-  void begin_colour() override {
-    side_by_side_ = true;
-    reference_ = state_.unsatisfied();
-  }
+  void begin_colour(std::size_t lanes) override;
+  void enter_lane(std::size_t lane) override { state_.catch_up(own(lane)); }
   std::vector<std::vector<std::uint32_t>> blocks_by_colour(std::size_t width) const override;
 
  private:
-  struct Rows;
+  struct Flips;
+  std::uint64_t find_flips(std::size_t first, MatrixView<const Scalar> replacements, std::uint64_t* flips) const;
+  void add_flips(const Flips& flips, std::span<double> values) const;
+  void evaluate_pairs(const RowSet& blocks, MatrixView<const Scalar> replacements, std::span<double> values,
+                      std::size_t lane) const;
+  /// The lane whose counts a thread uses.
+  std::size_t own(std::size_t lane) const noexcept { return lane < state_.lanes() ? lane : 0; }
   void evaluate_rows(std::size_t first, MatrixView<const Scalar> replacements, std::span<double> values) const;
   void evaluate_wide(std::size_t first, MatrixView<const Scalar> replacements, std::span<double> values) const;
   std::int64_t reference() const noexcept { return side_by_side_ ? reference_ : state_.unsatisfied(); }
 
   const MaxSat& problem_;
   MaxSatState state_;
-  bool side_by_side_ = false;
+  bool side_by_side_ = false, counted_ = false;
   std::int64_t reference_ = 0;
 };
 

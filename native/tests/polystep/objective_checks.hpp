@@ -73,6 +73,9 @@ int check_replacements(const Objective& objective, std::size_t width, Draw draw,
     CHECK(std::abs(before - values.back()) <= tolerance);
   }
   CHECK(std::abs(evaluator->base_loss() - evaluator->set_base(base, 1)) <= tolerance);
+  const auto fresh = evaluator_of<Scalar>(objective, 3);
+  fresh->begin_step(5, 1);
+  CHECK(std::abs(evaluator->base_loss() - fresh->set_base(base, 1)) <= tolerance);
   return changed;
 }
 

@@ -8,7 +8,7 @@
 
 namespace dd::polystep {
 
-/// Rows of normal numbers (polystep/baselines/normals_isa.hpp), row r those of particle r from block 0 on. Grid:
+/// Rows of normal numbers (polystep/normals_isa.hpp), row r those of particle r from block 0 on. Grid:
 /// ceil(rows ceil(columns / 4) / 128).
 struct NormalsBlock {
   static constexpr BlockShape shape{128};

@@ -1,21 +1,24 @@
-// Philox and Box-Muller, as many blocks of four numbers at a time as a vector has lanes of float64.
-#include "linalg/fma.hpp"
-#include "polystep/baselines/normals_isa.hpp"
-#include "polystep/objectives/lane_functions.hpp"
+// Philox, uniform numbers and points of the unit circle, one in each lane of a vector. Multiplications and additions
+// only, so all levels give the same bits. Included by ISA files only.
+#pragma once
+
+#include <cstdint>
+
+#include "linalg/simd.hpp"
 
 namespace dd::polystep {
 namespace {
 
-using std::size_t;
 using Words = VectorN<unsigned long long, lanes<double>>;  // 32-bit words, one in each 64-bit lane
 
 DD_INLINE Words every(unsigned long long word) { return word - Words{}; }
 
-struct Blocks {
+struct WordBlocks {
   Words word[4];
 };
 
-DD_INLINE Blocks philox(Blocks c, std::uint64_t seed) {
+/// core/philox.hpp, a counter in each lane.
+DD_INLINE WordBlocks philox(WordBlocks c, std::uint64_t seed) {
   const Words low = every(0xffffffffu), first = every(0xD2511F53u), second = every(0xCD9E8D57u);
   std::uint32_t key0 = static_cast<std::uint32_t>(seed), key1 = static_cast<std::uint32_t>(seed >> 32);
   for (int round = 0; round < 10; ++round) {
@@ -62,26 +65,5 @@ DD_INLINE Wave wave(Float64s u) {
           (Float64s)((Words)sine ^ ((quarter & every(2)) << 62))};
 }
 
-DD_INLINE void write(const Normals& a) {
-  constexpr size_t together = lanes<double>, numbers = 4 * together;
-  Words lane{};
-  for (size_t i = 0; i < together; ++i) lane[i] = i;
-  for (size_t at = 0; at < a.count; at += numbers) {
-    const Words block = (every(a.first_block + at / 4) + lane) & every(0xffffffffu);
-    const Blocks words = philox({{block, every(a.particle), every(a.step), every(a.stream)}}, a.seed);
-    double part[4][together];
-    for (int pair = 0; pair < 2; ++pair) {
-      const Float64s radius = square_root(broadcast(-2.0) * lane_log<double>(uniform(words.word[2 * pair])));
-      const auto [cosine, sine] = wave(uniform(words.word[2 * pair + 1]));
-      store(part[2 * pair], radius * cosine);
-      store(part[2 * pair + 1], radius * sine);
-    }
-    const size_t here = a.count - at < numbers ? a.count - at : numbers;
-    for (size_t i = 0; i < here; ++i) a.out[at + i] = part[i % 4][i / 4];
-  }
-}
-
 }  // namespace
 }  // namespace dd::polystep
-
-DD_ISA_ENTRY(void, polystep_normals)(const dd::polystep::Normals* arguments) { dd::polystep::write(*arguments); }
