@@ -32,14 +32,20 @@ function gridSchema(rows: number, columns: number): Schema<QuantizationGrid> {
   return (value, argument) => {
     if (typeof value !== 'object' || value === null) fail('ERR_INVALID_ARG_TYPE', argument, 'a grid', value);
     const kind = parse((value as { kind?: unknown }).kind, `${argument}.kind`, oneOf(['range', 'scale', 'ternary']));
-    if (kind === 'range') {
-      const perRow = floats(rows, 'one per row');
-      const grid = object({ kind: anything, range: perRow, ratio: perRow })(value, argument);
-      return { kind, range: grid.range, ratio: grid.ratio };
-    }
-    const groups = parse((value as { groups?: unknown }).groups, `${argument}.groups`, integer({ min: 1 }));
+    const given = (value as { groups?: unknown }).groups;
+    const oneGroup = kind === 'range' && given === undefined;
+    const groups = oneGroup ? 1 : parse(given, `${argument}.groups`, integer({ min: 1 }));
     const perGroup = floats(rows * groups, 'rows x groups');
     const groupOfColumn = typedArray(['Int32Array'], { length: columns, per: 'one per column' });
+    if (kind === 'range') {
+      const members = { kind: anything, groups: anything, range: perGroup, ratio: perGroup };
+      if (oneGroup) {
+        const grid = object(members)(value, argument);
+        return { kind, range: grid.range, ratio: grid.ratio };
+      }
+      const grid = object({ ...members, groupOfColumn })(value, argument);
+      return { kind, groups, range: grid.range, ratio: grid.ratio, groupOfColumn: grid.groupOfColumn };
+    }
     const common = { kind: anything, groups: anything, groupOfColumn };
     if (kind === 'scale') {
       const grid = object({ ...common, scale: perGroup, zero: perGroup })(value, argument);

@@ -146,6 +146,7 @@ quantize::LayerOptions layer_options(const Napi::Object& given) {
   quantize::LayerOptions options;
   options.method = choice<quantize::Method>(given, "method", 3);
   options.allocation = choice<quantize::Allocation>(given, "mode", 4);
+  options.budget = choice<quantize::Budget>(given, "budget", 2);
   options.symmetry = choice<quantize::Symmetry>(given, "symmetry", 3);
   options.search = choice<quantize::GridSearch>(given, "search", 3);
   options.average_bits = number(given.Get("averageBits"), "averageBits");
@@ -175,7 +176,7 @@ Napi::Object grid_object(Napi::Env env, const quantize::QuantizedLayer& layer) {
   object.Set("kind", kind == 0 ? "range" : kind == 1 ? "scale" : "ternary");
   object.Set(names[kind][0], copy_to_typed_array<float>(env, grid.first));
   object.Set(names[kind][1], copy_to_typed_array<float>(env, grid.second));
-  if (grid.kind == quantize::GridKind::range) return object;
+  if (grid.kind == quantize::GridKind::range && grid.groups == 1) return object;
   std::vector<std::int32_t> group(layer.columns);
   for (std::size_t j = 0; j < layer.columns; ++j) group[j] = static_cast<std::int32_t>(grid.group_of(j));
   object.Set("groups", static_cast<double>(grid.groups));

@@ -1,4 +1,4 @@
-// The steps that all methods share: a grid of ranges, rounding without corrections, a pass with them.
+// The steps that all methods share: rounding without corrections, a pass with them.
 #include "quantize/layer_run.hpp"
 
 #include <algorithm>
@@ -15,18 +15,6 @@ namespace {
 constexpr std::size_t rows_per_task = 8;
 
 }  // namespace
-
-CodedGrid LayerRun::range_grid(std::uint32_t levels) const {
-  CodedGrid grid;
-  grid.kind = GridKind::range;
-  grid.first.resize(rows);
-  grid.second.resize(rows);
-  std::vector<double> diagonal(options.search == GridSearch::hessian ? columns : 0);
-  for (std::size_t p = 0; p < diagonal.size(); ++p) diagonal[p] = hessian.matrix_view()(p, p);
-  const GridRule rule{levels, options.symmetry, options.search, false, false};
-  find_ranges(weights(), diagonal, rule, grid.first.data(), grid.second.data(), threads());
-  return grid;
-}
 
 void LayerRun::round_to_nearest(const CodedGrid& grid, std::vector<std::uint32_t> levels) {
   best.grid = grid;

@@ -21,7 +21,9 @@ struct RefineOptions {
 };
 
 /// Changes codes one at a time while that makes the loss smaller, then fits a scale to each row: the row's grid is
-/// multiplied by a = (w Hd q) / (q Hd q) where that is in [0.5, 2]. Hd and gradients in float32, sums in float64.
+/// multiplied by a = (w Hd q) / (q Hd q) where that is in [0.5, 2]. Ranges of groups are fitted one group after the
+/// other, each to what the others leave, and stay as they are stored (stored_range). Hd and gradients in float32, sums
+/// in float64.
 ///
 /// w, q, codes: rows x columns in the order of `hessian`; `grid.group` and `levels`, too. q and codes and the grid are
 /// changed together. Returns the loss, which never grows but by rounding. Rows are independent: same bits for any

@@ -49,7 +49,7 @@ struct Layer {
 };
 
 std::vector<LayerOptions> all_options() {
-  std::vector<LayerOptions> all(12);
+  std::vector<LayerOptions> all(15);
   all[0] = {.method = Method::round_to_nearest, .average_bits = 3};
   all[1] = {.method = Method::gptq, .average_bits = 3, .act_order = true};
   all[2] = {
@@ -76,6 +76,22 @@ std::vector<LayerOptions> all_options() {
              .max_bits = 10,
              .sweeps = 2,
              .refit = true};
+  all[12] = {.allocation = Allocation::table,
+             .average_bits = 2.5,
+             .group_size = 32,
+             .allow_tail = true,
+             .sweeps = 3,
+             .refit = true};
+  all[13] = {.allocation = Allocation::levels,
+             .average_bits = 3,
+             .group_size = 48,
+             .allow_tail = true,
+             .static_groups = true,
+             .act_order = true,
+             .sweeps = 2,
+             .refit = true};
+  all[14] = {
+      .allocation = Allocation::integer, .average_bits = 3, .group_size = 32, .allow_tail = true, .act_order = true};
   return all;
 }
 
@@ -92,7 +108,6 @@ TEST_SUITE("quantize layer") {
       for (const LayerOptions& options : all_options()) {
         CAPTURE(number++);
         CAPTURE(layer.columns);
-        if (options.group_size > layer.columns) continue;
         const QuantizedLayer found = layer.run(options);
         CHECK(same(found, layer.run(options, 3)));
         std::vector<float> w = layer.weights, q(w.size());
