@@ -1,4 +1,5 @@
 // Reads the arguments of layer quantisation, calls it, converts results.
+#include <algorithm>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -191,7 +192,8 @@ class QuantizeLayer final : public Computation {
     rows_ = size(layer.Get("rows"), "rows");
     columns_ = size(layer.Get("columns"), "columns");
     const auto weights = typed_array<float>(layer.Get("weights"), "weights", rows_ * columns_);
-    weights_.assign(weights.begin(), weights.end());
+    weights_ = AlignedBuffer<float>(weights.size());
+    std::copy(weights.begin(), weights.end(), weights_.begin());
     if (const Napi::Value levels = options.Get("levels"); !levels.IsUndefined()) {
       const auto given = typed_array<std::int32_t>(levels, "levels");
       for (const std::int32_t count : given) levels_.push_back(static_cast<std::uint32_t>(std::max(count, 0)));
@@ -214,7 +216,8 @@ class QuantizeLayer final : public Computation {
       }
     } else if (!activations.IsUndefined()) {
       const auto given = typed_array<float>(activations, "activations");
-      activations_.assign(given.begin(), given.end());
+      activations_ = AlignedBuffer<float>(given.size());
+      std::copy(given.begin(), given.end(), activations_.begin());
       sequences_ = size(layer.Get("sequences"), "sequences");
     }
   }
@@ -223,9 +226,9 @@ class QuantizeLayer final : public Computation {
 
   void run(RunControl& control) override {
     const double start = control.seconds();
-    if (!activations_.empty()) {
+    if (activations_.size() > 0) {
       quantize::HessianSum sum(columns_);
-      sum.add(activations_of(activations_, columns_), sequences_, control.threads());
+      sum.add(activations_of(activations_.span(), columns_), sequences_, control.threads());
       hessian_ = AlignedBuffer<double>(columns_ * columns_);
       sum.write(hessian_.span(), control.threads());
     }
@@ -282,7 +285,7 @@ class QuantizeLayer final : public Computation {
 
   quantize::LayerOptions options_;
   std::size_t rows_ = 0, columns_ = 0, sequences_ = 1;
-  std::vector<float> weights_, activations_;
+  AlignedBuffer<float> weights_, activations_;  // whose memory waits for the next layer
   std::vector<std::uint32_t> levels_;
   AlignedBuffer<double> hessian_;
   std::shared_ptr<FactorSlot> slot_;

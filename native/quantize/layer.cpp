@@ -284,7 +284,7 @@ QuantizedLayer quantize_layer(MatrixView<const float> weights, const DampedHessi
     refuse(ErrorCode::shape_mismatch, "hessian", "of " + std::to_string(weights.columns) + " columns",
            std::to_string(hessian.columns));
   }
-  LayerRun run{options, control, weights, weights.rows, weights.columns, hessian, {}, {}, {}, 1, {}, {}};
+  LayerRun run{options, control, weights, weights.rows, weights.columns, hessian, {}, {}, {}, 1, {}, {}, {}};
   const bool rounding = options.method == Method::round_to_nearest;
   load(run, !rounding);
   if (rounding) {
@@ -297,7 +297,11 @@ QuantizedLayer quantize_layer(MatrixView<const float> weights, const DampedHessi
   if ((options.sweeps > 0 || options.refit) && !control.should_stop()) {
     const PhaseTimer timer(run.seconds.refine);
     run.report("refine", 0.9);
-    const RefineOptions how{options.sweeps, options.refit};
+    RefineOptions how{options.sweeps, options.refit};
+    if (run.errors_of_best) {
+      how.errors = run.view(run.last_errors);
+      how.factor = hessian.factor_view();
+    }
     const auto refined = [&](auto codes) {
       return refine(run.weights(), run.view(run.best.values), codes, run.best.levels, run.best.grid,
                     run.hessian.matrix_view(), how, control);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <optional>
 #include <utility>
 
 #include "core/error.hpp"
@@ -11,6 +12,7 @@
 #include "quantize/knapsack.hpp"
 #include "quantize/layer_budget.hpp"
 #include "quantize/layer_run.hpp"
+#include "quantize/layer_sample.hpp"
 #include "quantize/rounding_table.hpp"
 
 namespace dd::quantize {
@@ -64,25 +66,30 @@ std::vector<std::uint32_t> solve(LayerRun& run, const LevelOptions& options, std
 /// Whether groups get their ranges from the weights as the pass before corrected them.
 bool moving_ranges(const LayerRun& run, const CodedGrid& grid) { return grid.groups > 1 && !run.options.static_groups; }
 
-/// `rounds` times tables and budget on the whole ranges, then `fits` times with every row's range fitted in between;
-/// the best pass of all counts.
-void quantize_by_tables(LayerRun& run, const LevelOptions& options, const CodedGrid& start) {
-  const std::size_t count = options.levels.size(), rounds = run.options.rounds + run.options.range_fits;
+/// Rounds [first, last] of all: up to LayerOptions::rounds tables and budget on whole ranges, then with every row's
+/// range fitted in between.
+struct Rounds {
+  std::size_t first, last;
+};
+
+/// A pass with `levels`, then tables, budget and another pass, round after round; the best pass of all counts.
+void quantize_by_tables(LayerRun& run, const LevelOptions& options, const CodedGrid& start,
+                        std::vector<std::uint32_t> levels, Rounds rounds) {
+  const std::size_t count = options.levels.size(), all = run.options.rounds + run.options.range_fits;
   const std::uint32_t uniform = options.levels[options.uniform(run.columns)];
-  const bool moving = moving_ranges(run, start);
+  const bool moving = moving_ranges(run, start), fits = rounds.last > run.options.rounds;
   CodedGrid whole = start, grid = start;
-  std::vector<std::uint32_t> levels(run.columns, uniform);
   LayerCodes codes;
-  AlignedBuffer<float> errors;
+  AlignedBuffer<float>& errors = run.last_errors;
   std::vector<double> table(run.columns * count);
-  for (std::size_t round = 0;; ++round) {
-    run.report("quantize", 0.9 * static_cast<double>(round) / static_cast<double>(rounds + 1));
+  for (std::size_t round = rounds.first;; ++round) {
+    run.report("quantize", 0.9 * static_cast<double>(round) / static_cast<double>(all + 1));
     if (run.control.should_stop() || !run.pass(grid, levels, codes, &errors)) return;
     if (round == 0) {
       run.sensitivities = codes.column_losses;
       run.gain = gain_of(run.sensitivities);
     }
-    const bool last = round == rounds;
+    const bool last = round == rounds.last;
     const auto corrected = MatrixView<const float>(run.view(errors));
     if (!last) {
       restore_weights(MatrixView<const float>(run.view(codes.values)), run.hessian.factor_view(), run.view(errors),
@@ -93,10 +100,12 @@ void quantize_by_tables(LayerRun& run, const LevelOptions& options, const CodedG
       }
       run.measure(grid, corrected, options.levels, table);
     }
-    keep(run, codes, options);
-    if (last) return;
+    const bool better = keep(run, codes, options);
+    if (last) {
+      run.errors_of_best = better;
+      return;
+    }
     std::vector<std::uint32_t> next = solve(run, options, table);
-    const bool fits = run.options.range_fits > 0;
     if (next == levels && !moving && round < run.options.rounds) {
       if (!fits) return;
       round = run.options.rounds;  // nothing new comes on these ranges
@@ -104,6 +113,28 @@ void quantize_by_tables(LayerRun& run, const LevelOptions& options, const CodedG
     levels = std::move(next);
     if (fits && round >= run.options.rounds) grid = run.fitted_grid(whole, levels, corrected);
   }
+}
+
+/// All rounds; those on whole ranges on a sample of the rows where there are many, but the last table on all of them:
+/// what a sample allocates alone loses some percent.
+void quantize_by_tables(LayerRun& run, const LevelOptions& options, const CodedGrid& start) {
+  const std::size_t rounds = run.options.rounds, all = rounds + run.options.range_fits;
+  std::vector<std::uint32_t> levels(run.columns, options.levels[options.uniform(run.columns)]);
+  std::optional<RowSample> sample = sample_rows(run, start);
+  if (!sample) {
+    quantize_by_tables(run, options, start, std::move(levels), {0, all});
+    return;
+  }
+  LayerRun few{run.options, run.control, run.given, sample->rows, run.columns, run.hessian, std::move(sample->w),
+               {},          {},          1,         run.seconds,  {}};
+  const std::size_t sampled = std::min(rounds, all - 1);
+  quantize_by_tables(few, options, sample->grid, std::move(levels), {0, sampled});
+  run.seconds = few.seconds;
+  run.workspace = std::move(few.workspace);  // with the packed factor
+  run.sensitivities = std::move(few.sensitivities);
+  run.gain = few.gain;
+  if (!few.finished()) return;
+  quantize_by_tables(run, options, start, std::move(few.best.levels), {sampled, all});
 }
 
 /// A column whose weights happen to lie on the uniform grid loses nothing there, but would without its bits: what the
@@ -131,7 +162,7 @@ void quantize_by_bits(LayerRun& run, const LevelOptions& options, const CodedGri
   const bool moving = moving_ranges(run, start);
   CodedGrid grid = start;
   LayerCodes codes;
-  AlignedBuffer<float> errors;
+  AlignedBuffer<float>& errors = run.last_errors;
   run.report("quantize", 0);
   if (!run.pass(grid, std::vector<std::uint32_t>(run.columns, uniform), codes, moving ? &errors : nullptr)) return;
   if (moving) {
@@ -151,8 +182,8 @@ void quantize_by_bits(LayerRun& run, const LevelOptions& options, const CodedGri
   }
   std::vector<std::uint32_t> levels = solve(run, options, values);
   run.report("quantize", 0.45);
-  if (run.control.should_stop() || !run.pass(grid, std::move(levels), codes, nullptr)) return;
-  keep(run, codes, options);
+  if (run.control.should_stop() || !run.pass(grid, std::move(levels), codes, &errors)) return;
+  run.errors_of_best = keep(run, codes, options);
 }
 
 /// The published code with its rule against "NaN": codes above 1000 become the code of the row's mean.

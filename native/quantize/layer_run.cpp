@@ -62,7 +62,7 @@ bool LayerRun::pass(const CodedGrid& grid, std::vector<std::uint32_t> levels, La
                         codes.levels};
   const GptqOutputs outputs{wide ? MatrixView<std::uint8_t>{} : view(codes.codes), view(codes.values),
                             errors != nullptr ? view(*errors) : MatrixView<float>{}, codes.column_losses};
-  const GptqOptions how{threads(), &control, &workspace};
+  const GptqOptions how{threads(), &control, &workspace, true};
   if (gptq_quantize(weights(), hessian.factor_view(), grids, outputs, how) < columns) return false;
   if (wide) {
     codes.wide.resize(rows * columns);

@@ -38,6 +38,8 @@ struct LayerRun {
   double gain = 1;
   LayerSeconds seconds;
   GptqWorkspace workspace;
+  AlignedBuffer<float> last_errors = {};  ///< E of the last pass, or what was made of it
+  bool errors_of_best = false;            ///< whether those are the E of `best`
 
   std::size_t threads() const noexcept { return control.threads(); }
   MatrixView<const float> weights() const noexcept {

@@ -7,6 +7,7 @@
 #include "core/aligned_buffer.hpp"
 #include "core/thread_pool.hpp"
 #include "linalg/gemm.hpp"
+#include "linalg/triangular.hpp"
 #include "quantize/descent.hpp"
 
 namespace dd::quantize {
@@ -59,22 +60,21 @@ class RefinedBlock {
         losses_(rows) {}
 
   void descend(MatrixView<const float> w, MatrixView<float> q, MatrixView<std::uint8_t> codes,
-               std::span<const std::uint32_t> levels, const CodedGrid& grid, std::size_t first, std::size_t sweeps,
-               RunControl& control) {
+               std::span<const std::uint32_t> levels, const CodedGrid& grid, std::size_t first,
+               const RefineOptions& options, RunControl& control) {
     const auto difference = view(difference_, w.rows), gradient = view(gradient_, w.rows);
-    subtract<float>(w, q, difference, threads_);
-    linalg::gemm<float>(1, difference, hessian_, 0, gradient, threads_);
-    quantize::descend(hessian_, grid, first, levels, gradient, q, codes, sweeps, threads_, &control);
+    find_gradient(w, q, first, options, difference, gradient);
+    quantize::descend(hessian_, grid, first, levels, gradient, q, codes, options.sweeps, threads_, &control);
     subtract<float>(w, q, difference, threads_);
     for_rows(w.rows, [&](std::size_t i) { losses_[i] = dot(&difference(i, 0), &gradient(i, 0), w.columns); });
   }
 
   /// With codes that a byte does not hold: the descent's own are thrown away.
   void descend(MatrixView<const float> w, MatrixView<float> q, MatrixView<std::uint16_t> codes,
-               std::span<const std::uint32_t> levels, const CodedGrid& grid, std::size_t first, std::size_t sweeps,
-               RunControl& control) {
+               std::span<const std::uint32_t> levels, const CodedGrid& grid, std::size_t first,
+               const RefineOptions& options, RunControl& control) {
     bytes_.reserve_discarding(w.rows * w.columns);
-    descend(w, q, MatrixView<std::uint8_t>::row_major(bytes_.data(), w.rows, w.columns), levels, grid, first, sweeps,
+    descend(w, q, MatrixView<std::uint8_t>::row_major(bytes_.data(), w.rows, w.columns), levels, grid, first, options,
             control);
     read_codes(q, levels, grid, first, codes, threads_);
   }
@@ -93,6 +93,20 @@ class RefinedBlock {
   double loss(std::size_t row) const noexcept { return losses_[row]; }
 
  private:
+  /// (W - Q) Hd: U^T U = Hd^-1 and W - Q = E U make it E U^-T.
+  void find_gradient(MatrixView<const float> w, MatrixView<const float> q, std::size_t first,
+                     const RefineOptions& options, MatrixView<float> difference, MatrixView<float> gradient) {
+    if (options.errors.data != nullptr) {
+      for_rows(w.rows, [&](std::size_t i) { std::copy_n(&options.errors(first + i, 0), w.columns, &gradient(i, 0)); });
+      const auto lower = options.factor.transposed();
+      if (linalg::solve_triangular<float>(linalg::Side::right, linalg::Triangle::lower, lower, gradient, threads_) ==
+          0) {
+        return;
+      }
+    }
+    subtract<float>(w, q, difference, threads_);
+    linalg::gemm<float>(1, difference, hessian_, 0, gradient, threads_);
+  }
   template <class Code>
   void refit_rows(std::size_t first, MatrixView<float> q, MatrixView<Code> codes, std::span<const std::uint32_t> levels,
                   CodedGrid& grid) {
@@ -227,7 +241,7 @@ double refine_codes(MatrixView<const float> w, MatrixView<float> q, MatrixView<C
     const std::size_t rows = std::min(block_rows, w.rows - first);
     const auto own = q.block(first, 0, rows, columns);
     const auto own_codes = codes.block(first, 0, rows, columns);
-    block.descend(w.block(first, 0, rows, columns), own, own_codes, levels, grid, first, options.sweeps, control);
+    block.descend(w.block(first, 0, rows, columns), own, own_codes, levels, grid, first, options, control);
     if (options.refit && !control.should_stop()) block.refit(first, own, own_codes, levels, grid);
     for (std::size_t i = 0; i < rows; ++i) sum += block.loss(i);
   }

@@ -132,6 +132,36 @@ TEST_SUITE("quantize layer") {
     }
   }
 
+  TEST_CASE("many rows: allocations of a sample are as good, and no column is forgotten") {
+    Layer layer(700, 24);
+    for (const Allocation allocation : {Allocation::table, Allocation::levels}) {
+      const LayerOptions options{.allocation = allocation, .average_bits = 2.5, .sweeps = 2, .refit = true};
+      const QuantizedLayer found = layer.run(options);
+      CHECK(same(found, layer.run(options, 3)));
+      double bits = 0;
+      for (const std::uint32_t count : found.levels) bits += std::log2(static_cast<double>(count));
+      CHECK(bits <= 2.5 * 24 + 1e-2);
+      // The same weights in pieces that are not sampled lose about as much, each with an allocation of its own.
+      double pieces = 0;
+      for (std::size_t first = 0; first < layer.rows; first += 350) {
+        Layer piece = layer;
+        piece.rows = 350;
+        const auto begin = layer.weights.begin() + static_cast<std::ptrdiff_t>(first * layer.columns);
+        piece.weights.assign(begin, begin + static_cast<std::ptrdiff_t>(350 * layer.columns));
+        pieces += piece.run(options).loss;
+      }
+      CHECK(found.loss == doctest::Approx(pieces).epsilon(0.05));
+    }
+    // A column with weights in one small row only, which no sample has, and that matters: it keeps its levels.
+    const std::size_t column = 3, row = 431;
+    for (std::size_t i = 0; i < layer.rows; ++i) layer.weights[i * layer.columns + column] = 0;
+    for (std::size_t j = 0; j < layer.columns; ++j) layer.weights[row * layer.columns + j] *= 1e-3f;
+    layer.weights[row * layer.columns + column] = 1e-4f;
+    layer.hessian[column * layer.columns + column] *= 1e9;
+    const QuantizedLayer found = layer.run({.allocation = Allocation::table, .average_bits = 3, .damping = 1e-12});
+    CHECK(found.levels[column] > 1);
+  }
+
   TEST_CASE("every instruction-set level does as well") {
     const Layer layer(33, 150);
     std::vector<double> losses;
