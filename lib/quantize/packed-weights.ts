@@ -101,7 +101,7 @@ export class PackedWeights {
    *
    * Computed on the packed codes by looking up sums of four activations (arXiv 2407.00088, with float32 tables). It
    * differs from the product with `dequantize()` by at most
-   * 2 (columns / 32 + d + 24) 2^-24 R_i (1 + |ratio_i|) sum_j |x_j| to first order, R_i the range of row i and d how many
+   * 4 (columns / 32 + d + 24) 2^-24 R_i (1 + |ratio_i|) sum_j |x_j| to first order, R_i the range of row i and d how many
    * different numbers of levels there are; for grids with scales R_i (1 + |ratio_i|) is the largest
    * scale * (levels - 1 + |zero|), and columns / 32 + d the blocks, widths and groups together.
    *
@@ -152,7 +152,7 @@ export class PackedWeights {
 
 /**
  * Packs coded weights for multiplication; everything is checked and copied, so the caller's arrays may change
- * afterwards. Columns are sorted by group and width and held as bit planes in blocks of 32; a column of one level takes
+ * afterwards. Columns are sorted by group and falling width and held as bit planes in blocks of 32; a column of one level takes
  * no memory.
  *
  * @param weights  codes, levels and grid of a layer

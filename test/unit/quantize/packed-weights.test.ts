@@ -103,7 +103,7 @@ describe.each(isaLevels)('at level %s', (level) => {
                     : (grid.high[at] as number) - (grid.low[at] as number),
               );
             }
-            const bound = 2 * (columns / 32 + 9 * groups + 24) * 2 ** -24 * reach * total;
+            const bound = 4 * (columns / 32 + 9 * groups + 24) * 2 ** -24 * reach * total;
             expect(Math.abs((y[token * rows + i] as number) - product)).toBeLessThanOrEqual(bound);
           }
         }
