@@ -96,7 +96,10 @@ interface QuantizeMembers {
   actOrder?: boolean;
   /** Part of the mean of the diagonal that is added to it; default 0.01. Grows where the factorisation fails. */
   damping?: number;
-  /** Times that tables are measured and the budget is solved; default 3. */
+  /**
+   * Times that tables are measured and the budget is solved; default 3. In layers of more than 512 rows these tables
+   * are measured on 256 of the rows, but the last table of a run on all of them.
+   */
   rounds?: number;
   /**
    * Further rounds of tables, before each of which every row's range shrinks to what fits its weights best; the best pass
@@ -245,7 +248,7 @@ function start(
  * @param options  see {@link QuantizeOptions}; `seed` plays no part
  * @throws ERR_OUT_OF_RANGE, ERR_SHAPE_MISMATCH, ERR_NOT_FINITE, ERR_INVALID_ARG_VALUE  before work starts
  * @throws ERR_SINGULAR  the Hessian is not positive definite with ten thousand times the damping
- * Cost: 2/3 columns^3 and rows columns^2 per pass (BAQ: `rounds` + 1 passes).
+ * Cost: 2/3 columns^3 and rows columns^2 per pass (BAQ: `rounds` + `rangeFits` + 1 passes, the first ones on few rows).
  * Sources: GPTQ, arXiv 2210.17323; BAQ, arXiv 2506.05664.
  */
 export async function quantizeLayer(layer: LayerInput, options: QuantizeOptions = {}): Promise<QuantizedLayer> {

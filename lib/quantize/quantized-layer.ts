@@ -75,7 +75,7 @@ export class QuantizedLayer implements CodedWeights {
   readonly energy: number | null;
   /** Part of each column in the loss of the pass that made the codes, before refinement. */
   readonly columnLosses: Float64Array;
-  /** Measured losses of a uniform pass, by which BAQ allocates; null for other methods. */
+  /** Measured losses of a uniform pass, by which BAQ allocates (estimated of a sample of many rows); null for other methods. */
   readonly sensitivities: Float64Array | null;
   /** Geometric over arithmetic mean of the sensitivities: the loss that BAQ promises relative to uniform bits. */
   readonly gain: number;

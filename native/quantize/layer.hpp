@@ -51,7 +51,9 @@ struct LayerOptions {
   std::size_t block_columns = 128;  ///< the blocks that `exact_groups = false` means
   bool act_order = false;
   double damping = 0.01;
-  std::size_t rounds = 3;       ///< table and levels: times that tables are measured and solved
+  /// Table and levels: times that tables are measured and solved, on a sample where rows are many, but the last table
+  /// of a run on all of them.
+  std::size_t rounds = 3;
   std::size_t range_fits = 3;   ///< table and levels: further such rounds, the rows' ranges being fitted before each
   std::uint32_t max_bits = 8;   ///< of a column in BAQ; at most 8, or 10 for `levels`
   std::size_t sweeps = 0;       ///< of coordinate descent over the codes
