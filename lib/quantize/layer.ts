@@ -97,8 +97,8 @@ interface QuantizeMembers {
   /** Part of the mean of the diagonal that is added to it; default 0.01. Grows where the factorisation fails. */
   damping?: number;
   /**
-   * Times that tables are measured and the budget is solved; default 3. In layers of more than 512 rows these tables
-   * are measured on 256 of the rows, but the last table of a run on all of them.
+   * Times that tables are measured and the budget is solved; default 3. In layers of more than 512 rows and at
+   * least 512 columns these tables are measured on an eighth of the rows (256 at least), but the last one of a run on all.
    */
   rounds?: number;
   /**

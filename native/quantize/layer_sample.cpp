@@ -9,8 +9,6 @@
 namespace dd::quantize {
 namespace {
 
-constexpr std::size_t largest_rows = sampled_rows / 4;
-
 /// Rows by falling range, equal ones by index.
 std::vector<std::size_t> rows_by_range(const CodedGrid& grid, std::size_t rows) {
   std::vector<double> squares(rows, 0.0);
@@ -27,7 +25,8 @@ std::vector<std::size_t> rows_by_range(const CodedGrid& grid, std::size_t rows) 
 }  // namespace
 
 std::optional<RowSample> sample_rows(const LayerRun& run, const CodedGrid& grid) {
-  if (run.rows <= 2 * sampled_rows) return std::nullopt;
+  if (run.rows <= 2 * least_sampled_rows || run.columns < least_sampled_columns) return std::nullopt;
+  const std::size_t sampled_rows = std::max(least_sampled_rows, run.rows / 8), largest_rows = sampled_rows / 4;
   const std::vector<std::size_t> order = rows_by_range(grid, run.rows);
   const std::size_t others = run.rows - largest_rows, taken = sampled_rows - largest_rows;
   const auto scale = static_cast<float>(std::sqrt(static_cast<double>(others) / static_cast<double>(taken)));

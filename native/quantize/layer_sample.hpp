@@ -10,8 +10,9 @@
 
 namespace dd::quantize {
 
-/// Layers of more rows than twice this are sampled.
-inline constexpr std::size_t sampled_rows = 256;
+/// Layers of more than 512 rows and at least so many columns are sampled: an eighth of their rows, but 256 at least.
+/// With fewer columns a pass takes no time worth saving.
+inline constexpr std::size_t least_sampled_rows = 256, least_sampled_columns = 512;
 
 struct RowSample {
   std::size_t rows = 0;
@@ -20,8 +21,7 @@ struct RowSample {
 };
 
 /// The rows with the largest ranges, which lose most, and every so many of the others, scaled (with their ranges) such
-/// that sums of squared errors over the sample estimate those over all rows. Nothing for layers of few rows, and where
-/// a column has weights in none of the rows but in others. Cost: one pass over the weights at most.
+/// that sums of squared errors over the sample estimate those over all rows. Nothing for small layers.
 std::optional<RowSample> sample_rows(const LayerRun& run, const CodedGrid& grid);
 
 }  // namespace dd::quantize
