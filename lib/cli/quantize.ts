@@ -15,6 +15,7 @@ interface QuantizeFlags {
   bits: number;
   method: 'rtn' | 'gptq' | 'baq';
   mode?: 'official' | 'int' | 'table' | 'levels';
+  budget?: 'codes' | 'stored';
   groupSize?: number;
   actOrder?: boolean;
   calibration?: string;
@@ -106,6 +107,7 @@ function requestOf(input: string, flags: QuantizeFlags): quantize.ModelRequest {
     format: flags.packed === true ? 'packed' : 'values',
     ...(calibration !== undefined && { calibration }),
     ...(flags.mode !== undefined && { mode: flags.mode }),
+    ...(flags.budget !== undefined && { budget: flags.budget }),
     ...(flags.groupSize !== undefined && { groupSize: flags.groupSize, allowTail: true }),
     ...(flags.actOrder === true && { actOrder: true }),
     ...(flags.work !== undefined && { workFolder: flags.work }),
@@ -182,6 +184,11 @@ export function addQuantize(program: Command): void {
     .option('--bits <number>', 'average bits per weight (with --across-layers: everything counted)', positiveNumber, 4)
     .addOption(new Option('--method <name>', 'how').choices(['rtn', 'gptq', 'baq']).default('baq'))
     .addOption(new Option('--mode <name>', 'how baq allocates').choices(['official', 'int', 'table', 'levels']))
+    .addOption(
+      new Option('--budget <what>', 'what --bits counts in baq: codes alone, or all that is stored of a layer').choices(
+        ['codes', 'stored'],
+      ),
+    )
     .option('--group-size <columns>', 'columns that share a grid', positiveInteger)
     .option('--act-order', 'columns by falling curvature')
     .option('--calibration <file>', 'safetensors file of model inputs, tensors NAME or NAME.RUN (.onnx models)')

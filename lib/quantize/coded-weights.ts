@@ -2,17 +2,21 @@
 // packed kernels and quantisers all speak of weights in this one form.
 
 /**
- * One range per row, shared by all columns whatever their number of levels (arXiv 2506.05664): with all operations in
- * float32, `scale = range[i] / (levels[j] - 1)`, `zero = roundHalfEven(ratio[i] * (levels[j] - 1))`,
- * `value = scale * (code - zero)`. Scale and zero are never stored.
+ * One range per row, or per row and group of columns, shared by columns whatever their number of levels
+ * (arXiv 2506.05664): with all operations in float32 and `at` = row x groups + group, `scale = range[at] / (levels[j] - 1)`,
+ * `zero = roundHalfEven(ratio[at] * (levels[j] - 1))`, `value = scale * (code - zero)`. Scale and zero are never stored.
  */
 export interface RangeGrid {
   /** Which grid this is. */
   readonly kind: 'range';
-  /** Largest minus smallest representable value of each row: rows, positive. */
+  /** Number of groups; absent: 1. */
+  readonly groups?: number;
+  /** Largest minus smallest representable value: rows x groups, row-major, positive. */
   readonly range: Float32Array;
-  /** Minus the smallest value over the range of each row, so that ratio 0 starts at zero: rows. */
+  /** Minus the smallest value over the range, so that ratio 0 starts at zero: rows x groups, row-major. */
   readonly ratio: Float32Array;
+  /** Group of each column: columns; absent where all columns are in one group. */
+  readonly groupOfColumn?: Int32Array;
 }
 
 /** Scale and zero per row and group of columns: `value = scale * (code - zero)` in float32. */

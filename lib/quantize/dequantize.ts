@@ -4,12 +4,18 @@ import type { CodedWeights, RangeGrid } from './coded-weights';
 
 const { fround } = Math;
 
-/** Step and zero of a row of a range grid for a number of levels above 1. @internal */
-export function rangeStep(grid: RangeGrid, row: number, levels: number): { scale: number; zero: number } {
+/** Step and zero of a row and group of a range grid for a number of levels above 1. @internal */
+export function rangeStep(
+  grid: RangeGrid,
+  row: number,
+  group: number,
+  levels: number,
+): { scale: number; zero: number } {
+  const at = row * (grid.groups ?? 1) + group;
   // Quotients and products of float32 numbers, computed in float64 and rounded once more, are those of float32.
   return {
-    scale: fround((grid.range[row] ?? NaN) / (levels - 1)),
-    zero: roundHalfEven(fround((grid.ratio[row] ?? NaN) * (levels - 1))),
+    scale: fround((grid.range[at] ?? NaN) / (levels - 1)),
+    zero: roundHalfEven(fround((grid.ratio[at] ?? NaN) * (levels - 1))),
   };
 }
 
@@ -23,7 +29,7 @@ export function dequantize({ rows, columns, codes, levels, grid }: CodedWeights)
       const at = i * columns + j;
       const code = codes[at] ?? 0;
       if (grid.kind === 'range') {
-        const { scale, zero } = rangeStep(grid, i, count);
+        const { scale, zero } = rangeStep(grid, i, grid.groupOfColumn?.[j] ?? 0, count);
         values[at] = scale * fround(code - zero);
         continue;
       }

@@ -30,13 +30,16 @@ function scaleGridOf({ rows, columns, levels, grid }: CodedWeights, format: stri
     const list = counts.length > 6 ? `${counts.slice(0, 6).join(', ')}, ...` : counts.join(', ');
     throw notExpressible(format, `columns of different numbers of levels (${list}) have different scales`);
   }
-  const steps = Array.from({ length: rows }, (_, row) => rangeStep(grid, row, counts[0] ?? 2));
+  const groups = grid.groups ?? 1;
+  const steps = Array.from({ length: rows * groups }, (_, at) =>
+    rangeStep(grid, Math.floor(at / groups), at % groups, counts[0] ?? 2),
+  );
   return {
     kind: 'scale',
-    groups: 1,
+    groups,
     scale: Float32Array.from(steps, ({ scale }) => scale),
     zero: Float32Array.from(steps, ({ zero }) => zero),
-    groupOfColumn: new Int32Array(columns),
+    groupOfColumn: grid.groupOfColumn ?? new Int32Array(columns),
   };
 }
 

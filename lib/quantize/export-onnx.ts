@@ -141,22 +141,28 @@ function everyColumn(count: number): number[] {
 
 function piecesOf(weights: CodedWeights): Piece[] {
   const { rows, columns, levels, grid } = weights;
-  if (grid.kind !== 'range') {
-    const { scale, zero, groups } = affineWeights(weights, 'DequantizeLinear').grid;
-    return [{ columns: everyColumn(columns), scale, zero, groups }];
-  }
   const counts = [...new Set(levels)].sort((a, b) => a - b);
-  return counts.map((count) => {
+  const groups = grid.groups ?? 1;
+  if (grid.kind !== 'range' || (groups > 1 && counts.length === 1)) {
+    const affine = affineWeights(weights, 'DequantizeLinear').grid;
+    return [{ columns: everyColumn(columns), scale: affine.scale, zero: affine.zero, groups }];
+  }
+  const pieces = counts.flatMap((count) => Array.from({ length: groups }, (_, group) => ({ count, group })));
+  return pieces.flatMap(({ count, group }) => {
+    const own = everyColumn(columns).filter((j) => levels[j] === count && (grid.groupOfColumn?.[j] ?? 0) === group);
+    if (own.length === 0) return [];
     // Dropped columns: code 0, zero 0, so that the value is 0.
     const steps = Array.from({ length: rows }, (_, row) =>
-      count === 1 ? { scale: 1, zero: 0 } : rangeStep(grid, row, count),
+      count === 1 ? { scale: 1, zero: 0 } : rangeStep(grid, row, group, count),
     );
-    return {
-      columns: everyColumn(columns).filter((column) => levels[column] === count),
-      scale: Float32Array.from(steps, ({ scale }) => scale),
-      zero: Float32Array.from(steps, ({ zero }) => zero),
-      groups: 1,
-    };
+    return [
+      {
+        columns: own,
+        scale: Float32Array.from(steps, ({ scale }) => scale),
+        zero: Float32Array.from(steps, ({ zero }) => zero),
+        groups: 1,
+      },
+    ];
   });
 }
 
@@ -187,7 +193,7 @@ function dequantizePiece(
   const { columns, groups, zero, scale } = piece;
   const width = columns.length / groups;
   if (groups > 1) {
-    const found = grid.kind === 'range' ? [] : grid.groupOfColumn;
+    const found = grid.groupOfColumn ?? [];
     if (!Number.isInteger(width) || found.some((group, column) => group !== Math.floor(column / width))) {
       throw notExpressible('DequantizeLinear', 'groups are not equal runs of columns');
     }

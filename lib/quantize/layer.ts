@@ -46,8 +46,14 @@ export interface LayerInput {
 interface QuantizeMembers {
   /** `'rtn'`: round to nearest; `'gptq'`; `'baq'` (default): GPTQ with as many levels as each column is worth. */
   method?: 'rtn' | 'gptq' | 'baq';
-  /** Bits per weight for the codes; default 4. A whole number from 1 to 8 but for BAQ. */
+  /** Bits per weight; default 4. A whole number from 1 to 8 but for BAQ. */
   averageBits?: number;
+  /**
+   * What `averageBits` speak of: `'codes'` (default) of log2(levels), as papers do, or `'stored'` of all that is kept,
+   * so that `bitsPerWeight` of the result never exceeds them: codes as they are packed, ranges of rows and groups, levels
+   * of columns. `'stored'` belongs to BAQ but for `'official'`.
+   */
+  budget?: 'codes' | 'stored';
   /**
    * How BAQ allocates: `'table'` (default) whole bits by measured tables, `'levels'` 28 numbers of levels by the same (36 with `maxBits: 10`),
    * `'int'` whole bits by a model, `'official'` as the published code does, its defects included (any number of levels,
@@ -56,11 +62,17 @@ interface QuantizeMembers {
   mode?: 'official' | 'int' | 'table' | 'levels';
   /** Levels of each column instead of an allocation: method `'gptq'`, columns integers from 1 to 65536. */
   levels?: Uint32Array | Int32Array | readonly number[];
-  /** Columns that share a grid; default: all. A divisor of `columns` unless `allowTail`. */
+  /**
+   * Columns that share a grid; default: all. A divisor of `columns` unless `allowTail`. In BAQ, but for `'official'`,
+   * every row has a range for each group (16 bits, and 8 for where zero lies in it) whatever the bits of its columns.
+   */
   groupSize?: number;
-  /** The last group may be smaller; default false. */
+  /** The last group, which may be the only one, may be smaller; default false. */
   allowTail?: boolean;
-  /** Grids of groups from the original weights, in stored order; default false: when the pass reaches a group. */
+  /**
+   * Grids of groups from the original weights, in stored order; default false: when the pass reaches a group (BAQ: from
+   * weights as the pass before had corrected them there).
+   */
   staticGroups?: boolean;
   /** A group's grid sees all corrections so far (default), or only those of earlier blocks as the published code. */
   exactGroups?: boolean;
@@ -84,7 +96,10 @@ interface QuantizeMembers {
   actOrder?: boolean;
   /** Part of the mean of the diagonal that is added to it; default 0.01. Grows where the factorisation fails. */
   damping?: number;
-  /** Times that tables are measured and the budget is solved; default 3. */
+  /**
+   * Times that tables are measured and the budget is solved; default 3. In layers of more than 512 rows and at
+   * least 512 columns these tables are measured on an eighth of the rows (256 at least), but the last one of a run on all.
+   */
   rounds?: number;
   /**
    * Further rounds of tables, before each of which every row's range shrinks to what fits its weights best; the best pass
@@ -107,6 +122,7 @@ export interface QuantizeOptions extends RunOptions, QuantizeMembers {}
 /** Options of {@link quantizeLayerSync}. */
 export interface QuantizeSyncOptions extends SyncRunOptions, QuantizeMembers {}
 
+const budgets = ['codes', 'stored'] as const;
 const methods = ['rtn', 'gptq', 'baq'] as const;
 const modes = ['official', 'int', 'table', 'levels'] as const;
 const searches = ['none', 'mse', 'hessian'] as const;
@@ -128,6 +144,7 @@ const symmetricSchema: Schema<number> = (value, argument) => {
 const members = {
   method: withDefault(oneOf(methods), 'baq'),
   averageBits: withDefault(number({ above: 0, max: 8 }), 4),
+  budget: withDefault(oneOf(budgets), 'codes'),
   mode: withDefault(oneOf(modes), 'table'),
   levels: optional(levelsSchema),
   groupSize: optional(integer({ min: 1 })),
@@ -159,6 +176,7 @@ function nativeOptions(options: Checked): NativeLayerOptions {
     symmetry: options.symmetric,
     search: searches.indexOf(options.search),
     averageBits: options.averageBits,
+    budget: budgets.indexOf(options.budget),
     damping: options.damping,
     ternary: options.ternary,
     perTensor: options.perTensor,
@@ -230,7 +248,7 @@ function start(
  * @param options  see {@link QuantizeOptions}; `seed` plays no part
  * @throws ERR_OUT_OF_RANGE, ERR_SHAPE_MISMATCH, ERR_NOT_FINITE, ERR_INVALID_ARG_VALUE  before work starts
  * @throws ERR_SINGULAR  the Hessian is not positive definite with ten thousand times the damping
- * Cost: 2/3 columns^3 and rows columns^2 per pass (BAQ: `rounds` + 1 passes).
+ * Cost: 2/3 columns^3 and rows columns^2 per pass (BAQ: `rounds` + `rangeFits` + 1 passes, the first ones on few rows).
  * Sources: GPTQ, arXiv 2210.17323; BAQ, arXiv 2506.05664.
  */
 export async function quantizeLayer(layer: LayerInput, options: QuantizeOptions = {}): Promise<QuantizedLayer> {

@@ -58,6 +58,7 @@ const anything = (value: unknown): unknown => value;
 
 // What quantizeLayer says about these is what counts.
 const passedOn = {
+  budget: anything,
   mode: anything,
   groupSize: anything,
   allowTail: anything,

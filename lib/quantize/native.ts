@@ -23,6 +23,7 @@ export interface NativeLayerOptions {
   symmetry: number;
   search: number;
   averageBits: number;
+  budget: number;
   damping: number;
   ternary: boolean;
   perTensor: boolean;

@@ -32,14 +32,20 @@ function gridSchema(rows: number, columns: number): Schema<QuantizationGrid> {
   return (value, argument) => {
     if (typeof value !== 'object' || value === null) fail('ERR_INVALID_ARG_TYPE', argument, 'a grid', value);
     const kind = parse((value as { kind?: unknown }).kind, `${argument}.kind`, oneOf(['range', 'scale', 'ternary']));
-    if (kind === 'range') {
-      const perRow = floats(rows, 'one per row');
-      const grid = object({ kind: anything, range: perRow, ratio: perRow })(value, argument);
-      return { kind, range: grid.range, ratio: grid.ratio };
-    }
-    const groups = parse((value as { groups?: unknown }).groups, `${argument}.groups`, integer({ min: 1 }));
+    const given = (value as { groups?: unknown }).groups;
+    const oneGroup = kind === 'range' && given === undefined;
+    const groups = oneGroup ? 1 : parse(given, `${argument}.groups`, integer({ min: 1 }));
     const perGroup = floats(rows * groups, 'rows x groups');
     const groupOfColumn = typedArray(['Int32Array'], { length: columns, per: 'one per column' });
+    if (kind === 'range') {
+      const members = { kind: anything, groups: anything, range: perGroup, ratio: perGroup };
+      if (oneGroup) {
+        const grid = object(members)(value, argument);
+        return { kind, range: grid.range, ratio: grid.ratio };
+      }
+      const grid = object({ ...members, groupOfColumn })(value, argument);
+      return { kind, groups, range: grid.range, ratio: grid.ratio, groupOfColumn: grid.groupOfColumn };
+    }
     const common = { kind: anything, groups: anything, groupOfColumn };
     if (kind === 'scale') {
       const grid = object({ ...common, scale: perGroup, zero: perGroup })(value, argument);
@@ -95,7 +101,7 @@ export class PackedWeights {
    *
    * Computed on the packed codes by looking up sums of four activations (arXiv 2407.00088, with float32 tables). It
    * differs from the product with `dequantize()` by at most
-   * 2 (columns / 32 + d + 24) 2^-24 R_i (1 + |ratio_i|) sum_j |x_j| to first order, R_i the range of row i and d how many
+   * 4 (columns / 32 + d + 24) 2^-24 R_i (1 + |ratio_i|) sum_j |x_j| to first order, R_i the range of row i and d how many
    * different numbers of levels there are; for grids with scales R_i (1 + |ratio_i|) is the largest
    * scale * (levels - 1 + |zero|), and columns / 32 + d the blocks, widths and groups together.
    *
@@ -146,7 +152,7 @@ export class PackedWeights {
 
 /**
  * Packs coded weights for multiplication; everything is checked and copied, so the caller's arrays may change
- * afterwards. Columns are sorted by group and width and held as bit planes in blocks of 32; a column of one level takes
+ * afterwards. Columns are sorted by group and falling width and held as bit planes in blocks of 32; a column of one level takes
  * no memory.
  *
  * @param weights  codes, levels and grid of a layer

@@ -4,6 +4,7 @@ import type { SafetensorsEntry } from '../formats';
 import { dequantize } from './dequantize';
 import { type MultiplyOptions, pack, type PackedWeights } from './packed-weights';
 import { layerTensors } from './storage';
+import { columnGroupBits, gridTensors } from './stored-grid';
 import { levelBits } from './stored-levels';
 import type { NativeQuantizedLayer } from './native';
 
@@ -39,12 +40,18 @@ function storedRows(values: Float32Array, rows: number): number {
   return 1;
 }
 
-function sideBits({ grid, levels }: NativeQuantizedLayer, rows: number, columns: number): number {
-  if (grid.kind === 'range') return 64 * rows + levelBits(levels) * columns;
-  const { groups, groupOfColumn } = grid;
-  const size = groupOfColumn.lastIndexOf(0) + 1;
-  const consecutive = groupOfColumn.every((group, column) => group === Math.floor(column / size));
-  const group = consecutive ? 0 : Math.ceil(Math.log2(groups)) * columns;
+/** Bits of what is stored beside codes; zeros of whole width, as in other files. */
+function sideBits(found: NativeQuantizedLayer, rows: number, columns: number): number {
+  const { grid, levels } = found;
+  const group = columnGroupBits(grid, columns) * columns;
+  if (grid.kind === 'range') {
+    const tensors = [...gridTensors({ ...found, rows, columns })];
+    const bytes = tensors.reduce((sum, [part, { data }]) => {
+      return part === 'group_index' ? sum : sum + (data as ArrayBufferView).byteLength;
+    }, 0);
+    return 8 * bytes + levelBits(levels) * columns + group;
+  }
+  const { groups } = grid;
   if (grid.kind === 'ternary') return 64 * groups * rows + group;
   const zeros = grid.zero.every((zero) => zero === grid.zero[0]) ? 0 : Math.ceil(Math.log2(levels[0] as number));
   return (32 + zeros) * groups * storedRows(grid.scale, rows) + group;
@@ -68,7 +75,7 @@ export class QuantizedLayer implements CodedWeights {
   readonly energy: number | null;
   /** Part of each column in the loss of the pass that made the codes, before refinement. */
   readonly columnLosses: Float64Array;
-  /** Measured losses of a uniform pass, by which BAQ allocates; null for other methods. */
+  /** Measured losses of a uniform pass, by which BAQ allocates (estimated of a sample of many rows); null for other methods. */
   readonly sensitivities: Float64Array | null;
   /** Geometric over arithmetic mean of the sensitivities: the loss that BAQ promises relative to uniform bits. */
   readonly gain: number;

@@ -8,15 +8,18 @@
 //   NAME.levels    U16: the different numbers of levels minus 1, ascending
 //   NAME.level_index  U8: for each column the place of its number there, a bit stream of ceil(log2(how many)) bits; absent
 //                  where there is one
-//   NAME.range, NAME.ratio (F32, rows) | NAME.scale (F32), NAME.zero (U8, I16, I32 or F32) | NAME.low, NAME.high (F32)
-//   NAME.group     I32: group of each column, unless groups are equal runs of columns
-// Version 1, which is read as well, has instead of the levels' two tensors NAME.bits (U8, of each column) or NAME.levels
-// (U16, of each column minus 1).
+//   NAME.range, NAME.ratio (F32, rows; of groups, rows x groups: BF16 and U8, in parts of 254, where that is exact)
+//   | NAME.scale (F32), NAME.zero (U8, I16 or F32) | NAME.low, NAME.high (F32)
+//   NAME.group_index  U8: group of each column, a bit stream of ceil(log2(groups)) bits; absent where groups are equal
+//                  runs of columns
+// Versions 1 and 2, which are read as well, have instead of the last NAME.group (I32, of each column), and version 1 instead
+// of the levels' two tensors NAME.bits (U8, of each column) or NAME.levels (U16, of each column minus 1).
 import { type SafetensorsContents, type SafetensorsEntry, type SafetensorsFile, writeSafetensors } from '../formats';
 import { invalidFormat } from '../formats/bytes';
 import { makeError } from '../runtime/errors';
-import type { CodedWeights, QuantizationGrid } from './coded-weights';
+import type { CodedWeights } from './coded-weights';
 import { packBits, packRadix, radixCodesPerWord, unpackBits, unpackRadix } from './packing';
+import { type GridHeader, gridTensors, groupCount, groupSize, readGrid } from './stored-grid';
 import { decodeLevels, decodeLevelsOfVersion1, encodeLevels, type TensorBytes } from './stored-levels';
 
 /** A quantised layer and what is to be known about it. */
@@ -40,17 +43,13 @@ export interface QuantizedContents {
 /** How codes are packed: bits of whole width, or mixed radix where that is shorter. */
 export type CodePacking = 'bits' | 'radix';
 
-interface Header {
+interface Header extends GridHeader {
   version: number;
-  rows: number;
-  columns: number;
-  grid: QuantizationGrid['kind'];
-  groups: number;
   packing: CodePacking;
   details: Record<string, unknown>;
 }
 
-const version = 2;
+const version = 3;
 const headerKey = (name: string): string => `${name}.quantized`;
 const widthOf = (levels: number): number => Math.ceil(Math.log2(levels));
 
@@ -127,41 +126,6 @@ function decodeCodes(
   return codes;
 }
 
-/** Whole numbers in the narrowest type that holds them all. */
-function encodeZeros(zeros: Float32Array, shape: number[]): SafetensorsEntry {
-  const within = (low: number, high: number): boolean =>
-    zeros.every((zero) => Number.isInteger(zero) && !Object.is(zero, -0) && zero >= low && zero <= high);
-  if (within(0, 255)) return { dtype: 'U8', shape, data: Uint8Array.from(zeros) };
-  if (within(-32768, 32767)) return { dtype: 'I16', shape, data: Int16Array.from(zeros) };
-  return { dtype: 'F32', shape, data: zeros };
-}
-
-function equalGroups(columns: number, groups: number): Int32Array {
-  const size = Math.ceil(columns / groups);
-  return Int32Array.from({ length: columns }, (_, column) => Math.floor(column / size));
-}
-
-function* gridTensors({ rows, columns, grid }: CodedWeights): Generator<[string, SafetensorsEntry]> {
-  const floats = (data: Float32Array, shape: number[]): SafetensorsEntry => ({ dtype: 'F32', shape, data });
-  if (grid.kind === 'range') {
-    yield ['range', floats(grid.range, [rows])];
-    yield ['ratio', floats(grid.ratio, [rows])];
-    return;
-  }
-  const shape = [rows, grid.groups];
-  if (grid.kind === 'scale') {
-    yield ['scale', floats(grid.scale, shape)];
-    yield ['zero', encodeZeros(grid.zero, shape)];
-  } else {
-    yield ['low', floats(grid.low, shape)];
-    yield ['high', floats(grid.high, shape)];
-  }
-  const usual = equalGroups(columns, grid.groups);
-  if (grid.groupOfColumn.some((group, column) => group !== usual[column])) {
-    yield ['group', { dtype: 'I32', shape: [columns], data: grid.groupOfColumn }];
-  }
-}
-
 /** Names behind `NAME.` and tensors of a layer. @internal */
 export function* layerTensors(weights: CodedWeights, packing: CodePacking): Generator<[string, SafetensorsEntry]> {
   const codes = encodeCodes(weights, packing);
@@ -187,8 +151,10 @@ function contentsOf(
   const texts = new Map(metadata);
   for (const [name, { weights, details = {} }] of layers) {
     const { rows, columns, grid } = weights;
-    const groups = grid.kind === 'range' ? 1 : grid.groups;
-    const header: Header = { version, rows, columns, grid: grid.kind, groups, packing, details };
+    const groups = groupCount(grid);
+    const size = groupSize(grid, columns);
+    const runs = groups > 1 && size !== undefined ? { groupSize: size } : {};
+    const header: Header = { version, rows, columns, grid: grid.kind, groups, ...runs, packing, details };
     if (texts.has(headerKey(name))) throw makeError('ERR_INVALID_ARG_VALUE', 'contents', `\`${name}\` occurs twice`);
     texts.set(headerKey(name), JSON.stringify(header));
     for (const [part, entry] of layerTensors(weights, packing)) {
@@ -226,13 +192,15 @@ function readHeader(file: SafetensorsFile, name: string): Header {
   } catch (error) {
     throw invalidFormat('file', `layer \`${name}\`: its description is not JSON`, error);
   }
-  const { rows, columns, groups, grid, packing, details } = header ?? {};
-  if (header?.version !== version && header?.version !== 1) {
-    throw invalidFormat('file', `layer \`${name}\`: version ${String(header?.version)} is neither 1 nor ${version}`);
+  const { rows, columns, groups, groupSize: size, grid, packing, details } = header ?? {};
+  if (![1, 2, version].includes(header?.version as number)) {
+    throw invalidFormat('file', `layer \`${name}\`: version ${String(header?.version)} is none of 1 to ${version}`);
   }
-  const whole = [rows, columns, groups].every((extent) => Number.isSafeInteger(extent) && (extent as number) >= 0);
+  const whole = [rows, columns, groups, size ?? 1].every(
+    (extent) => Number.isSafeInteger(extent) && (extent as number) >= 0,
+  );
   const known = ['range', 'scale', 'ternary'].includes(grid as string) && ['bits', 'radix'].includes(packing as string);
-  if (!whole || !known || typeof details !== 'object' || (details as unknown) === null || groups === 0) {
+  if (!whole || !known || typeof details !== 'object' || (details as unknown) === null || groups === 0 || size === 0) {
     throw invalidFormat('file', `layer \`${name}\`: its description is not complete`);
   }
   return header as Header;
@@ -268,7 +236,6 @@ function readWeights(file: SafetensorsFile, name: string, header: Header): Coded
     }
     return file.bytes(info.name);
   };
-  const floats = (part: string, count: number): Float32Array => new Float32Array(bytes(part, ['F32'], count).buffer);
   const codeBytes = file.info(`${name}.codes`).byteLength;
   const levels =
     header.version === 1
@@ -278,26 +245,7 @@ function readWeights(file: SafetensorsFile, name: string, header: Header): Coded
           mostColumns: rows === 0 ? 0 : (8 * codeBytes) / rows,
         });
   // First what says how large the layer is: memory is only taken for what the file holds.
-  const grid = readGrid(file, name, header, bytes, floats);
+  const grid = readGrid(file, name, header, bytes);
   const codes = decodeCodes(bytes('codes', ['U8'], codeBytes), header, levels);
   return { rows, columns, codes, levels, grid };
-}
-
-function readGrid(
-  file: SafetensorsFile,
-  name: string,
-  { rows, columns, groups, grid }: Header,
-  bytes: TensorBytes,
-  floats: (part: string, count: number) => Float32Array,
-): QuantizationGrid {
-  if (grid === 'range') return { kind: 'range', range: floats('range', rows), ratio: floats('ratio', rows) };
-  const count = rows * groups;
-  const groupOfColumn = file.has(`${name}.group`)
-    ? new Int32Array(bytes('group', ['I32'], columns).buffer)
-    : equalGroups(columns, groups);
-  if (groupOfColumn.some((group) => group < 0 || group >= groups)) throw invalidFormat('file', 'a group out of range');
-  if (grid === 'ternary')
-    return { kind: 'ternary', groups, low: floats('low', count), high: floats('high', count), groupOfColumn };
-  bytes('zero', ['U8', 'I16', 'F32'], count);
-  return { kind: 'scale', groups, scale: floats('scale', count), zero: file.float32(`${name}.zero`), groupOfColumn };
 }

@@ -1,4 +1,5 @@
 // Reads the arguments of layer quantisation, calls it, converts results.
+#include <algorithm>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -146,6 +147,7 @@ quantize::LayerOptions layer_options(const Napi::Object& given) {
   quantize::LayerOptions options;
   options.method = choice<quantize::Method>(given, "method", 3);
   options.allocation = choice<quantize::Allocation>(given, "mode", 4);
+  options.budget = choice<quantize::Budget>(given, "budget", 2);
   options.symmetry = choice<quantize::Symmetry>(given, "symmetry", 3);
   options.search = choice<quantize::GridSearch>(given, "search", 3);
   options.average_bits = number(given.Get("averageBits"), "averageBits");
@@ -175,7 +177,7 @@ Napi::Object grid_object(Napi::Env env, const quantize::QuantizedLayer& layer) {
   object.Set("kind", kind == 0 ? "range" : kind == 1 ? "scale" : "ternary");
   object.Set(names[kind][0], copy_to_typed_array<float>(env, grid.first));
   object.Set(names[kind][1], copy_to_typed_array<float>(env, grid.second));
-  if (grid.kind == quantize::GridKind::range) return object;
+  if (grid.kind == quantize::GridKind::range && grid.groups == 1) return object;
   std::vector<std::int32_t> group(layer.columns);
   for (std::size_t j = 0; j < layer.columns; ++j) group[j] = static_cast<std::int32_t>(grid.group_of(j));
   object.Set("groups", static_cast<double>(grid.groups));
@@ -190,7 +192,8 @@ class QuantizeLayer final : public Computation {
     rows_ = size(layer.Get("rows"), "rows");
     columns_ = size(layer.Get("columns"), "columns");
     const auto weights = typed_array<float>(layer.Get("weights"), "weights", rows_ * columns_);
-    weights_.assign(weights.begin(), weights.end());
+    weights_ = AlignedBuffer<float>(weights.size());
+    std::copy(weights.begin(), weights.end(), weights_.begin());
     if (const Napi::Value levels = options.Get("levels"); !levels.IsUndefined()) {
       const auto given = typed_array<std::int32_t>(levels, "levels");
       for (const std::int32_t count : given) levels_.push_back(static_cast<std::uint32_t>(std::max(count, 0)));
@@ -213,7 +216,8 @@ class QuantizeLayer final : public Computation {
       }
     } else if (!activations.IsUndefined()) {
       const auto given = typed_array<float>(activations, "activations");
-      activations_.assign(given.begin(), given.end());
+      activations_ = AlignedBuffer<float>(given.size());
+      std::copy(given.begin(), given.end(), activations_.begin());
       sequences_ = size(layer.Get("sequences"), "sequences");
     }
   }
@@ -222,9 +226,9 @@ class QuantizeLayer final : public Computation {
 
   void run(RunControl& control) override {
     const double start = control.seconds();
-    if (!activations_.empty()) {
+    if (activations_.size() > 0) {
       quantize::HessianSum sum(columns_);
-      sum.add(activations_of(activations_, columns_), sequences_, control.threads());
+      sum.add(activations_of(activations_.span(), columns_), sequences_, control.threads());
       hessian_ = AlignedBuffer<double>(columns_ * columns_);
       sum.write(hessian_.span(), control.threads());
     }
@@ -281,7 +285,7 @@ class QuantizeLayer final : public Computation {
 
   quantize::LayerOptions options_;
   std::size_t rows_ = 0, columns_ = 0, sequences_ = 1;
-  std::vector<float> weights_, activations_;
+  AlignedBuffer<float> weights_, activations_;  // whose memory waits for the next layer
   std::vector<std::uint32_t> levels_;
   AlignedBuffer<double> hessian_;
   std::shared_ptr<FactorSlot> slot_;

@@ -147,9 +147,11 @@ Napi::Value create_packed(const Napi::CallbackInfo& info) {
   } else {
     const bool ternary = kind == "ternary";
     weights.form = ternary ? GridForm::ternary : GridForm::scale;
-    weights.groups = size(grid.Get("groups"), "grid.groups");
     weights.first = typed_array<float>(grid.Get(ternary ? "low" : "scale"), ternary ? "grid.low" : "grid.scale");
     weights.second = typed_array<float>(grid.Get(ternary ? "high" : "zero"), ternary ? "grid.high" : "grid.zero");
+  }
+  if (!grid.Get("groups").IsUndefined()) {
+    weights.groups = size(grid.Get("groups"), "grid.groups");
     weights.group = typed_array<std::int32_t>(grid.Get("groupOfColumn"), "grid.groupOfColumn", weights.columns);
   }
   auto packed = std::make_shared<const PackedWeights>(PackedWeights::create(weights, size(info[1], "threads")));

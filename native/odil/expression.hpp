@@ -113,4 +113,6 @@ std::vector<bool> reachable(const Graph& graph, std::span<const NodeId> roots);
 /// The expressions of `roots` at the point moved by `shift`. They must hold no where_index.
 std::vector<NodeId> shifted(Graph& graph, std::span<const NodeId> roots, const Shift& shift);
 
+inline bool is_access(const Graph& graph, NodeId id) { return graph[id].op == Op::access; }
+
 }  // namespace dd::odil

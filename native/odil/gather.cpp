@@ -9,8 +9,6 @@
 namespace dd::odil {
 namespace {
 
-bool is_access(const Graph& graph, NodeId id) { return graph[id].op == Op::access; }
-
 /// Every point-dependent leaf is an access to `operand`.
 bool reads_only(const Graph& graph, NodeId root, std::size_t operand) {
   const std::vector<bool> needed = reachable(graph, std::array{root});

@@ -10,8 +10,6 @@
 namespace dd::odil {
 namespace {
 
-bool is_access(const Graph& graph, NodeId id) { return graph[id].op == Op::access; }
-
 // Fresh memory costs as much as what is written to it, so a thread keeps what is not too large.
 constexpr std::size_t most_kept_bytes = std::size_t{1} << 24;
 template <class T>

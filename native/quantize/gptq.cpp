@@ -126,6 +126,12 @@ T* reserve(AlignedBuffer<T>& buffer, std::size_t count) {
   return buffer.data();
 }
 
+/// Whether the last call with this workspace has checked and packed this factor.
+bool packed(const GptqWorkspace& workspace, MatrixView<const float> u, const GptqOptions& options) noexcept {
+  return options.same_factor && workspace.packed_from == u.data && workspace.packed_columns == u.columns &&
+         workspace.packed_for == active_isa();
+}
+
 /// One call: sizes, memory, and the steps of a block.
 class Quantisation {
  public:
@@ -137,6 +143,7 @@ class Quantisation {
         grids_(grids),
         outputs_(outputs),
         options_(options),
+        workspace_(&workspace),
         strip_rows_(gptq_strip_rows.at(level_)()),
         strips_(divide_up(w.rows, strip_rows_)),
         columns_(divide_up(w.columns, gptq_base_columns) * gptq_base_columns),
@@ -237,7 +244,11 @@ class Quantisation {
       largest_code_[j] = static_cast<float>(levels - 1);
       divisor_[j] = std::max(largest_code_[j], 1.0f);
     }
+    if (packed(*workspace_, u_, options_)) return;
     parallel_for(threads_, blocks_, 1, [&](std::size_t b, std::size_t) { pack_block(b); });
+    workspace_->packed_from = options_.same_factor ? u_.data : nullptr;
+    workspace_->packed_columns = u_.columns;
+    workspace_->packed_for = level_;
   }
 
   void pack_block(std::size_t b) {
@@ -332,6 +343,7 @@ class Quantisation {
   const GptqGrids& grids_;
   const GptqOutputs& outputs_;
   const GptqOptions& options_;
+  GptqWorkspace* workspace_;
   std::size_t strip_rows_, strips_, columns_, strip_size_, error_size_, grid_size_;
   float *weights_, *errors_, *strip_grids_;
   std::size_t blocks_;
@@ -358,7 +370,7 @@ std::size_t gptq_quantize(MatrixView<const float> w, MatrixView<const float> u, 
                     std::to_string(outputs.column_losses.size()));
   }
   check_grids(grids, rows, columns, outputs.codes.data != nullptr ? gptq_largest_levels : gptq_largest_wide_levels);
-  check_factor(u, options.threads);
+  if (options.workspace == nullptr || !packed(*options.workspace, u, options)) check_factor(u, options.threads);
   if (rows == 0 || columns == 0) {
     std::fill(outputs.column_losses.begin(), outputs.column_losses.end(), 0.0);
     return columns;

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "core/aligned_buffer.hpp"
+#include "core/isa.hpp"
 #include "core/matrix_view.hpp"
 #include "core/run_control.hpp"
 
@@ -46,12 +47,18 @@ struct GptqOutputs {
 class GptqWorkspace {
  public:
   AlignedBuffer<float> weights, errors, grids, factor, packed, squares;
+  const float* packed_from = nullptr;  ///< the U that `factor` and `packed` were made of, if it may be used again
+  std::size_t packed_columns = 0;
+  IsaLevel packed_for = IsaLevel::baseline;
 };
 
 struct GptqOptions {
   std::size_t threads = 1;              ///< 0: the size of the shared pool; same bits for any number
   const RunControl* control = nullptr;  ///< asked before every block of a strip of rows
   GptqWorkspace* workspace = nullptr;   ///< null: own memory for this call
+  /// U is the same in all calls with this workspace that say so: it is checked and packed once for those that follow
+  /// each other at one instruction-set level.
+  bool same_factor = false;
 };
 
 /// For j = 0, 1, ...: q_j = round(W_:j), e_j = (W_:j - q_j) / U_jj, W_:k -= e_j U_jk for k > j.

@@ -108,23 +108,23 @@ void find_grid(MatrixView<const float> w, std::span<const double> diagonal, cons
 }
 
 void find_ranges(MatrixView<const float> w, float* range, float* ratio, std::size_t threads) {
-  find_ranges(w, {}, {}, range, ratio, threads);
+  find_ranges(w, {}, {}, range, ratio, 1, threads);
 }
 
 void find_ranges(MatrixView<const float> w, std::span<const double> diagonal, const GridRule& rule, float* range,
-                 float* ratio, std::size_t threads) {
+                 float* ratio, std::size_t stride, std::size_t threads) {
   parallel_for(threads, w.rows, fitted_rows_per_task, [&](std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end; ++i) {
       Range found;
       for (std::size_t j = 0; j < w.columns; ++j) found.include(w(i, j));
       found = with_symmetry(usable(found, 65535), rule.symmetry);
       const float width = found.high - found.low;
-      ratio[i] = rule.symmetry == Symmetry::asymmetric ? -found.low / width : 0.5f;
-      range[i] = width;
+      ratio[i * stride] = rule.symmetry == Symmetry::asymmetric ? -found.low / width : 0.5f;
+      range[i * stride] = width;
       if (rule.search == GridSearch::none) continue;
       // Shrinking keeps the ratio.
       const WeightGrid best = searched(w, i, i + 1, found, diagonal, rule);
-      range[i] = std::min(width, best.scale * static_cast<float>(rule.levels - 1));
+      range[i * stride] = std::min(width, best.scale * static_cast<float>(rule.levels - 1));
     }
   });
 }

@@ -3,9 +3,11 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -14,7 +16,7 @@
 namespace dd::quantize {
 
 enum class GridKind : std::uint8_t {
-  range,   ///< one range and ratio a row; scale = range / (levels_j - 1), zero = round(ratio (levels_j - 1))
+  range,   ///< range and ratio a row and group; scale = range / (levels_j - 1), zero = round(ratio (levels_j - 1))
   scale,   ///< scale and zero a row and group
   ternary  ///< low, 0 and high a row and group
 };
@@ -63,6 +65,18 @@ inline WeightGrid weight_grid(const CodedGrid& grid, std::size_t row, std::size_
   return {first / largest, round_code(second * largest), largest, false};
 }
 
+/// Ranges of groups are many, so they are kept as bfloat16: the nearest one, never 0.
+inline float stored_range(float range) noexcept {
+  const auto bits = std::bit_cast<std::uint32_t>(range);
+  const std::uint32_t up = (bits + 0xffffU) & 0xffff0000U,
+                      nearest = (bits + 0x7fffU + ((bits >> 16) & 1U)) & 0xffff0000U;
+  const float near = std::bit_cast<float>(nearest), above = std::bit_cast<float>(up);
+  if (near > 0 && near <= std::numeric_limits<float>::max()) return near;
+  return near > 0 ? std::bit_cast<float>(bits & 0xffff0000U) : above;
+}
+/// And their ratios, in [0, 1], as 254 parts of 1, so that a byte holds 0, 1/2 and 1.
+inline float stored_ratio(float ratio) noexcept { return round_code(ratio * 254.0f) / 254.0f; }
+
 enum class Symmetry : std::uint8_t {
   asymmetric,
   symmetric,          ///< from -max |w| to max |w|
@@ -90,11 +104,12 @@ struct GridRule {
 void find_grid(MatrixView<const float> w, std::span<const double> diagonal, const GridRule& rule, float* first,
                float* second, std::size_t stride, std::size_t threads);
 
-/// Range and ratio of each row. A row of zeros gets range 2 and ratio 0.5. first, second: rows entries.
+/// Range and ratio of each row. A row of zeros gets range 2 and ratio 0.5. range, ratio: rows entries.
 void find_ranges(MatrixView<const float> w, float* range, float* ratio, std::size_t threads);
 /// The same with the symmetry and the search of a rule: symmetric ranges have the ratio 0.5, a search shrinks them to
 /// what suits columns of `levels` levels best. diagonal: columns, or empty where nothing is searched by Hessian.
+/// range, ratio: rows entries, `stride` apart.
 void find_ranges(MatrixView<const float> w, std::span<const double> diagonal, const GridRule& rule, float* range,
-                 float* ratio, std::size_t threads);
+                 float* ratio, std::size_t stride, std::size_t threads);
 
 }  // namespace dd::quantize

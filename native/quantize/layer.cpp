@@ -11,6 +11,7 @@
 #include "core/error.hpp"
 #include "core/reductions.hpp"
 #include "core/thread_pool.hpp"
+#include "quantize/layer_budget.hpp"
 #include "quantize/layer_run.hpp"
 #include "quantize/refine.hpp"
 
@@ -76,7 +77,7 @@ void check_bits(const LayerOptions& options) {
   }
 }
 
-void check_options(const LayerOptions& options, std::size_t columns, bool has_hessian) {
+void check_options(const LayerOptions& options, std::size_t rows, std::size_t columns, bool has_hessian) {
   check_bits(options);
   check_levels(options, columns);
   const bool many = options.method == Method::baq && options.allocation == Allocation::levels;
@@ -89,16 +90,31 @@ void check_options(const LayerOptions& options, std::size_t columns, bool has_he
       (options.method != Method::round_to_nearest || refining || options.search == GridSearch::hessian)) {
     refuse(ErrorCode::invalid_argument_value, "hessian", "given for this method", "nothing");
   }
-  if (options.method == Method::baq && (options.group_size != 0 || options.ternary || options.per_tensor)) {
-    refuse(ErrorCode::invalid_argument_value, "method", "'rtn' or 'gptq' with grids other than one per row", "'baq'");
+  if (options.method == Method::baq && (options.ternary || options.per_tensor)) {
+    refuse(ErrorCode::invalid_argument_value, "method", "'rtn' or 'gptq' with three values or one grid for all",
+           "'baq'");
   }
   const bool plain = options.symmetry == Symmetry::asymmetric && options.search == GridSearch::none;
-  if (options.method == Method::baq && options.allocation == Allocation::official && !plain) {
-    refuse(ErrorCode::invalid_argument_value, "mode", "another than 'official', which has no symmetry and no search",
-           "'official'");
+  if (options.method == Method::baq && options.allocation == Allocation::official &&
+      !(plain && options.group_size == 0)) {
+    refuse(ErrorCode::invalid_argument_value, "mode",
+           "another than 'official', which has no symmetry, no search and no groups", "'official'");
   }
   if (options.method == Method::baq && options.allocation == Allocation::official && refining) {
     refuse(ErrorCode::invalid_argument_value, "mode", "another than 'official', which has no refinement", "'official'");
+  }
+  if (options.budget == Budget::stored) {
+    if (options.method != Method::baq || options.allocation == Allocation::official) {
+      refuse(ErrorCode::invalid_argument_value, "budget",
+             "'codes' but with method 'baq' in another mode than 'official'", "'stored'");
+    }
+    if (level_options_of(options, rows, columns).budget < 0) {
+      const double side =
+          side_bits(options, rows, columns) / (static_cast<double>(rows) * static_cast<double>(columns));
+      refuse(ErrorCode::out_of_range, "averageBits",
+             "at least " + std::to_string(side) + ", which ranges and levels of columns take",
+             std::to_string(options.average_bits));
+    }
   }
   if (options.ternary && (options.symmetry != Symmetry::asymmetric || options.search != GridSearch::none)) {
     refuse(ErrorCode::invalid_argument_value, "ternary", "used without symmetry and search", "both");
@@ -110,9 +126,9 @@ void check_options(const LayerOptions& options, std::size_t columns, bool has_he
   if (options.ternary && !options.static_groups && options.method == Method::gptq) {
     refuse(ErrorCode::invalid_argument_value, "staticGroups", "true for ternary groups", "false");
   }
-  if (options.group_size > columns || (columns % options.group_size != 0 && !options.allow_tail)) {
+  if (columns % options.group_size != 0 && !options.allow_tail) {
     refuse(ErrorCode::out_of_range, "groupSize",
-           "a divisor of " + std::to_string(columns) + " columns, or below that with allowTail",
+           "a divisor of " + std::to_string(columns) + " columns unless `allowTail`",
            std::to_string(options.group_size));
   }
   if (options.block_columns == 0) refuse(ErrorCode::out_of_range, "blockSize", "at least 1", "0");
@@ -236,7 +252,7 @@ const char* layer_status_name(LayerStatus status) noexcept {
 
 void check_layer(MatrixView<const float> weights, bool has_hessian, const LayerOptions& options, std::size_t threads) {
   check_weights(weights, threads);
-  check_options(options, weights.columns, has_hessian);
+  check_options(options, weights.rows, weights.columns, has_hessian);
 }
 
 HessianOptions hessian_options(const LayerOptions& options, std::size_t threads) noexcept {
@@ -268,7 +284,7 @@ QuantizedLayer quantize_layer(MatrixView<const float> weights, const DampedHessi
     refuse(ErrorCode::shape_mismatch, "hessian", "of " + std::to_string(weights.columns) + " columns",
            std::to_string(hessian.columns));
   }
-  LayerRun run{options, control, weights, weights.rows, weights.columns, hessian, {}, {}, {}, 1, {}, {}};
+  LayerRun run{options, control, weights, weights.rows, weights.columns, hessian, {}, {}, {}, 1, {}, {}, {}};
   const bool rounding = options.method == Method::round_to_nearest;
   load(run, !rounding);
   if (rounding) {
@@ -281,7 +297,11 @@ QuantizedLayer quantize_layer(MatrixView<const float> weights, const DampedHessi
   if ((options.sweeps > 0 || options.refit) && !control.should_stop()) {
     const PhaseTimer timer(run.seconds.refine);
     run.report("refine", 0.9);
-    const RefineOptions how{options.sweeps, options.refit};
+    RefineOptions how{options.sweeps, options.refit};
+    if (run.errors_of_best) {
+      how.errors = run.view(run.last_errors);
+      how.factor = hessian.factor_view();
+    }
     const auto refined = [&](auto codes) {
       return refine(run.weights(), run.view(run.best.values), codes, run.best.levels, run.best.grid,
                     run.hessian.matrix_view(), how, control);

@@ -25,24 +25,35 @@ enum class Allocation : std::uint8_t {
   levels     ///< the same with 28 numbers of levels from 1 to 256, or 36 to 1024 where max_bits is 10
 };
 
+/// What `average_bits` speak of.
+enum class Budget : std::uint8_t {
+  codes,  ///< log2(levels) of the columns
+  stored  ///< all that files keep: codes as they are packed, ranges, levels of columns, groups
+};
+
 struct LayerOptions {
   Method method = Method::baq;
   Allocation allocation = Allocation::table;
-  double average_bits = 4;  ///< of the codes alone
+  double average_bits = 4;
+  Budget budget = Budget::codes;  ///< `stored`: BAQ but for `official`
   /// BAQ and GPTQ with a range grid: levels of each column instead of any allocation, 1 to 65536.
   std::span<const std::uint32_t> levels = {};
   Symmetry symmetry = Symmetry::asymmetric;
   GridSearch search = GridSearch::none;
   bool ternary = false;
   bool per_tensor = false;
-  std::size_t group_size = 0;       ///< columns of a group; 0: a grid per row
-  bool allow_tail = false;          ///< the last group may be smaller
-  bool static_groups = false;       ///< all grids from the original weights
+  std::size_t group_size = 0;  ///< columns of a group; 0: a grid per row. BAQ: a range per row and group
+  bool allow_tail = false;     ///< the last group, which may be the only one, may be smaller
+  /// All grids from the original weights, groups of stored columns; else groups in processing order, each from the
+  /// weights as corrected when the pass reaches it (BAQ: in the pass before).
+  bool static_groups = false;
   bool exact_groups = true;         ///< a group's grid from all corrections so far; else from those of earlier blocks
   std::size_t block_columns = 128;  ///< the blocks that `exact_groups = false` means
   bool act_order = false;
   double damping = 0.01;
-  std::size_t rounds = 3;       ///< table and levels: times that tables are measured and solved
+  /// Table and levels: times that tables are measured and solved, on a sample where rows are many, but the last table
+  /// of a run on all of them.
+  std::size_t rounds = 3;
   std::size_t range_fits = 3;   ///< table and levels: further such rounds, the rows' ranges being fitted before each
   std::uint32_t max_bits = 8;   ///< of a column in BAQ; at most 8, or 10 for `levels`
   std::size_t sweeps = 0;       ///< of coordinate descent over the codes

@@ -1,66 +1,26 @@
 // BAQ: how many levels each column gets. A uniform pass measures what columns cost, an allocation spends the budget,
 // another pass quantises with it (arXiv 2506.05664).
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <numeric>
+#include <optional>
 #include <utility>
 
 #include "core/error.hpp"
 #include "linalg/sequential_rounding.hpp"
 #include "quantize/allocate.hpp"
 #include "quantize/knapsack.hpp"
+#include "quantize/layer_budget.hpp"
 #include "quantize/layer_run.hpp"
-#include "quantize/range_candidates.hpp"
+#include "quantize/layer_sample.hpp"
 #include "quantize/rounding_table.hpp"
 
 namespace dd::quantize {
 namespace {
 
-// Costs of that mode are in parts of a bit.
-constexpr double parts_of_bit = 1024;
-
 // Constants of the published code.
 constexpr double official_theta = 1.95, official_epsilon = 1e-8;
-// Parts of a row's range that are tried: 1, 0.95 ... 0.25.
-constexpr std::size_t range_factors = 16;
 constexpr std::uint32_t official_largest_code = 1000, most_levels = 65536;
-
-struct Options {
-  std::vector<std::uint32_t> levels;
-  std::vector<std::int64_t> costs;
-  std::int64_t budget = 0;
-};
-
-/// Options below 2^max_bits levels, their costs and what `average_bits` allow.
-Options options_of(const LayerRun& run) {
-  Options options;
-  const double limit = run.options.average_bits * static_cast<double>(run.columns);
-  if (run.options.allocation == Allocation::levels) {
-    for (const std::int32_t count : level_options()) {
-      if (count > 1 << run.options.max_bits) break;
-      options.levels.push_back(static_cast<std::uint32_t>(count));
-      options.costs.push_back(level_cost(count));
-    }
-    options.budget = static_cast<std::int64_t>(std::floor(parts_of_bit * limit + 1e-9));
-  } else {
-    for (std::uint32_t bits = 0; bits <= run.options.max_bits; ++bits) {
-      options.levels.push_back(1U << bits);
-      options.costs.push_back(bits);
-    }
-    options.budget = static_cast<std::int64_t>(std::floor(limit + 1e-9));
-  }
-  return options;
-}
-
-/// The largest option that all columns can have, but two levels at least: a pass of zeros would measure nothing.
-std::size_t uniform_option(const Options& options, std::size_t columns) {
-  std::size_t chosen = 1;
-  for (std::size_t k = 1; k < options.levels.size(); ++k) {
-    if (options.costs[k] * static_cast<std::int64_t>(columns) <= options.budget) chosen = k;
-  }
-  return chosen;
-}
 
 /// Geometric over arithmetic mean of the columns' losses, as far as they are not zero.
 double gain_of(std::span<const double> losses) {
@@ -75,19 +35,16 @@ double gain_of(std::span<const double> losses) {
 }
 
 /// A better pass that fits the budget takes the place of the best one.
-bool keep(LayerRun& run, LayerCodes& codes, const Options& options) {
+bool keep(LayerRun& run, LayerCodes& codes, const LevelOptions& options) {
   std::int64_t cost = 0;
-  for (const std::uint32_t count : codes.levels) {
-    const auto at = std::lower_bound(options.levels.begin(), options.levels.end(), count) - options.levels.begin();
-    cost += options.costs[static_cast<std::size_t>(at)];
-  }
+  for (const std::uint32_t count : codes.levels) cost += options.cost_of(count);
   if (cost > options.budget || !(codes.loss < run.best.loss)) return false;
   std::swap(run.best, codes);
   return true;
 }
 
 /// values: columns x options. Dead columns cost nothing and get the first option.
-std::vector<std::uint32_t> solve(LayerRun& run, const Options& options, std::span<double> values) {
+std::vector<std::uint32_t> solve(LayerRun& run, const LevelOptions& options, std::span<double> values) {
   const PhaseTimer timer(run.seconds.allocate);
   const std::size_t count = options.levels.size();
   for (std::size_t p = 0; p < run.columns; ++p) {
@@ -106,95 +63,117 @@ std::vector<std::uint32_t> solve(LayerRun& run, const Options& options, std::spa
   return levels;
 }
 
-/// Shrinks `grid` to the best of the ranges for these levels, on weights as they were corrected.
-CodedGrid fit_ranges(LayerRun& run, const CodedGrid& grid, std::span<const std::uint32_t> levels,
-                     MatrixView<const float> corrected) {
-  const PhaseTimer timer(run.seconds.grid);
-  std::array<float, range_factors> factors{};
-  for (std::size_t c = 0; c < range_factors; ++c) factors[c] = 1 - static_cast<float>(c) / 20;
-  std::vector<float> importance(run.columns), losses(run.rows * range_factors);
-  const auto u = run.hessian.factor_view();
-  for (std::size_t p = 0; p < run.columns; ++p) importance[p] = 1 / (u(p, p) * u(p, p));
-  range_candidates(corrected, grid.first, grid.second, levels, importance, factors, losses, run.threads());
-  CodedGrid fitted = grid;
-  for (std::size_t i = 0; i < run.rows; ++i) {
-    const auto own = losses.begin() + static_cast<std::ptrdiff_t>(i * range_factors);
-    const auto best = std::min_element(own, own + static_cast<std::ptrdiff_t>(range_factors)) - own;
-    fitted.first[i] = grid.first[i] * factors[static_cast<std::size_t>(best)];
-  }
-  return fitted;
-}
+/// Whether groups get their ranges from the weights as the pass before corrected them.
+bool moving_ranges(const LayerRun& run, const CodedGrid& grid) { return grid.groups > 1 && !run.options.static_groups; }
 
-/// `rounds` times tables and budget on the whole ranges, then `fits` times with every row's range fitted in between;
-/// the best pass of all counts.
-void quantize_by_tables(LayerRun& run, const Options& options, const CodedGrid& whole) {
-  const std::size_t count = options.levels.size(), rounds = run.options.rounds + run.options.range_fits;
-  CodedGrid grid = whole;
-  std::vector<std::uint32_t> levels(run.columns, options.levels[uniform_option(options, run.columns)]);
+/// Rounds [first, last] of all: up to LayerOptions::rounds tables and budget on whole ranges, then with every row's
+/// range fitted in between.
+struct Rounds {
+  std::size_t first, last;
+};
+
+/// A pass with `levels`, then tables, budget and another pass, round after round; the best pass of all counts.
+void quantize_by_tables(LayerRun& run, const LevelOptions& options, const CodedGrid& start,
+                        std::vector<std::uint32_t> levels, Rounds rounds) {
+  const std::size_t count = options.levels.size(), all = run.options.rounds + run.options.range_fits;
+  const std::uint32_t uniform = options.levels[options.uniform(run.columns)];
+  const bool moving = moving_ranges(run, start), fits = rounds.last > run.options.rounds;
+  CodedGrid whole = start, grid = start;
   LayerCodes codes;
-  AlignedBuffer<float> errors;
+  AlignedBuffer<float>& errors = run.last_errors;
   std::vector<double> table(run.columns * count);
-  for (std::size_t round = 0;; ++round) {
-    run.report("quantize", 0.9 * static_cast<double>(round) / static_cast<double>(rounds + 1));
+  for (std::size_t round = rounds.first;; ++round) {
+    run.report("quantize", 0.9 * static_cast<double>(round) / static_cast<double>(all + 1));
     if (run.control.should_stop() || !run.pass(grid, levels, codes, &errors)) return;
     if (round == 0) {
       run.sensitivities = codes.column_losses;
       run.gain = gain_of(run.sensitivities);
     }
-    const bool last = round == rounds;
+    const bool last = round == rounds.last;
+    const auto corrected = MatrixView<const float>(run.view(errors));
     if (!last) {
-      const PhaseTimer timer(run.seconds.allocate);
-      const auto u = run.hessian.factor_view();
-      restore_weights(MatrixView<const float>(run.view(codes.values)), u, run.view(errors), run.threads());
-      rounding_table(MatrixView<const float>(run.view(errors)), grid.first, grid.second, options.levels, table,
-                     run.threads());
-      for (std::size_t p = 0; p < run.columns; ++p) {
-        const double pivot = static_cast<double>(u(p, p));
-        for (std::size_t k = 0; k < count; ++k) table[p * count + k] /= pivot * pivot;
+      restore_weights(MatrixView<const float>(run.view(codes.values)), run.hessian.factor_view(), run.view(errors),
+                      run.threads());
+      if (moving) {
+        whole = run.range_grid(corrected, uniform);
+        if (round < run.options.rounds) grid = whole;
       }
+      run.measure(grid, corrected, options.levels, table);
     }
-    keep(run, codes, options);
-    if (last) return;
+    const bool better = keep(run, codes, options);
+    if (last) {
+      run.errors_of_best = better;
+      return;
+    }
     std::vector<std::uint32_t> next = solve(run, options, table);
-    const bool fits = run.options.range_fits > 0;
-    if (next == levels && round < run.options.rounds) {
+    if (next == levels && !moving && round < run.options.rounds) {
       if (!fits) return;
       round = run.options.rounds;  // nothing new comes on these ranges
     }
     levels = std::move(next);
-    if (fits && round >= run.options.rounds) {
-      grid = fit_ranges(run, whole, levels, MatrixView<const float>(run.view(errors)));
-    }
+    if (fits && round >= run.options.rounds) grid = run.fitted_grid(whole, levels, corrected);
   }
+}
+
+/// All rounds; those on whole ranges on a sample of the rows where there are many, but the last table on all of them:
+/// what a sample allocates alone loses some percent.
+void quantize_by_tables(LayerRun& run, const LevelOptions& options, const CodedGrid& start) {
+  const std::size_t rounds = run.options.rounds, all = rounds + run.options.range_fits;
+  std::vector<std::uint32_t> levels(run.columns, options.levels[options.uniform(run.columns)]);
+  std::optional<RowSample> sample = sample_rows(run, start);
+  if (!sample) {
+    quantize_by_tables(run, options, start, std::move(levels), {0, all});
+    return;
+  }
+  LayerRun few{run.options, run.control, run.given, sample->rows, run.columns, run.hessian, std::move(sample->w),
+               {},          {},          1,         run.seconds,  {}};
+  const std::size_t sampled = std::min(rounds, all - 1);
+  quantize_by_tables(few, options, sample->grid, std::move(levels), {0, sampled});
+  run.seconds = few.seconds;
+  run.workspace = std::move(few.workspace);  // with the packed factor
+  run.sensitivities = std::move(few.sensitivities);
+  run.gain = few.gain;
+  if (!few.finished()) return;
+  quantize_by_tables(run, options, start, std::move(few.best.levels), {sampled, all});
 }
 
 /// A column whose weights happen to lie on the uniform grid loses nothing there, but would without its bits: what the
 /// model of uniform noise expects of it, range^2 / (12 U_jj^2) 4^-bits, is believed to a hundredth.
 std::vector<double> plausible(const LayerRun& run, const CodedGrid& grid, std::uint32_t levels) {
-  double squares = 0;
-  for (const float range : grid.first) squares += static_cast<double>(range) * static_cast<double>(range);
+  std::vector<double> squares(grid.groups, 0.0);
+  for (std::size_t at = 0; at < grid.first.size(); ++at) {
+    squares[at % grid.groups] += static_cast<double>(grid.first[at]) * static_cast<double>(grid.first[at]);
+  }
   const double step = 1 / static_cast<double>(levels);
   std::vector<double> losses = run.sensitivities;
   for (std::size_t p = 0; p < run.columns; ++p) {
     bool zero = true;
     for (std::size_t i = 0; i < run.rows; ++i) zero = zero && run.w[i * run.columns + p] == 0;
     const double pivot = static_cast<double>(run.hessian.factor_view()(p, p));
-    if (!zero) losses[p] = std::max(losses[p], 0.01 * squares * step * step / (24 * pivot * pivot));
+    if (!zero) losses[p] = std::max(losses[p], 0.01 * squares[grid.group_of(p)] * step * step / (24 * pivot * pivot));
   }
   return losses;
 }
 
 /// Losses fall as 4^-bits from what a uniform pass measured (exactly optimal under that model).
-void quantize_by_bits(LayerRun& run, const Options& options, const CodedGrid& grid) {
+void quantize_by_bits(LayerRun& run, const LevelOptions& options, const CodedGrid& start) {
   const std::size_t count = options.levels.size();
-  const std::size_t uniform = uniform_option(options, run.columns);
+  const std::uint32_t uniform = options.levels[options.uniform(run.columns)];
+  const bool moving = moving_ranges(run, start);
+  CodedGrid grid = start;
   LayerCodes codes;
+  AlignedBuffer<float>& errors = run.last_errors;
   run.report("quantize", 0);
-  if (!run.pass(grid, std::vector<std::uint32_t>(run.columns, options.levels[uniform]), codes, nullptr)) return;
+  if (!run.pass(grid, std::vector<std::uint32_t>(run.columns, uniform), codes, moving ? &errors : nullptr)) return;
+  if (moving) {
+    restore_weights(MatrixView<const float>(run.view(codes.values)), run.hessian.factor_view(), run.view(errors),
+                    run.threads());
+    grid = run.range_grid(MatrixView<const float>(run.view(errors)), uniform);
+  }
   run.sensitivities = codes.column_losses;
   run.gain = gain_of(run.sensitivities);
   keep(run, codes, options);
-  const std::vector<double> losses = plausible(run, grid, options.levels[uniform]);
+  const std::vector<double> losses = plausible(run, grid, uniform);
   std::vector<double> values(run.columns * count);
   for (std::size_t p = 0; p < run.columns; ++p) {
     for (std::size_t k = 0; k < count; ++k) {
@@ -203,8 +182,8 @@ void quantize_by_bits(LayerRun& run, const Options& options, const CodedGrid& gr
   }
   std::vector<std::uint32_t> levels = solve(run, options, values);
   run.report("quantize", 0.45);
-  if (run.control.should_stop() || !run.pass(grid, std::move(levels), codes, nullptr)) return;
-  keep(run, codes, options);
+  if (run.control.should_stop() || !run.pass(grid, std::move(levels), codes, &errors)) return;
+  run.errors_of_best = keep(run, codes, options);
 }
 
 /// The published code with its rule against "NaN": codes above 1000 become the code of the row's mean.
@@ -272,11 +251,11 @@ void quantize_official(LayerRun& run, const CodedGrid& grid) {
 }  // namespace
 
 void quantize_allocated(LayerRun& run) {
-  const Options options = options_of(run);
+  const LevelOptions options = level_options_of(run.options, run.rows, run.columns);
   CodedGrid grid;
   {
     const PhaseTimer timer(run.seconds.grid);
-    grid = run.range_grid(options.levels[uniform_option(options, run.columns)]);
+    grid = run.range_grid(run.weights(), options.levels[options.uniform(run.columns)]);
   }
   switch (run.options.allocation) {
     case Allocation::official:
@@ -292,7 +271,7 @@ void quantize_allocated(LayerRun& run) {
   }
   if (run.finished()) return;
   // Stopped before any pass that fits the budget.
-  const std::size_t option = uniform_option(options, run.columns);
+  const std::size_t option = options.uniform(run.columns);
   const bool fits = options.costs[option] * static_cast<std::int64_t>(run.columns) <= options.budget;
   run.round_to_nearest(grid, std::vector<std::uint32_t>(run.columns, options.levels[fits ? option : 0]));
 }

@@ -1,4 +1,4 @@
-// The steps that all methods share: a grid of ranges, rounding without corrections, a pass with them.
+// The steps that all methods share: rounding without corrections, a pass with them.
 #include "quantize/layer_run.hpp"
 
 #include <algorithm>
@@ -15,18 +15,6 @@ namespace {
 constexpr std::size_t run_rows_per_task = 8;
 
 }  // namespace
-
-CodedGrid LayerRun::range_grid(std::uint32_t levels) const {
-  CodedGrid grid;
-  grid.kind = GridKind::range;
-  grid.first.resize(rows);
-  grid.second.resize(rows);
-  std::vector<double> diagonal(options.search == GridSearch::hessian ? columns : 0);
-  for (std::size_t p = 0; p < diagonal.size(); ++p) diagonal[p] = hessian.matrix_view()(p, p);
-  const GridRule rule{levels, options.symmetry, options.search, false, false};
-  find_ranges(weights(), diagonal, rule, grid.first.data(), grid.second.data(), threads());
-  return grid;
-}
 
 void LayerRun::round_to_nearest(const CodedGrid& grid, std::vector<std::uint32_t> levels) {
   best.grid = grid;
@@ -74,7 +62,7 @@ bool LayerRun::pass(const CodedGrid& grid, std::vector<std::uint32_t> levels, La
                         codes.levels};
   const GptqOutputs outputs{wide ? MatrixView<std::uint8_t>{} : view(codes.codes), view(codes.values),
                             errors != nullptr ? view(*errors) : MatrixView<float>{}, codes.column_losses};
-  const GptqOptions how{threads(), &control, &workspace};
+  const GptqOptions how{threads(), &control, &workspace, true};
   if (gptq_quantize(weights(), hessian.factor_view(), grids, outputs, how) < columns) return false;
   if (wide) {
     codes.wide.resize(rows * columns);

@@ -38,6 +38,8 @@ struct LayerRun {
   double gain = 1;
   LayerSeconds seconds;
   GptqWorkspace workspace;
+  AlignedBuffer<float> last_errors = {};  ///< E of the last pass, or what was made of it
+  bool errors_of_best = false;            ///< whether those are the E of `best`
 
   std::size_t threads() const noexcept { return control.threads(); }
   MatrixView<const float> weights() const noexcept {
@@ -60,8 +62,15 @@ struct LayerRun {
   }
   /// Codes of the columns' levels on `grid` without any correction, into `best`.
   void round_to_nearest(const CodedGrid& grid, std::vector<std::uint32_t> levels);
-  /// One grid per row by range and ratio, with the symmetry of the options and a search for columns of `levels` levels.
-  CodedGrid range_grid(std::uint32_t levels) const;
+  /// Ranges of rows, or of rows and groups as they are stored, that suit `w` (in processing order), with the symmetry
+  /// of the options and a search for columns of `levels` levels.
+  CodedGrid range_grid(MatrixView<const float> w, std::uint32_t levels) const;
+  /// `whole` with every range shrunk to the best of a few parts of it for the weights as they were corrected.
+  CodedGrid fitted_grid(const CodedGrid& whole, std::span<const std::uint32_t> levels,
+                        MatrixView<const float> corrected);
+  /// table[p options + k]: what column p of `corrected` loses on the grid of levels[k] levels, over U_pp^2.
+  void measure(const CodedGrid& grid, MatrixView<const float> corrected, std::span<const std::uint32_t> levels,
+               std::span<double> table);
   /// GPTQ on `grid` (scale or range) into `codes`, with E in `errors` unless that is null; up to 1024 levels. False
   /// when it was stopped.
   bool pass(const CodedGrid& grid, std::vector<std::uint32_t> levels, LayerCodes& codes, AlignedBuffer<float>* errors);

@@ -147,7 +147,7 @@ void quantize_uniform(LayerRun& run) {
     std::vector<std::uint32_t> levels(run.columns);
     for (std::size_t p = 0; p < run.columns; ++p) levels[p] = options.levels[run.hessian.order[p]];
     const bool wide = *std::max_element(levels.begin(), levels.end()) > gptq_largest_wide_levels;
-    const CodedGrid grid = run.range_grid(gptq_largest_levels);
+    const CodedGrid grid = run.range_grid(run.weights(), gptq_largest_levels);
     LayerCodes codes;
     if (wide ? run.wide_pass(grid, levels, codes) : run.pass(grid, levels, codes, nullptr)) {
       run.best = std::move(codes);

@@ -204,22 +204,28 @@ PackedStructure::PackedStructure(std::size_t row_count, std::span<const std::uin
   for (std::size_t j = 0; j < columns; ++j) {
     if (levels[j] > 1) order.push_back(j);
   }
-  // Columns of a width differ in levels, so levels sort them by width as well.
+  // Columns of a width differ in levels, so levels sort them by width as well. Widest first: a block is filled up with
+  // columns that are a bit narrower, so that groups of few columns are not mostly padding.
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return std::pair(group_of(a), levels[a]) < std::pair(group_of(b), levels[b]);
+    return std::pair(group_of(a), levels[b]) < std::pair(group_of(b), levels[a]);
   });
   const auto add_section = [&](std::size_t begin, std::size_t end, Bit what) {
     Section section{runs.size(), 0, terms.size(), 0};
+    const auto width_at = [&](std::size_t at) { return what == Bit::code ? width_of(levels[order[at]]) : 1U; };
     for (std::size_t at = begin; at < end;) {
-      const unsigned width = what == Bit::code ? width_of(levels[order[at]]) : 1;
+      const unsigned width = width_at(at);
       const float middle = 0.5f * static_cast<float>((1u << width) - 1);
       Run run{column.size() / packed_block_columns, 0, width, row_words};
-      while (at < end && (what != Bit::code || width_of(levels[order[at]]) == width)) {
+      std::size_t stop = at;
+      while (stop < end && width_at(stop) == width) {
+        const std::size_t most = std::min(end, stop + packed_block_columns);
+        while (stop < most && width_at(stop) + 1 >= width) ++stop;
+      }
+      while (at < stop) {
         const std::uint32_t count = levels[order[at]];
         const float largest = form == GridForm::range ? static_cast<float>(count - 1) : 0.0f;
         Term term{column.size(), 0, middle, largest};
-        while (at < end && (form == GridForm::range ? levels[order[at]] == count
-                                                    : what != Bit::code || width_of(levels[order[at]]) == width)) {
+        while (at < stop && (form != GridForm::range || levels[order[at]] == count)) {
           column.push_back(static_cast<std::int32_t>(order[at++]));
           divisor.push_back(form == GridForm::range ? largest : 1.0f);
         }

@@ -30,9 +30,9 @@ struct CodedWeights {
   std::span<const std::int32_t> group;   ///< columns; empty: all in group 0
 };
 
-/// Where columns lie once they are sorted by group and width: a function of levels and groups alone.
+/// Where columns lie once they are sorted by group and falling width: a function of levels and groups alone.
 struct PackedStructure {
-  /// Blocks of 32 columns of one width.
+  /// Blocks of 32 columns of one width, filled up with columns of one bit less.
   struct Run {
     std::size_t first_block, blocks, bits;
     std::size_t first_word;  ///< words of a row before this run
@@ -109,7 +109,7 @@ class PackedWeights {
   /// y = W x for every token: x tokens x columns, y tokens x rows.
   ///
   /// With W the float32 values that `dequantize` gives, ranges R_i, ratios rho_i and n columns of d different numbers
-  /// of levels: |y_i - sum_j w_ij x_j| <= 2 (n / 32 + d + 24) 2^-24 R_i (1 + |rho_i|) sum_j |x_j| to first order. That
+  /// of levels: |y_i - sum_j w_ij x_j| <= 4 (n / 32 + d + 24) 2^-24 R_i (1 + |rho_i|) sum_j |x_j| to first order. That
   /// is the rounding of a dot product whose terms are as large as the range, not as the weights. For grids of scales,
   /// R_i (1 + |rho_i|) is the largest scale (levels - 1 + |zero|), and n / 32 + d the blocks, widths and groups
   /// together. Activations below 2^-100 may count as zero.

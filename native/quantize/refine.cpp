@@ -7,6 +7,7 @@
 #include "core/aligned_buffer.hpp"
 #include "core/thread_pool.hpp"
 #include "linalg/gemm.hpp"
+#include "linalg/triangular.hpp"
 #include "quantize/descent.hpp"
 
 namespace dd::quantize {
@@ -59,22 +60,21 @@ class RefinedBlock {
         losses_(rows) {}
 
   void descend(MatrixView<const float> w, MatrixView<float> q, MatrixView<std::uint8_t> codes,
-               std::span<const std::uint32_t> levels, const CodedGrid& grid, std::size_t first, std::size_t sweeps,
-               RunControl& control) {
+               std::span<const std::uint32_t> levels, const CodedGrid& grid, std::size_t first,
+               const RefineOptions& options, RunControl& control) {
     const auto difference = view(difference_, w.rows), gradient = view(gradient_, w.rows);
-    subtract<float>(w, q, difference, threads_);
-    linalg::gemm<float>(1, difference, hessian_, 0, gradient, threads_);
-    quantize::descend(hessian_, grid, first, levels, gradient, q, codes, sweeps, threads_, &control);
+    find_gradient(w, q, first, options, difference, gradient);
+    quantize::descend(hessian_, grid, first, levels, gradient, q, codes, options.sweeps, threads_, &control);
     subtract<float>(w, q, difference, threads_);
     for_rows(w.rows, [&](std::size_t i) { losses_[i] = dot(&difference(i, 0), &gradient(i, 0), w.columns); });
   }
 
   /// With codes that a byte does not hold: the descent's own are thrown away.
   void descend(MatrixView<const float> w, MatrixView<float> q, MatrixView<std::uint16_t> codes,
-               std::span<const std::uint32_t> levels, const CodedGrid& grid, std::size_t first, std::size_t sweeps,
-               RunControl& control) {
+               std::span<const std::uint32_t> levels, const CodedGrid& grid, std::size_t first,
+               const RefineOptions& options, RunControl& control) {
     bytes_.reserve_discarding(w.rows * w.columns);
-    descend(w, q, MatrixView<std::uint8_t>::row_major(bytes_.data(), w.rows, w.columns), levels, grid, first, sweeps,
+    descend(w, q, MatrixView<std::uint8_t>::row_major(bytes_.data(), w.rows, w.columns), levels, grid, first, options,
             control);
     read_codes(q, levels, grid, first, codes, threads_);
   }
@@ -83,6 +83,33 @@ class RefinedBlock {
   template <class Code>
   void refit(std::size_t first, MatrixView<float> q, MatrixView<Code> codes, std::span<const std::uint32_t> levels,
              CodedGrid& grid) {
+    if (grid.kind == GridKind::range && grid.groups > 1) {
+      refit_groups(first, q, codes, levels, grid);
+    } else {
+      refit_rows(first, q, codes, levels, grid);
+    }
+  }
+
+  double loss(std::size_t row) const noexcept { return losses_[row]; }
+
+ private:
+  /// (W - Q) Hd: U^T U = Hd^-1 and W - Q = E U make it E U^-T.
+  void find_gradient(MatrixView<const float> w, MatrixView<const float> q, std::size_t first,
+                     const RefineOptions& options, MatrixView<float> difference, MatrixView<float> gradient) {
+    if (options.errors.data != nullptr) {
+      for_rows(w.rows, [&](std::size_t i) { std::copy_n(&options.errors(first + i, 0), w.columns, &gradient(i, 0)); });
+      const auto lower = options.factor.transposed();
+      if (linalg::solve_triangular<float>(linalg::Side::right, linalg::Triangle::lower, lower, gradient, threads_) ==
+          0) {
+        return;
+      }
+    }
+    subtract<float>(w, q, difference, threads_);
+    linalg::gemm<float>(1, difference, hessian_, 0, gradient, threads_);
+  }
+  template <class Code>
+  void refit_rows(std::size_t first, MatrixView<float> q, MatrixView<Code> codes, std::span<const std::uint32_t> levels,
+                  CodedGrid& grid) {
     const auto gradient = view(gradient_, q.rows);
     const std::vector<double> energies = energies_of(q);
     for_rows(q.rows, [&](std::size_t i) {
@@ -100,9 +127,67 @@ class RefinedBlock {
     });
   }
 
-  double loss(std::size_t row) const noexcept { return losses_[row]; }
+  /// Group by group: a range becomes a times as large, a = 1 + (w - q) Hd p / (p Hd p), p being the group's part of q.
+  template <class Code>
+  void refit_groups(std::size_t first, MatrixView<float> q, MatrixView<Code> codes,
+                    std::span<const std::uint32_t> levels, CodedGrid& grid) {
+    const auto gradient = view(gradient_, q.rows);
+    for (std::size_t g = 0; g < grid.groups; ++g) {
+      std::vector<std::size_t> own;
+      for (std::size_t j = 0; j < q.columns; ++j) {
+        if (grid.group[j] == g) own.push_back(j);
+      }
+      const std::size_t width = own.size();
+      AlignedBuffer<float> rows_of_h(width * q.columns), diagonal_block(width * width);
+      for (std::size_t a = 0; a < width; ++a) {
+        std::copy_n(&hessian_(own[a], 0), q.columns, rows_of_h.data() + a * q.columns);
+        for (std::size_t b = 0; b < width; ++b) diagonal_block[a * width + b] = hessian_(own[a], own[b]);
+      }
+      AlignedBuffer<float> parts(q.rows * width), products(q.rows * width);
+      const auto part = MatrixView<float>::row_major(parts.data(), q.rows, width);
+      const auto product = MatrixView<float>::row_major(products.data(), q.rows, width);
+      for_rows(q.rows, [&](std::size_t i) {
+        for (std::size_t a = 0; a < width; ++a) part(i, a) = q(i, own[a]);
+      });
+      linalg::gemm<float>(1, part, MatrixView<const float>::row_major(diagonal_block.data(), width, width), 0, product,
+                          threads_);
+      for_rows(q.rows, [&](std::size_t i) {
+        std::vector<float> slopes(width);
+        for (std::size_t a = 0; a < width; ++a) slopes[a] = gradient(i, own[a]);
+        const double energy = dot<float>(&part(i, 0), &product(i, 0), width);
+        const double step = refitted(first + i, g, energy, dot<float>(&part(i, 0), slopes.data(), width), grid, i);
+        for (std::size_t a = 0; a < width; ++a) {
+          const float before = part(i, a);
+          if (step != 0) {
+            const auto code = static_cast<float>(codes(i, own[a]));
+            q(i, own[a]) = weight_grid(grid, first + i, own[a], levels[own[a]]).value(code);
+          }
+          part(i, a) = q(i, own[a]) - before;
+        }
+      });
+      // Where groups are runs of columns nobody looks at the gradient of earlier ones again.
+      const std::size_t behind = own.back() - own.front() + 1 == width ? own.back() + 1 : 0;
+      const auto h = MatrixView<const float>::row_major(rows_of_h.data(), width, q.columns);
+      if (behind < q.columns) {
+        linalg::gemm<float>(-1, part, h.block(0, behind, width, q.columns - behind), 1,
+                            gradient.block(0, behind, q.rows, q.columns - behind), threads_);
+      }
+    }
+  }
+  /// Changes the range of a group of a row of the grid, which is row i here, where that gains; by which part.
+  double refitted(std::size_t row, std::size_t group, double energy, double rest, CodedGrid& grid, std::size_t i) {
+    if (!(energy > 0)) return 0;
+    const double wanted = std::clamp(1 + rest / energy, smallest_scale, largest_scale);
+    float& range = grid.first[row * grid.groups + group];
+    const float fitted = stored_range(range * static_cast<float>(wanted));
+    const double step = static_cast<double>(fitted) / static_cast<double>(range) - 1;
+    const double change = step * (step * energy - 2 * rest);
+    if (!(change < 0)) return 0;
+    range = fitted;
+    losses_[i] += change;
+    return step;
+  }
 
- private:
   MatrixView<float> view(AlignedBuffer<float>& buffer, std::size_t rows) noexcept {
     return MatrixView<float>::row_major(buffer.data(), rows, hessian_.columns);
   }
@@ -156,7 +241,7 @@ double refine_codes(MatrixView<const float> w, MatrixView<float> q, MatrixView<C
     const std::size_t rows = std::min(block_rows, w.rows - first);
     const auto own = q.block(first, 0, rows, columns);
     const auto own_codes = codes.block(first, 0, rows, columns);
-    block.descend(w.block(first, 0, rows, columns), own, own_codes, levels, grid, first, options.sweeps, control);
+    block.descend(w.block(first, 0, rows, columns), own, own_codes, levels, grid, first, options, control);
     if (options.refit && !control.should_stop()) block.refit(first, own, own_codes, levels, grid);
     for (std::size_t i = 0; i < rows; ++i) sum += block.loss(i);
   }

@@ -18,15 +18,21 @@ double quadratic_loss(MatrixView<const float> w, MatrixView<const float> q, Matr
 struct RefineOptions {
   std::size_t sweeps = 3;
   bool refit = true;
+  /// E and U of the pass that made the codes (quantize/gptq.hpp), or no data: with them (W - Q) Hd is E U^-T, half the
+  /// operations of the product.
+  MatrixView<const float> errors = {}, factor = {};
 };
 
 /// Changes codes one at a time while that makes the loss smaller, then fits a scale to each row: the row's grid is
-/// multiplied by a = (w Hd q) / (q Hd q) where that is in [0.5, 2]. Hd and gradients in float32, sums in float64.
+/// multiplied by a = (w Hd q) / (q Hd q) where that is in [0.5, 2]. Ranges of groups are fitted one group after the
+/// other, each to what the others leave, and stay as they are stored (stored_range). Hd and gradients in float32, sums
+/// in float64.
 ///
 /// w, q, codes: rows x columns in the order of `hessian`; `grid.group` and `levels`, too. q and codes and the grid are
 /// changed together. Returns the loss, which never grows but by rounding. Rows are independent: same bits for any
 /// number of threads. A stop leaves the remaining rows as they were.
-/// Cost: 2 rows columns^2 and 2 columns for each code that changes; refitting the same again.
+/// Cost: 2 rows columns^2 (half with errors and factor) and 2 columns for each code that changes; refitting rows
+/// columns^2.
 double refine(MatrixView<const float> w, MatrixView<float> q, MatrixView<std::uint8_t> codes,
               std::span<const std::uint32_t> levels, CodedGrid& grid, MatrixView<const double> hessian,
               const RefineOptions& options, RunControl& control);

@@ -77,6 +77,27 @@ test('a safetensors model: quantised values in, everything else untouched, a rep
   expect(fs.existsSync(at('plain.safetensors.layers'))).toBe(false);
 });
 
+test('groups: ranges of their own, counted by the budget, by call and by command', async () => {
+  const options = { groupSize: 10, allowTail: true, budget: 'stored', averageBits: 6, format: 'packed' } as const;
+  const report = await quantize.quantizeModel(request('groups.safetensors', options));
+  for (const { bitsPerWeight } of report.layers) expect(bitsPerWeight).toBeLessThanOrEqual(6);
+  const packed = formats.openSafetensors(at('groups.safetensors'));
+  const { grid } = quantize.readQuantized(packed, 'a.weight').weights;
+  expect(grid).toMatchObject({ kind: 'range', groups: 4 });
+  packed.close();
+  const flags = ['--activations', at('activations.safetensors'), '--minimum-weights', '100', '--json', '--packed'];
+  const how = ['--bits', '6', '--group-size', '10', '--budget', 'stored', '-o', at('command-groups.safetensors')];
+  const done = spawnSync(process.execPath, [main, 'quantize', at('model.safetensors'), ...flags, ...how]);
+  expect([done.status, done.stderr.toString()]).toEqual([0, '']);
+  const codes = (file: string): Uint8Array[] => {
+    const opened = formats.openSafetensors(at(file));
+    const found = Object.keys(shapes).map((name) => opened.bytes(`${name}.codes`));
+    opened.close();
+    return found;
+  };
+  expect(codes('command-groups.safetensors')).toEqual(codes('groups.safetensors'));
+});
+
 test('packed output holds the same values', async () => {
   await quantize.quantizeModel(request('values.safetensors'));
   await quantize.quantizeModel(request('packed.safetensors', { format: 'packed' }));

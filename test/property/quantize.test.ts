@@ -1,6 +1,9 @@
 // Invariants of quantisation on random layers, and the orderings between methods on generated ones.
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
 import fc from 'fast-check';
-import { quantize } from '../../lib';
+import { formats, quantize } from '../../lib';
 import { generateLayer, type Preset, quadratic, relativeError } from '../support/layers';
 import { uniforms } from '../support/philox-random';
 
@@ -44,9 +47,11 @@ const methods: quantize.QuantizeSyncOptions[] = [
   { mode: 'int', averageBits: 2.5, actOrder: true },
   { mode: 'table', averageBits: 2 },
   { mode: 'levels', averageBits: 1.7, maxBits: 5 },
+  { mode: 'table', averageBits: 2.3, groupSize: 6, allowTail: true },
+  { mode: 'int', averageBits: 3, groupSize: 7, allowTail: true, actOrder: true },
+  { mode: 'levels', averageBits: 3, groupSize: 5, allowTail: true, actOrder: true, staticGroups: true },
+  { mode: 'table', averageBits: 3, groupSize: 8, allowTail: true, staticGroups: true, search: 'hessian' },
 ];
-
-const small = (options: quantize.QuantizeSyncOptions): boolean => (options.groupSize ?? 1) === 1;
 
 function dampedMatrix(layer: RandomLayer, damping: number): Float64Array {
   const { columns } = layer;
@@ -67,7 +72,6 @@ test.each(methods.map((options) => [JSON.stringify(options), options] as const))
   (_, options) => {
     fc.assert(
       fc.property(layers, (layer) => {
-        fc.pre(small(options) || (options.groupSize as number) <= layer.columns);
         const found = quantize.quantizeLayerSync(layer, options);
         const expected =
           quadratic(difference(layer, found.dequantize()), dampedMatrix(layer, found.damping), layer.columns) / 2;
@@ -150,10 +154,87 @@ test('budgets hold, dead columns cost nothing and stay zero', () => {
   );
 });
 
+test('stored budgets hold for what is really stored, groups included', () => {
+  fc.assert(
+    fc.property(
+      layers,
+      fc.constantFrom('int' as const, 'table' as const, 'levels' as const),
+      fc.record({
+        groupSize: fc.integer({ min: 1, max: 24 }),
+        actOrder: fc.boolean(),
+        staticGroups: fc.boolean(),
+        spare: fc.double({ min: 0.1, max: 4, noNaN: true }),
+      }),
+      (layer, mode, { spare, ...groups }) => {
+        const { rows, columns } = layer;
+        const count = Math.ceil(columns / groups.groupSize);
+        const runs = count === 1 || !groups.actOrder || groups.staticGroups;
+        const side =
+          (count === 1 ? 64 : 24 * count) / columns +
+          ((mode === 'levels' ? 5 : 4) + (runs ? 0 : Math.ceil(Math.log2(count)))) / rows;
+        fc.pre(side + spare <= 8);
+        const averageBits = side + spare;
+        const options = { mode, averageBits, budget: 'stored', allowTail: true, ...groups } as const;
+        const found = quantize.quantizeLayerSync(layer, options);
+        expect(found.bitsPerWeight).toBeLessThanOrEqual(averageBits + 1e-9);
+        // A budget for codes alone that leaves as much to them spends no less on them, but for words of mixed radix.
+        const codes = quantize.quantizeLayerSync(layer, { mode, averageBits: spare, allowTail: true, ...groups });
+        if (mode !== 'levels') expect(found.averageBits).toBeCloseTo(codes.averageBits, 9);
+      },
+    ),
+    { numRuns: 100, seed: 10 },
+  );
+});
+
+test('ranges of groups: what is written is read, multiplied with and dequantised bit for bit', () => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'groups-'));
+  const file = path.join(folder, 'layer.safetensors');
+  try {
+    fc.assert(
+      fc.property(
+        layers,
+        fc.constantFrom(...methods.filter(({ mode, groupSize }) => mode !== undefined && groupSize !== undefined)),
+        (layer, options) => {
+          const found = quantize.quantizeLayerSync(layer, options);
+          const { rows, columns, codes, levels, grid } = found;
+          quantize.writeQuantized(file, { layers: new Map([['a', { weights: found }]]) });
+          const read = formats.openSafetensors(file);
+          const { weights } = quantize.readQuantized(read, 'a');
+          expect(weights).toEqual({ rows, columns, codes, levels, grid });
+          if ((grid.groups ?? 1) > 1) {
+            expect([read.info('a.range').dtype, read.info('a.ratio').dtype]).toEqual(['BF16', 'U8']);
+          }
+          read.close();
+          using packed = quantize.pack(weights);
+          expect(packed.dequantize()).toEqual(found.dequantize());
+          expect(packed.multiply(layer.activations.subarray(0, columns))).toEqual(
+            found.multiply(layer.activations.subarray(0, columns)),
+          );
+        },
+      ),
+      { numRuns: 60, seed: 11 },
+    );
+  } finally {
+    fs.rmSync(folder, { recursive: true });
+  }
+});
+
+test('a group as wide as the layer is no group', () => {
+  fc.assert(
+    fc.property(layers, fc.constantFrom('int' as const, 'table' as const, 'levels' as const), (layer, mode) => {
+      const plain = quantize.quantizeLayerSync(layer, { mode, averageBits: 2.5 });
+      for (const groupSize of [layer.columns, 100]) {
+        const found = quantize.quantizeLayerSync(layer, { mode, averageBits: 2.5, groupSize, allowTail: true });
+        expect([found.codes, found.grid, found.loss]).toEqual([plain.codes, plain.grid, plain.loss]);
+      }
+    }),
+    { numRuns: 20, seed: 12 },
+  );
+});
+
 test('refinement never loses', () => {
   fc.assert(
     fc.property(layers, fc.constantFrom(...methods.filter(({ mode }) => mode !== 'official')), (layer, options) => {
-      fc.pre(small(options) || (options.groupSize as number) <= layer.columns);
       const loss = (coordinateDescent: number, refitScales: boolean): number =>
         quantize.quantizeLayerSync(layer, { ...options, coordinateDescent, refitScales }).loss;
       const raw = loss(0, false);

@@ -27,16 +27,24 @@ function grids({ rows, columns, groups, shuffled }: Shape, ternary: boolean): fc
       groupOfColumn: fc.constant(groupOfColumn),
     }); // prettier-ignore
   }
+  const ratio = fc.float({ min: -1, max: 2, noNaN: true });
   const range = fc.record({
-    kind: fc.constant('range' as const), range: floats(positive, rows),
-    ratio: floats(fc.float({ min: -1, max: 2, noNaN: true }), rows),
+    kind: fc.constant('range' as const), range: floats(positive, rows), ratio: floats(ratio, rows),
   }); // prettier-ignore
+  // Ranges of groups as quantisers make them, or any.
+  const short = fc.integer({ min: 1, max: 200 });
+  const part = fc.integer({ min: 0, max: 254 }).map((parts) => Math.fround(parts / 254));
+  const grouped = fc.boolean().chain((any) => fc.record({
+    kind: fc.constant('range' as const), groups: fc.constant(groups),
+    range: floats(any ? positive : short, rows * groups), ratio: floats(any ? ratio : part, rows * groups),
+    groupOfColumn: fc.constant(groupOfColumn),
+  })); // prettier-ignore
   const scale = fc.record({
     kind: fc.constant('scale' as const), groups: fc.constant(groups), scale: floats(positive, rows * groups),
     zero: floats(fc.oneof(fc.integer({ min: 0, max: 255 }), fc.integer({ min: -40000, max: 40000 })), rows * groups),
     groupOfColumn: fc.constant(groupOfColumn),
   }); // prettier-ignore
-  return fc.oneof(range, scale);
+  return groups === 1 ? fc.oneof(range, scale) : fc.oneof(range, grouped, scale);
 }
 
 /** Coded weights; `levels` limits the numbers of levels of the columns. */

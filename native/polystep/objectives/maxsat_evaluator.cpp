@@ -205,16 +205,16 @@ void MaxSatEvaluator<Scalar>::evaluate_pairs(const RowSet& blocks, MatrixView<co
   const double unchanged = problem_.loss(base);
   for (std::size_t i = 0, at = 0; i < blocks.count; ++i) {
     const unsigned kind = kinds[i];
-    std::array<double, 4> losses{unchanged, unchanged, unchanged, unchanged};
+    std::array<double, 4> corners{unchanged, unchanged, unchanged, unchanged};
     if (kind > 1) {
       const auto first = static_cast<std::uint32_t>(2 * blocks[i]);
       const std::int64_t a = (kind & 0b1010u) != 0 ? single[at++] : 0, b = (kind & 0b1100u) != 0 ? single[at++] : 0;
-      losses[1] = problem_.loss(base + a);
-      losses[2] = problem_.loss(base + b);
+      corners[1] = problem_.loss(base + a);
+      corners[2] = problem_.loss(base + b);
       const bool meet = (kind & 0b1000u) != 0 && (problem_.neighbours(first) & 1u) != 0;
-      losses[3] = problem_.loss(base + a + b + (meet ? state_.pair_correction(first, first + 1, lane) : 0));
+      corners[3] = problem_.loss(base + a + b + (meet ? state_.pair_correction(first, first + 1, lane) : 0));
     }
-    for (std::size_t r = i * each; r < (i + 1) * each; ++r) values[r] = losses[flips[r]];
+    for (std::size_t r = i * each; r < (i + 1) * each; ++r) values[r] = corners[flips[r]];
   }
 }
 

@@ -15,6 +15,7 @@
 #include "core/philox.hpp"
 #include "linalg/gemm.hpp"
 #include "tests/json.hpp"
+#include "tests/linalg/support.hpp"
 
 namespace {
 
@@ -371,6 +372,28 @@ TEST_CASE("gptq: strided views, Q over W, and memory that is kept") {
     CHECK(std::all_of(&wide(i, 140), &wide(i, 0) + 151, [&](float x) { return x == untouched; }));
     CHECK(std::all_of(&all(i, 140), &all(i, 0) + 143, [](std::uint8_t x) { return x == 99; }));
   }
+}
+
+TEST_CASE("gptq: a factor that stays is packed once, at one level, and another one anew") {
+  GptqWorkspace workspace;
+  const auto run = [&](Case& c, bool same) {
+    const GptqOutputs out = c.outputs();
+    REQUIRE(gptq_quantize(c.w.view(), c.u.view(), c.grids(), out, {.workspace = &workspace, .same_factor = same}) ==
+            c.w.columns);
+    return std::pair(c.q.data, c.losses);
+  };
+  Case one = random_case(50, 140, 1, true, 1), other = random_case(70, 140, 1, true, 2),
+       small = random_case(9, 17, 1, true, 3);
+  test::at_every_isa_level([&](IsaLevel) {
+    std::vector<std::pair<std::vector<float>, std::vector<double>>> expected;
+    for (Case* c : {&one, &other, &small}) expected.push_back(run(*c, false));
+    for (int time = 0; time < 3; ++time) {
+      CHECK(run(one, true) == expected[0]);
+      CHECK(run(one, true) == expected[0]);
+      CHECK(run(other, true) == expected[1]);
+      if (time == 1) CHECK(run(small, false) == expected[2]);
+    }
+  });
 }
 
 TEST_CASE("gptq: nothing to do, and being stopped") {

@@ -49,7 +49,7 @@ struct Layer {
 };
 
 std::vector<LayerOptions> all_options() {
-  std::vector<LayerOptions> all(12);
+  std::vector<LayerOptions> all(15);
   all[0] = {.method = Method::round_to_nearest, .average_bits = 3};
   all[1] = {.method = Method::gptq, .average_bits = 3, .act_order = true};
   all[2] = {
@@ -76,6 +76,22 @@ std::vector<LayerOptions> all_options() {
              .max_bits = 10,
              .sweeps = 2,
              .refit = true};
+  all[12] = {.allocation = Allocation::table,
+             .average_bits = 2.5,
+             .group_size = 32,
+             .allow_tail = true,
+             .sweeps = 3,
+             .refit = true};
+  all[13] = {.allocation = Allocation::levels,
+             .average_bits = 3,
+             .group_size = 48,
+             .allow_tail = true,
+             .static_groups = true,
+             .act_order = true,
+             .sweeps = 2,
+             .refit = true};
+  all[14] = {
+      .allocation = Allocation::integer, .average_bits = 3, .group_size = 32, .allow_tail = true, .act_order = true};
   return all;
 }
 
@@ -92,7 +108,6 @@ TEST_SUITE("quantize layer") {
       for (const LayerOptions& options : all_options()) {
         CAPTURE(number++);
         CAPTURE(layer.columns);
-        if (options.group_size > layer.columns) continue;
         const QuantizedLayer found = layer.run(options);
         CHECK(same(found, layer.run(options, 3)));
         std::vector<float> w = layer.weights, q(w.size());
@@ -115,6 +130,36 @@ TEST_SUITE("quantize layer") {
         CHECK(found.status == LayerStatus::complete);
       }
     }
+  }
+
+  TEST_CASE("many rows: allocations of a sample are as good, and no column is forgotten") {
+    Layer layer(700, 520);
+    for (const Allocation allocation : {Allocation::table, Allocation::levels}) {
+      const LayerOptions options{.allocation = allocation, .average_bits = 2.5, .sweeps = 2, .refit = true};
+      const QuantizedLayer found = layer.run(options);
+      CHECK(same(found, layer.run(options, 3)));
+      double bits = 0;
+      for (const std::uint32_t count : found.levels) bits += std::log2(static_cast<double>(count));
+      CHECK(bits <= 2.5 * 520 + 0.5);
+      // The same weights in pieces that are not sampled lose about as much, each with an allocation of its own.
+      double pieces = 0;
+      for (std::size_t first = 0; first < layer.rows; first += 350) {
+        Layer piece = layer;
+        piece.rows = 350;
+        const auto begin = layer.weights.begin() + static_cast<std::ptrdiff_t>(first * layer.columns);
+        piece.weights.assign(begin, begin + static_cast<std::ptrdiff_t>(350 * layer.columns));
+        pieces += piece.run(options).loss;
+      }
+      CHECK(found.loss == doctest::Approx(pieces).epsilon(0.05));
+    }
+    // A column with weights in one small row only, which no sample has, and that matters: it keeps its levels.
+    const std::size_t column = 3, row = 431;
+    for (std::size_t i = 0; i < layer.rows; ++i) layer.weights[i * layer.columns + column] = 0;
+    for (std::size_t j = 0; j < layer.columns; ++j) layer.weights[row * layer.columns + j] *= 1e-3f;
+    layer.weights[row * layer.columns + column] = 1e-4f;
+    layer.hessian[column * layer.columns + column] *= 1e9;
+    const QuantizedLayer found = layer.run({.allocation = Allocation::table, .average_bits = 3, .damping = 1e-12});
+    CHECK(found.levels[column] > 1);
   }
 
   TEST_CASE("every instruction-set level does as well") {
