@@ -3,7 +3,8 @@
 //   npm test -- jest native      only these tiers
 //   npm test -- --list           their names
 // A tier whose tools are not installed is skipped and says so; with CI=true that is a failure.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import os from 'node:os';
 import path from 'node:path';
 import prepare from './prepare.cjs';
@@ -85,9 +86,11 @@ const tiers = {
       ...declarations,
     ]);
   },
-  lint: () => {
-    run(bin('eslint'), ['.']);
+  lint: async () => {
+    const eslint = once(spawn(bin('eslint'), ['.'], { cwd: root, stdio: 'inherit' }), 'close');
     node('tools/check-clang.mjs', '--tidy');
+    const [status] = await eslint;
+    if (status !== 0) throw new Error(`eslint ended with status ${status}`);
   },
   format: () => {
     run(bin('prettier'), ['--check', '.', '--log-level', 'warn']);
@@ -156,7 +159,7 @@ for (const [name, tier] of Object.entries(tiers)) {
   console.log(`\n== ${name}`);
   const begin = Date.now();
   try {
-    tier();
+    await tier();
     outcomes.passed.push(name);
     console.log(`== ${name}: passed in ${((Date.now() - begin) / 1000).toFixed(0)} s`);
   } catch (error) {

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::uint64_t check_every = 40;
 constexpr int power_steps = 30;
-constexpr double margin = 1.1;
+constexpr double step_margin = 1.1;
 constexpr std::size_t rows_a_piece = 1024, columns_a_piece = 64;
 // Restarts: at once when the gap has fallen to this, or when it has fallen somewhat and rises again, or when a part of
 // all steps has gone by without one (the constants of PDLP).
@@ -220,7 +220,7 @@ class FirstOrder {
       transposed(y);
       for (std::size_t j = 0; j < n_; ++j) z[j] = column_step_[j] * reduced_[j];
     }
-    const double longer = 1 / (margin * std::sqrt(norm));
+    const double longer = 1 / (step_margin * std::sqrt(norm));
     if (!(longer > 1)) return;
     for (double& step : column_step_) step *= longer;
     for (double& step : row_step_) step *= longer;

@@ -10,7 +10,7 @@ namespace dd::polystep {
 namespace {
 
 template <class Values>
-bool all_finite(const Values& values) {
+bool every_finite(const Values& values) {
   return std::all_of(values.begin(), values.end(), [](auto value) { return std::isfinite(value); });
 }
 
@@ -107,7 +107,7 @@ StepMetrics Engine<Scalar>::settle(const PassStats& stats) {
       outcome = StepOutcome::reverted;
       forget();
     };
-    if (!all_finite(transport_)) {
+    if (!every_finite(transport_)) {
       reject();
     } else {
       if (options_.amortize > 1) {
@@ -132,7 +132,7 @@ StepMetrics Engine<Scalar>::settle(const PassStats& stats) {
         }
       }
       for (std::size_t p = 0; p < particles_; ++p) add_within_bounds(p);
-      if (!all_finite(x_)) reject();
+      if (!every_finite(x_)) reject();
     }
   }
   if (outcome == StepOutcome::moved || outcome == StepOutcome::reverted) {
