@@ -4,7 +4,18 @@ if(NOT DD_NODE_EXECUTABLE)
   set(DD_NODE_EXECUTABLE node)
 endif()
 
-add_library(discrete_descent_addon MODULE ${DD_ADDON_SOURCES})
+set(dd_addon ${DD_ADDON_SOURCES})
+foreach(pillar dmmv odil quantize)
+  set(dd_pillar ${DD_ADDON_SOURCES})
+  list(FILTER dd_pillar INCLUDE REGEX "/${pillar}[^/]*$")
+  list(REMOVE_ITEM dd_addon ${dd_pillar})
+  dd_unite(dd_pillar addon_${pillar} ${dd_pillar})
+  list(APPEND dd_addon ${dd_pillar})
+endforeach()
+add_library(discrete_descent_addon MODULE ${dd_addon})
+if(DD_UNITY AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  target_compile_options(discrete_descent_addon PRIVATE -Wno-subobject-linkage)
+endif()
 set_target_properties(discrete_descent_addon PROPERTIES
   OUTPUT_NAME discrete-descent PREFIX "" SUFFIX ".node"
   LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib

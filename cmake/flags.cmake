@@ -1,7 +1,7 @@
 # Flags of every native target, in one interface library.
 add_library(dd_flags INTERFACE)
 if(MSVC)
-  target_compile_options(dd_flags INTERFACE /W4 /fp:precise /EHsc)
+  target_compile_options(dd_flags INTERFACE /W4 /fp:precise /EHsc /bigobj)
 else()
   # No contraction: rounding is what the source says, at every level and on every back end. The two -fno flags change
   # no value; without them selects and square roots do not vectorise.

@@ -1,16 +1,41 @@
-# DD_UNITY: the compiler reads several files of a room at once, and the standard library once for all of them, which is
-# most of what a build takes. Names without linkage must therefore be unique within a room; files that
-# register kernels are alike on purpose and stay by themselves.
-set(DD_UNITY_FILES 12)
+# The compiler reads several files of a room at once, and the standard library once for all of them: that is most of what
+# a build takes. Names without linkage must therefore be unique within a room; files that register kernels are alike on
+# purpose and stay by themselves. Written here and not by CMake's UNITY_BUILD, whose files hold absolute paths: a compiler
+# cache could not share them between folders.
+set(DD_UNITED_FILES 12)
 
-# Groups the sources for a target whose UNITY_BUILD is on and UNITY_BUILD_MODE is GROUP.
-function(dd_unite room)
-  set(place 0)
-  foreach(source IN LISTS ARGN)
-    if(NOT source MATCHES "(kernels|catalog)\\.cpp$")
-      math(EXPR group "${place} / ${DD_UNITY_FILES}")
-      math(EXPR place "${place} + 1")
-      set_source_files_properties(${source} PROPERTIES UNITY_GROUP "${room}_${group}")
+# Sets `out` to what a target compiles in place of the sources: files that include up to DD_UNITED_FILES of them, and the
+# ones that stay as they are.
+function(dd_unite out room)
+  set(text "")
+  set(count 0)
+  set(group 0)
+  set(united)
+  if(DD_UNITY)
+    foreach(source IN LISTS ARGN)
+      if(NOT source MATCHES "(kernels|catalog)\\.cpp$")
+        list(APPEND united ${source})
+      endif()
+    endforeach()
+  endif()
+  set(compiled ${ARGN})
+  if(united)
+    list(REMOVE_ITEM compiled ${united})
+  endif()
+  list(LENGTH united last)
+  foreach(source IN LISTS united)
+    string(REGEX REPLACE "^native/" "" name ${source})
+    string(APPEND text "#include \"${name}\"\n")
+    math(EXPR count "${count} + 1")
+    math(EXPR rest "${count} % ${DD_UNITED_FILES}")
+    if(rest EQUAL 0 OR count EQUAL last)
+      set(file "${CMAKE_CURRENT_BINARY_DIR}/united/${room}_${group}.cpp")
+      file(GENERATE OUTPUT "${file}" CONTENT "${text}")
+      set_source_files_properties("${file}" PROPERTIES GENERATED ON)
+      list(APPEND compiled "${file}")
+      set(text "")
+      math(EXPR group "${group} + 1")
     endif()
   endforeach()
+  set(${out} ${compiled} PARENT_SCOPE)
 endfunction()

@@ -43,7 +43,7 @@ if (process.argv.includes('--tidy')) {
   const command = tool('clang-tidy');
   // Files of a room are read several at once (cmake/unity.cmake): checks walk through the standard library, too.
   const folder = path.join(root, 'build-cmake', 'tidy');
-  const definitions = ['-DDD_UNITY=ON', '-DDD_TESTS=ON', '-DDD_CUDA=OFF', `-DDD_NODE_EXECUTABLE=${process.execPath}`];
+  const definitions = ['-DDD_TESTS=ON', '-DDD_CUDA=OFF', `-DDD_NODE_EXECUTABLE=${process.execPath}`];
   run('cmake', ['-S', root, '-B', folder, '--log-level=WARNING', ...definitions]);
   // Kernel files are compiled once per level from one source; the highest level, listed last, stands for all.
   const commands = new Map(
@@ -54,7 +54,7 @@ if (process.argv.includes('--tidy')) {
   fs.writeFileSync(path.join(onePerFile, 'compile_commands.json'), JSON.stringify([...commands.values()]));
   const ours = (file) => folders.some((name) => file.startsWith(path.join(root, name) + path.sep));
   const isTest = (file) => file.startsWith(path.join(root, 'native', 'tests') + path.sep);
-  const files = [...commands.keys()].filter((file) => (ours(file) && !isTest(file)) || file.includes('/Unity/'));
+  const files = [...commands.keys()].filter((file) => (ours(file) && !isTest(file)) || file.includes('/united/'));
   // The analyser does not walk into the standard library, and looks at a twentieth of the paths that it would by itself:
   // nine tenths of its time go into the rest.
   const analyser = ['-analyzer-config', 'c++-stdlib-inlining=false,max-nodes=10000'];
@@ -65,7 +65,7 @@ if (process.argv.includes('--tidy')) {
   let failed = false;
   const work = async () => {
     for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
-      const names = file.includes('/Unity/') ? [...analyser, ...forIncluded] : analyser;
+      const names = file.includes('/united/') ? [...analyser, ...forIncluded] : analyser;
       const args = [
         '--quiet',
         '--extra-arg=-Wno-unknown-warning-option',

@@ -11,10 +11,5 @@ const image = process.env.DISCRETE_DESCENT_CUDA_IMAGE;
 buildAddon({
   arch,
   buildFolder: `build-cmake/prebuild-${process.platform}-${arch}`,
-  definitions: [
-    '-DDD_LINT=ON',
-    // For this machine's processor the objects are often in a compiler cache, from the development build.
-    ...(arch === process.arch ? [] : ['-DDD_UNITY=ON']),
-    ...(image === undefined ? [] : [`-DDD_CUDA_IMAGE=${image}`]),
-  ],
+  definitions: ['-DDD_LINT=ON', ...(image === undefined ? [] : [`-DDD_CUDA_IMAGE=${image}`])],
 });

@@ -68,7 +68,6 @@ function sanitized(name, sanitizers, addon) {
     buildFolder,
     definitions: [
       '-DDD_TESTS=ON',
-      '-DDD_UNITY=ON',
       `-DDD_ADDON=${addon ? 'ON' : 'OFF'}`,
       `-DDD_SANITIZE=${sanitizers}`,
       '-DDD_CUDA=OFF',
