@@ -87,8 +87,12 @@ const tiers = {
   },
   lint: async () => {
     const eslint = once(spawn(bin('eslint'), ['.'], { cwd: root, stdio: 'inherit' }), 'close');
-    node('tools/check-clang.mjs', '--tidy');
-    const [status] = await eslint;
+    let status;
+    try {
+      node('tools/check-clang.mjs', '--tidy');
+    } finally {
+      [status] = await eslint;
+    }
     if (status !== 0) throw new Error(`eslint ended with status ${status}`);
   },
   format: () => {
