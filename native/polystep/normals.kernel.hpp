@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "core/block.hpp"
+#include "core/philox.hpp"
 
 namespace dd::polystep {
 
@@ -26,21 +27,12 @@ struct NormalsBlock {
       const std::size_t per_row = (columns + 3) / 4, index = std::size_t{b.block_x()} * B::threads + t;
       if (index >= rows * per_row) return;
       const std::size_t row = index / per_row, block = index % per_row;
-      std::uint32_t w0 = static_cast<std::uint32_t>(block), w1 = static_cast<std::uint32_t>(row), w2 = step,
-                    w3 = stream;
-      std::uint32_t key0 = static_cast<std::uint32_t>(seed), key1 = static_cast<std::uint32_t>(seed >> 32);
-      for (int round = 0; round < 10; ++round) {
-        const std::uint64_t product0 = std::uint64_t{0xD2511F53u} * w0, product1 = std::uint64_t{0xCD9E8D57u} * w2;
-        w0 = static_cast<std::uint32_t>(product1 >> 32) ^ w1 ^ key0;
-        w2 = static_cast<std::uint32_t>(product0 >> 32) ^ w3 ^ key1;
-        w1 = static_cast<std::uint32_t>(product1);
-        w3 = static_cast<std::uint32_t>(product0);
-        key0 += 0x9E3779B9u;
-        key1 += 0xBB67AE85u;
-      }
+      const PhiloxKey key{static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)};
+      const PhiloxCounter words =
+          philox4x32({static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(row), step, stream}, key);
       double* const to = out + row * columns;
-      write_pair(w0, w1, to, 4 * block);
-      write_pair(w2, w3, to, 4 * block + 2);
+      write_pair(words[0], words[1], to, 4 * block);
+      write_pair(words[2], words[3], to, 4 * block + 2);
     });
   }
 

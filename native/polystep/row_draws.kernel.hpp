@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "core/block.hpp"
+#include "core/philox.hpp"
 
 namespace dd::polystep {
 
@@ -24,18 +25,9 @@ struct RowUniformsBlock {
     b.each([&](unsigned t) {
       const std::size_t row = std::size_t{b.block_x()} * B::threads + t;
       if (row >= count) return;
-      std::uint32_t w0 = 0, w1 = first + static_cast<std::uint32_t>(row), w2 = step, w3 = stream;
-      std::uint32_t key0 = static_cast<std::uint32_t>(seed), key1 = static_cast<std::uint32_t>(seed >> 32);
-      for (int round = 0; round < 10; ++round) {
-        const std::uint64_t product0 = std::uint64_t{0xD2511F53u} * w0, product1 = std::uint64_t{0xCD9E8D57u} * w2;
-        w0 = static_cast<std::uint32_t>(product1 >> 32) ^ w1 ^ key0;
-        w2 = static_cast<std::uint32_t>(product0 >> 32) ^ w3 ^ key1;
-        w1 = static_cast<std::uint32_t>(product1);
-        w3 = static_cast<std::uint32_t>(product0);
-        key0 += 0x9E3779B9u;
-        key1 += 0xBB67AE85u;
-      }
-      out[row] = (w0 + 0.5) * 0x1p-32;
+      const PhiloxKey key{static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)};
+      const PhiloxCounter words = philox4x32({0, first + static_cast<std::uint32_t>(row), step, stream}, key);
+      out[row] = (words[0] + 0.5) * 0x1p-32;
     });
   }
 };
